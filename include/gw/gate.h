@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The gate: everything the data plane decides. The nginx module gathers a request's head, asks, and does what it is told;
+ * it decides nothing. Nothing here blocks, except gw_gate_load, which runs in a pool thread.
+ *
+ * Life: the master makes the gate (reads keys while it may), each worker starts it after the fork, polls it ten times a
+ * second, and loads a new snapshot when told to. A request holds a reference to the snapshot it was judged by until
+ * gw_request_done. Apart from gw_gate_load, all calls come from the worker's event loop.
+ */
+#include <gw/arena.h>
+#include <gw/error.h>
+#include <gw/str.h>
+
+struct gw_gate;
+struct gw_snapshot;
+struct gw_request;
+
+/* ---- life ---- */
+
+struct gw_gate_options {
+    const char *run_dir;           /* tmpfs directory with the segments and bundles */
+    const char *token_key_file;    /* verifies our tokens */
+    const char *upstream_key_file; /* mints for the upstream; NULL when the policy needs none */
+};
+
+/* Master: reads the keys. Refuses weak or equal ones with the command that mends it. */
+GW_MUST_CHECK enum gw_code gw_gate_new(const struct gw_gate_options *options, struct gw_gate **out, struct gw_error *err);
+void gw_gate_free(struct gw_gate *g);
+/* Worker: own random state and MAC contexts. Maps what is there; GW_OK also when control has made nothing yet. */
+GW_MUST_CHECK enum gw_code gw_gate_start(struct gw_gate *g, struct gw_error *err);
+
+/* Event loop, every 100 ms: maps segments that have appeared or were replaced; true when gw_gate_load should be run. */
+bool gw_gate_poll(struct gw_gate *g);
+/* Pool thread: builds the snapshot of the published bundle. Touches nothing the event loop uses. */
+GW_MUST_CHECK enum gw_code gw_gate_load(const struct gw_gate *g, struct gw_snapshot **out, struct gw_error *err);
+/* Event loop: from now on requests are judged by s (ownership moves). */
+void gw_gate_install(struct gw_gate *g, struct gw_snapshot *s);
+/* Generation in use; 0: none yet. */
+uint64_t gw_gate_generation(const struct gw_gate *g);
+
+/* ---- a request ---- */
+
+struct gw_header {
+    struct gw_str name;  /* lower case */
+    struct gw_str value;
+    bool drop;           /* out: must not reach the upstream */
+};
+
+struct gw_request_head {
+    struct gw_str method, target; /* as received */
+    uint8_t peer[16];             /* of the connection; IPv4 as ::ffff:a.b.c.d */
+    bool tls;
+    struct gw_header *headers;    /* all of them; drop is written by gw_request_head */
+    size_t header_count;
+};
+
+enum gw_action {
+    GW_PASS,    /* to the backend */
+    GW_CONTROL, /* to the control plane's web socket, with the client's own credential */
+    GW_ANSWER,  /* the gate answers: status, content_type, body */
+    GW_REFUSE,  /* problem+json of reason */
+};
+
+enum gw_reason {
+#define GW_REASON(name, status, type, title, why) GW_REASON_##name,
+#include <gw/reason.def>
+#undef GW_REASON
+    GW_REASON_COUNT
+};
+
+struct gw_decision {
+    enum gw_action action;
+    enum gw_reason reason;
+    unsigned status;              /* GW_ANSWER, GW_REFUSE */
+    struct gw_str target;         /* PASS, CONTROL: the canonical target to send on */
+    struct gw_str credential_name, credential; /* PASS: header to add ("Authorization", "Bearer …"); empty: none */
+    struct gw_str client_address; /* text form, for X-Forwarded-For */
+    struct gw_str request_id;     /* UUIDv7 text */
+    struct gw_str content_type, body; /* GW_ANSWER */
+    unsigned retry_after_s;       /* 0: none */
+    const char *detail;           /* for the log: which token fault, which stage; static storage; NULL: none */
+    struct gw_str user, route;    /* for the log; empty: none */
+};
+
+/* Judges the head. All results live in the arena, which must outlive gw_request_done. Never fails: what goes wrong inside is a
+ * refusal. */
+struct gw_request *gw_request_new(struct gw_gate *g, struct gw_request_head *head, struct gw_arena *a, struct gw_decision *out);
+/* Once more just before the request is handed to the upstream (a slow body must not carry it past a change): session, user and
+ * revocation as of now. True: hand it over. False: *out is the refusal. */
+bool gw_request_recheck(struct gw_gate *g, struct gw_request *r, struct gw_decision *out);
+/* Releases the snapshot. r may be NULL. */
+void gw_request_done(struct gw_gate *g, struct gw_request *r);
+
+/* ---- answers ---- */
+
+struct gw_header_field { struct gw_str name, value; };
+/* Security headers of every answer. Static storage. */
+const struct gw_header_field *gw_security_headers(size_t *out_count);
+/* A header of the upstream that must not reach the client: its CORS, rate limit, server and framework headers, and any
+ * attempt to set our cookie. name in lower case. */
+bool gw_response_header_is_dropped(struct gw_str name, struct gw_str value);
+
+/* The problem+json text of a refusal, into the arena. GW_STR_NULL without memory. */
+struct gw_str gw_problem(enum gw_reason reason, struct gw_str request_id, struct gw_arena *a);
+/* The same for a status that nginx gives by itself (400, 413, 502, 504 …). */
+struct gw_str gw_problem_of_status(unsigned status, struct gw_str request_id, struct gw_arena *a);
+unsigned gw_reason_status(enum gw_reason reason);
+const char *gw_reason_name(enum gw_reason reason); /* "NO_ROUTE" */
+const char *gw_reason_why(enum gw_reason reason);
+

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Where a running gateway keeps what need not outlive it, on tmpfs: segments, bundles, sockets, nginx's own files.
+ *
+ *     authority  counters             segments (shared/shared.h)
+ *     bundles/HASH/{gateway,policy}.yaml
+ *     web.sock                        control's socket for the data plane: every call needs a token
+ *     admin.sock                      control's socket for root and control's own user (SO_PEERCRED): operator calls
+ *     nginx.conf  nginx.pid  nginx/   written by `aaiti serve`
+ *     keys/                           secrets that came by environment variable
+ */
+#include "config/settings.h"
+#include <sys/types.h>
+
+#define GW_RUN_PATH_MAX 100 /* sockaddr_un.sun_path holds 108 */
+
+/* settings->run_dir, else /dev/shm/aaiti-UID-HASH (HASH: 8 hex digits of SHA-256 over the real path of home), else home/run where
+ * there is no /dev/shm. dst holds GW_RUN_PATH_MAX + 1. */
+GW_MUST_CHECK enum gw_code gw_run_dir_name(const struct gw_settings *s, const char *home, char *dst, struct gw_error *err);
+/* Makes it (02750), or refuses one that is a symlink or belongs to another: /dev/shm is everybody's. */
+GW_MUST_CHECK enum gw_code gw_run_dir_make(const char *dir, uid_t owner, gid_t group, struct gw_error *err);
