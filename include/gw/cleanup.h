@@ -6,21 +6,27 @@
  */
 #include <stddef.h>
 
-#define GW_DEFINE_AUTO_FREE(name)                                       \
-    static inline void name##_auto_(struct name **p) { name##_free(*p); } \
+#define GW_DEFINE_AUTO_FREE(name)                    \
+    static inline void name##_auto_(struct name **p) \
+    {                                                \
+        name##_free(*p);                             \
+    }                                                \
     struct gw_semicolon_
-#define GW_DEFINE_AUTO_DONE(name)                                      \
-    static inline void name##_auto_(struct name *p) { name##_done(p); } \
+#define GW_DEFINE_AUTO_DONE(name)                   \
+    static inline void name##_auto_(struct name *p) \
+    {                                               \
+        name##_done(p);                             \
+    }                                               \
     struct gw_semicolon_
 
 #define gw_auto(name) __attribute__((cleanup(name##_auto_)))
 
 /* Hands a scoped pointer over: yields it and leaves NULL behind. */
-#define gw_take(pp)                        \
-    __extension__({                        \
+#define gw_take(pp)                         \
+    __extension__({                         \
         __typeof__(*(pp)) gw_took_ = *(pp); \
-        *(pp) = NULL;                      \
-        gw_took_;                          \
+        *(pp) = NULL;                       \
+        gw_took_;                           \
     })
 
 /* Scoped file descriptor: `gw_auto_fd int fd = -1;`. */

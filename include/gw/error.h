@@ -28,7 +28,8 @@ struct gw_error {
 
 /* Fills err (when not NULL) and returns code, so that a failing function ends with `return gw_fail(...)`. */
 #define gw_fail(err, code, ...) gw_fail_at((err), (code), GW_WHERE, __VA_ARGS__)
-enum gw_code gw_fail_at(struct gw_error *err, enum gw_code code, const char *where, const char *fmt, ...) GW_PRINTF(4, 5);
+enum gw_code gw_fail_at(struct gw_error *err, enum gw_code code, const char *where, const char *fmt, ...)
+    GW_PRINTF(4, 5);
 
 /* Passes a failure on. The only macro that returns. */
 #define GW_TRY(call)                        \

@@ -25,7 +25,8 @@ struct gw_gate_options {
 };
 
 /* Master: reads the keys. Refuses weak or equal ones with the command that mends it. */
-GW_MUST_CHECK enum gw_code gw_gate_new(const struct gw_gate_options *options, struct gw_gate **out, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_gate_new(const struct gw_gate_options *options, struct gw_gate **out,
+                                       struct gw_error *err);
 void gw_gate_free(struct gw_gate *g);
 /* Worker: own random state and MAC contexts. Maps what is there; GW_OK also when control has made nothing yet. */
 GW_MUST_CHECK enum gw_code gw_gate_start(struct gw_gate *g, struct gw_error *err);
@@ -42,16 +43,16 @@ uint64_t gw_gate_generation(const struct gw_gate *g);
 /* ---- a request ---- */
 
 struct gw_header {
-    struct gw_str name;  /* lower case */
+    struct gw_str name; /* lower case */
     struct gw_str value;
-    bool drop;           /* out: must not reach the upstream */
+    bool drop; /* out: must not reach the upstream */
 };
 
 struct gw_request_head {
     struct gw_str method, target; /* as received */
     uint8_t peer[16];             /* of the connection; IPv4 as ::ffff:a.b.c.d */
     bool tls;
-    struct gw_header *headers;    /* all of them; drop is written by gw_request_head */
+    struct gw_header *headers; /* all of them; drop is written by gw_request_head */
     size_t header_count;
 };
 
@@ -72,20 +73,21 @@ enum gw_reason {
 struct gw_decision {
     enum gw_action action;
     enum gw_reason reason;
-    unsigned status;              /* GW_ANSWER, GW_REFUSE */
-    struct gw_str target;         /* PASS, CONTROL: the canonical target to send on */
+    unsigned status;                           /* GW_ANSWER, GW_REFUSE */
+    struct gw_str target;                      /* PASS, CONTROL: the canonical target to send on */
     struct gw_str credential_name, credential; /* PASS: header to add ("Authorization", "Bearer …"); empty: none */
-    struct gw_str client_address; /* text form, for X-Forwarded-For */
-    struct gw_str request_id;     /* UUIDv7 text */
-    struct gw_str content_type, body; /* GW_ANSWER */
-    unsigned retry_after_s;       /* 0: none */
-    const char *detail;           /* for the log: which token fault, which stage; static storage; NULL: none */
-    struct gw_str user, route;    /* for the log; empty: none */
+    struct gw_str client_address;              /* text form, for X-Forwarded-For */
+    struct gw_str request_id;                  /* UUIDv7 text */
+    struct gw_str content_type, body;          /* GW_ANSWER */
+    unsigned retry_after_s;                    /* 0: none */
+    const char *detail;        /* for the log: which token fault, which stage; static storage; NULL: none */
+    struct gw_str user, route; /* for the log; empty: none */
 };
 
 /* Judges the head. All results live in the arena, which must outlive gw_request_done. Never fails: what goes wrong inside is a
  * refusal. */
-struct gw_request *gw_request_new(struct gw_gate *g, struct gw_request_head *head, struct gw_arena *a, struct gw_decision *out);
+struct gw_request *gw_request_new(struct gw_gate *g, struct gw_request_head *head, struct gw_arena *a,
+                                  struct gw_decision *out);
 /* Once more just before the request is handed to the upstream (a slow body must not carry it past a change): session, user and
  * revocation as of now. True: hand it over. False: *out is the refusal. */
 bool gw_request_recheck(struct gw_gate *g, struct gw_request *r, struct gw_decision *out);
@@ -94,7 +96,9 @@ void gw_request_done(struct gw_gate *g, struct gw_request *r);
 
 /* ---- answers ---- */
 
-struct gw_header_field { struct gw_str name, value; };
+struct gw_header_field {
+    struct gw_str name, value;
+};
 /* Security headers of every answer. Static storage. */
 const struct gw_header_field *gw_security_headers(size_t *out_count);
 /* A header of the upstream that must not reach the client: its CORS, rate limit, server and framework headers, and any
@@ -108,4 +112,3 @@ struct gw_str gw_problem_of_status(unsigned status, struct gw_str request_id, st
 unsigned gw_reason_status(enum gw_reason reason);
 const char *gw_reason_name(enum gw_reason reason); /* "NO_ROUTE" */
 const char *gw_reason_why(enum gw_reason reason);
-

@@ -12,8 +12,8 @@ struct gw_str {
     size_t len;
 };
 
-#define GW_STR(literal) ((struct gw_str){ "" literal, sizeof(literal) - 1 })
-#define GW_STR_NULL ((struct gw_str){ NULL, 0 })
+#define GW_STR(literal) ((struct gw_str){"" literal, sizeof(literal) - 1})
+#define GW_STR_NULL ((struct gw_str){NULL, 0})
 /* For printf("%.*s"). */
 #define GW_STR_ARG(s) (int)(s).len, (s).ptr != NULL ? (s).ptr : ""
 

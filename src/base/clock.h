@@ -23,6 +23,15 @@ void gw_fake_clock_init(struct gw_fake_clock *f, int64_t real_ms);
 /* Moves both times. */
 void gw_fake_clock_advance(struct gw_fake_clock *f, int64_t ms);
 
-static inline int64_t gw_clock_real_ms(const struct gw_clock *c) { return c->real_ms(c); }
-static inline int64_t gw_clock_real_s(const struct gw_clock *c) { return c->real_ms(c) / 1000; }
-static inline int64_t gw_clock_mono_ms(const struct gw_clock *c) { return c->mono_ms(c); }
+static inline int64_t gw_clock_real_ms(const struct gw_clock *c)
+{
+    return c->real_ms(c);
+}
+static inline int64_t gw_clock_real_s(const struct gw_clock *c)
+{
+    return c->real_ms(c) / 1000;
+}
+static inline int64_t gw_clock_mono_ms(const struct gw_clock *c)
+{
+    return c->mono_ms(c);
+}

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * Text forms of bytes, one pair of functions each: base64url (RFC 4648 section 5, no padding, canonical), hex, UUID
- * (RFC 9562), RFC 3339 times in UTC, and percent-encoding of one byte.
+ * (RFC 9562) and RFC 3339 times in UTC. Decoders write on success only, but for a buffer's content. None is constant-time.
  */
 #include <gw/error.h>
 #include <gw/str.h>
@@ -33,6 +33,7 @@ bool gw_uuid_eq(const struct gw_uuid *a, const struct gw_uuid *b);
 bool gw_uuid_is_zero(const struct gw_uuid *u);
 
 #define GW_TIME_LEN 20 /* 2026-11-24T04:29:50Z */
-/* With a NUL: dst holds GW_TIME_LEN + 1. */
+/* With a NUL: dst holds GW_TIME_LEN + 1. Times outside the years 0 to 9999 become the nearest one inside. */
 void gw_time_format(int64_t unix_s, char *dst);
+/* That form only; no leap seconds. */
 GW_MUST_CHECK enum gw_code gw_time_parse(struct gw_str text, int64_t *out_unix_s);

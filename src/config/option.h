@@ -18,8 +18,14 @@ enum gw_option_type {
     GW_OPT_STRINGS,  /* struct gw_option_strings */
 };
 
-struct gw_option_cidrs { const struct gw_cidr *item; size_t count; };
-struct gw_option_strings { const struct gw_str *item; size_t count; };
+struct gw_option_cidrs {
+    const struct gw_cidr *item;
+    size_t count;
+};
+struct gw_option_strings {
+    const struct gw_str *item;
+    size_t count;
+};
 
 struct gw_option {
     const char *key;
@@ -40,8 +46,8 @@ typedef const char *(*gw_getenv_fn)(const char *name);
 void gw_options_apply(const struct gw_option *table, size_t count, const struct gw_yaml *root, const char *file,
                       gw_getenv_fn getenv_fn, struct gw_arena *a, void *base, struct gw_faults *f);
 /* Reads one value into dst by a row's type. False with a fault added. */
-bool gw_option_parse(const struct gw_option *row, const struct gw_yaml *value, const char *file, struct gw_arena *a, void *dst,
-                     struct gw_faults *f);
+bool gw_option_parse(const struct gw_option *row, const struct gw_yaml *value, const char *file, struct gw_arena *a,
+                     void *dst, struct gw_faults *f);
 /* "session.idle: 24h" for each row as effective, YAML that reads back the same. */
 void gw_options_print(const struct gw_option *table, size_t count, const void *base, struct gw_buf *out);
 /* The Markdown table of docs/options.md. */

@@ -12,11 +12,11 @@ enum gw_password_profile { GW_PASSWORD_GUIDE, GW_PASSWORD_NIST };
 
 struct gw_settings {
     /* top */
-    int environment;              /* enum gw_environment; NODE_ENV */
-    struct gw_str listen;         /* "127.0.0.1:8443" */
-    int64_t workers;              /* nginx worker processes; 0: one a core */
-    struct gw_str policy;         /* file of the policy */
-    struct gw_str run_dir;        /* empty: chosen by gw_run_dir */
+    int environment;       /* enum gw_environment; NODE_ENV */
+    struct gw_str listen;  /* "127.0.0.1:8443" */
+    int64_t workers;       /* nginx worker processes; 0: one a core */
+    struct gw_str policy;  /* file of the policy */
+    struct gw_str run_dir; /* empty: chosen by gw_run_dir */
     struct gw_option_cidrs trusted_proxies;
     struct gw_str user_control, user_web; /* user.control, user.web: system users when started as root */
     /* upstream.*: set over the policy's own (make run UPSTREAM=…) */
@@ -24,21 +24,21 @@ struct gw_settings {
     /* tls.* */
     struct gw_str tls_certificate, tls_key; /* SSL_CERT_PATH, SSL_KEY_PATH */
     /* token.* */
-    struct gw_str token_key_file;  /* JWT_SECRET_FILE; JWT_SECRET itself is read by gw_keys_load */
+    struct gw_str token_key_file; /* JWT_SECRET_FILE; JWT_SECRET itself is read by gw_keys_load */
     struct gw_str token_issuer, token_audience;
-    int64_t token_ttl_ms;          /* JWT_EXPIRES_IN */
-    int64_t token_leeway_ms;       /* <= 60 s */
+    int64_t token_ttl_ms;    /* JWT_EXPIRES_IN */
+    int64_t token_leeway_ms; /* <= 60 s */
     /* session.* */
     int64_t session_idle_ms, session_absolute_ms;
     int64_t session_per_user;
-    int session_at_limit;          /* enum gw_session_limit */
+    int session_at_limit;                                         /* enum gw_session_limit */
     int64_t session_capacity, user_capacity, revocation_capacity; /* slots of the authority segment */
     /* password.* */
-    int password_profile;          /* enum gw_password_profile */
+    int password_profile;             /* enum gw_password_profile */
     struct gw_str password_blocklist; /* file, one password a line; empty: the shipped list */
     int64_t argon2_memory_bytes, argon2_passes;
     /* login.* */
-    int64_t login_floor_ms;        /* no login answer leaves sooner */
+    int64_t login_floor_ms; /* no login answer leaves sooner */
     int64_t login_hash_threads, login_queue, login_queue_per_address;
     /* register.* */
     bool register_enabled;
@@ -46,8 +46,8 @@ struct gw_settings {
     /* reset.* */
     int64_t reset_code_ttl_ms;
     /* self_test.* */
-    struct gw_str self_test_path;  /* GET this on the upstream at start; empty: no test */
-    int64_t body_max_bytes;        /* of requests to the backend (nginx client_max_body_size) */
+    struct gw_str self_test_path; /* GET this on the upstream at start; empty: no test */
+    int64_t body_max_bytes;       /* of requests to the backend (nginx client_max_body_size) */
 };
 
 extern const struct gw_option gw_settings_options[];

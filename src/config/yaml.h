@@ -4,18 +4,18 @@
  * A YAML file as a tree of nodes that remember their lines. Bounded (1 MiB, depth 16, 100,000 nodes); aliases, anchors,
  * tags, duplicate keys, non-scalar keys, a second document and NUL bytes are faults. Nodes live in the caller's arena.
  */
-#include <gw/arena.h>
 #include "config/fault.h"
+#include <gw/arena.h>
 
 enum gw_yaml_kind { GW_YAML_SCALAR, GW_YAML_LIST, GW_YAML_MAP };
 
 struct gw_yaml {
     enum gw_yaml_kind kind;
     unsigned line;
-    bool quoted;              /* scalar in quotes: never a null, number or boolean */
-    struct gw_str key;        /* in a map: this node's key */
+    bool quoted;       /* scalar in quotes: never a null, number or boolean */
+    struct gw_str key; /* in a map: this node's key */
     unsigned key_line;
-    struct gw_str text;       /* scalar */
+    struct gw_str text;          /* scalar */
     const struct gw_yaml *first; /* list and map: children in order */
     const struct gw_yaml *next;  /* sibling */
     size_t count;

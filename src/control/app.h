@@ -25,9 +25,13 @@ struct gw_app_options {
 };
 
 /* Faults of the files are added to f (GW_EINVAL); GW_ECONFLICT: another process holds the home directory. */
-GW_MUST_CHECK enum gw_code gw_app_open(const struct gw_app_options *o, struct gw_faults *f, struct gw_app **out, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_app_open(const struct gw_app_options *o, struct gw_faults *f, struct gw_app **out,
+                                       struct gw_error *err);
 void gw_app_close(struct gw_app *a);
-static inline void gw_app_auto_(struct gw_app **a) { gw_app_close(*a); }
+static inline void gw_app_auto_(struct gw_app **a)
+{
+    gw_app_close(*a);
+}
 
 /* Checks gateway.yaml and the policy again and publishes a new bundle. On faults (GW_EINVAL) nothing changes. */
 GW_MUST_CHECK enum gw_code gw_app_reload(struct gw_app *a, struct gw_faults *f, struct gw_error *err);

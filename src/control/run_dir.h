@@ -17,6 +17,7 @@
 
 /* settings->run_dir, else /dev/shm/aaiti-UID-HASH (HASH: 8 hex digits of SHA-256 over the real path of home), else home/run where
  * there is no /dev/shm. dst holds GW_RUN_PATH_MAX + 1. */
-GW_MUST_CHECK enum gw_code gw_run_dir_name(const struct gw_settings *s, const char *home, char *dst, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_run_dir_name(const struct gw_settings *s, const char *home, char *dst,
+                                           struct gw_error *err);
 /* Makes it (02750), or refuses one that is a symlink or belongs to another: /dev/shm is everybody's. */
 GW_MUST_CHECK enum gw_code gw_run_dir_make(const char *dir, uid_t owner, gid_t group, struct gw_error *err);

@@ -5,8 +5,8 @@
  * for it. A file holds one secret as text; its bytes without the final newline are the key, as JWT_SECRET is to the
  * usual Node backend.
  */
-#include <gw/cleanup.h>
 #include "crypto/random.h"
+#include <gw/cleanup.h>
 #include <gw/error.h>
 #include <gw/str.h>
 

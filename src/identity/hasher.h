@@ -11,8 +11,8 @@
 struct gw_hasher;
 
 struct gw_hasher_options {
-    unsigned threads;        /* 1.. */
-    unsigned queue_max;      /* waiting jobs in all */
+    unsigned threads;         /* 1.. */
+    unsigned queue_max;       /* waiting jobs in all */
     unsigned per_address_max; /* waiting jobs of one limit key */
     struct gw_pwhash_params params;
     const struct gw_random *random;
@@ -21,17 +21,22 @@ struct gw_hasher_options {
 /* Asked just before a job is begun; true: the client has gone. May be NULL. */
 typedef bool (*gw_gone_fn)(void *ctx);
 
-GW_MUST_CHECK enum gw_code gw_hasher_new(const struct gw_hasher_options *o, struct gw_hasher **out, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_hasher_new(const struct gw_hasher_options *o, struct gw_hasher **out,
+                                         struct gw_error *err);
 /* Lets running jobs end, refuses waiting ones. */
 void gw_hasher_free(struct gw_hasher *h);
 GW_DEFINE_AUTO_FREE(gw_hasher);
 
 /* As gw_pwhash_verify, and: GW_ELIMIT when the queue or the address's share is full (answer 503 + Retry-After), GW_ETIMEOUT when
  * the client has gone. hash NULL: the user does not exist; costs the same work and gives GW_EDENIED. */
-GW_MUST_CHECK enum gw_code gw_hasher_verify(struct gw_hasher *h, const struct gw_ip *address, const char *hash, struct gw_str password,
-                                            gw_gone_fn gone, void *gone_ctx, struct gw_error *err);
-GW_MUST_CHECK enum gw_code gw_hasher_make(struct gw_hasher *h, const struct gw_ip *address, struct gw_str password, gw_gone_fn gone,
-                                          void *gone_ctx, char *dst, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_hasher_verify(struct gw_hasher *h, const struct gw_ip *address, const char *hash,
+                                            struct gw_str password, gw_gone_fn gone, void *gone_ctx,
+                                            struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_hasher_make(struct gw_hasher *h, const struct gw_ip *address, struct gw_str password,
+                                          gw_gone_fn gone, void *gone_ctx, char *dst, struct gw_error *err);
 
-struct gw_hasher_stats { uint64_t done, refused, gone; unsigned waiting; };
+struct gw_hasher_stats {
+    uint64_t done, refused, gone;
+    unsigned waiting;
+};
 void gw_hasher_stats(struct gw_hasher *h, struct gw_hasher_stats *out);

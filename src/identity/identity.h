@@ -6,8 +6,8 @@
  *
  * The services share one object, made by the control plane (or by the CLI when control is down).
  */
-#include "crypto/mac.h"
 #include "config/settings.h"
+#include "crypto/mac.h"
 #include "identity/hasher.h"
 #include "identity/password.h"
 #include "shared/shared.h"
@@ -17,8 +17,8 @@ struct gw_policy;
 struct gw_identity;
 
 struct gw_identity_options {
-    struct gw_store *store;                /* all borrowed, must outlive */
-    struct gw_shared *shared;              /* NULL offline: control is down and will load at its start */
+    struct gw_store *store;   /* all borrowed, must outlive */
+    struct gw_shared *shared; /* NULL offline: control is down and will load at its start */
     const struct gw_settings *settings;
     const struct gw_password_rules *rules;
     struct gw_hasher *hasher;
@@ -27,7 +27,8 @@ struct gw_identity_options {
     const struct gw_random *random;
 };
 
-GW_MUST_CHECK enum gw_code gw_identity_new(const struct gw_identity_options *o, struct gw_identity **out, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_identity_new(const struct gw_identity_options *o, struct gw_identity **out,
+                                           struct gw_error *err);
 void gw_identity_free(struct gw_identity *i);
 GW_DEFINE_AUTO_FREE(gw_identity);
 /* Fills the authority segment from the store and sets it ready. */
@@ -45,33 +46,42 @@ struct gw_user_new {
     struct gw_ip address;        /* for the hashing queue */
 };
 /* The role must be one of the policy's: GW_EINVAL names those there are. Names: 1..64 of [A-Za-z0-9._@-], no leading dot or dash. */
-GW_MUST_CHECK enum gw_code gw_user_add(struct gw_identity *i, const struct gw_policy *p, const struct gw_user_new *n, struct gw_user_row *out,
-                                       struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_user_add(struct gw_identity *i, const struct gw_policy *p, const struct gw_user_new *n,
+                                       struct gw_user_row *out, struct gw_error *err);
 /* By user name, e-mail or UUID. */
-GW_MUST_CHECK enum gw_code gw_user_find(struct gw_identity *i, struct gw_str name, struct gw_user_row *out, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_user_find(struct gw_identity *i, struct gw_str name, struct gw_user_row *out,
+                                        struct gw_error *err);
 
 #define GW_USER_SET_EMAIL 1u
 #define GW_USER_SET_ROLE 2u
 #define GW_USER_SET_ACTIVE 4u
 #define GW_USER_SET_UPSTREAM_ID 8u
-struct gw_user_change { unsigned set; struct gw_str email, role, upstream_id; bool active; };
+struct gw_user_change {
+    unsigned set;
+    struct gw_str email, role, upstream_id;
+    bool active;
+};
 /* GW_ECONFLICT when it would leave no active admin. A disabled user's sessions end. Bites on the next request. */
 GW_MUST_CHECK enum gw_code gw_user_change(struct gw_identity *i, const struct gw_policy *p, const struct gw_uuid *id,
-                                          const struct gw_user_change *change, struct gw_user_row *out, struct gw_error *err);
+                                          const struct gw_user_change *change, struct gw_user_row *out,
+                                          struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_user_delete(struct gw_identity *i, const struct gw_uuid *id, struct gw_error *err);
 
 /* Own change: old password proved; ends the user's other sessions (all but keep). GW_EDENIED: old one wrong. */
-GW_MUST_CHECK enum gw_code gw_user_change_password(struct gw_identity *i, const struct gw_uuid *id, struct gw_str old_password,
-                                                   struct gw_str new_password, const struct gw_uuid *keep_session, const struct gw_ip *address,
+GW_MUST_CHECK enum gw_code gw_user_change_password(struct gw_identity *i, const struct gw_uuid *id,
+                                                   struct gw_str old_password, struct gw_str new_password,
+                                                   const struct gw_uuid *keep_session, const struct gw_ip *address,
                                                    struct gw_error *err);
 /* By an operator at the machine; ends all sessions. */
-GW_MUST_CHECK enum gw_code gw_user_set_password(struct gw_identity *i, const struct gw_uuid *id, struct gw_str new_password, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_user_set_password(struct gw_identity *i, const struct gw_uuid *id,
+                                                struct gw_str new_password, struct gw_error *err);
 /* Admin reset: a one-time code (text, 128 bits) to hand to the user; dst holds GW_RESET_CODE_LEN + 1. */
 #define GW_RESET_CODE_LEN 22
-GW_MUST_CHECK enum gw_code gw_user_reset_begin(struct gw_identity *i, const struct gw_uuid *id, char *dst, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_user_reset_begin(struct gw_identity *i, const struct gw_uuid *id, char *dst,
+                                               struct gw_error *err);
 /* GW_EDENIED: code unknown, used or expired. Ends all sessions. */
-GW_MUST_CHECK enum gw_code gw_user_reset_finish(struct gw_identity *i, struct gw_str code, struct gw_str new_password, const struct gw_ip *address,
-                                                struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_user_reset_finish(struct gw_identity *i, struct gw_str code, struct gw_str new_password,
+                                                const struct gw_ip *address, struct gw_error *err);
 
 /* ---- sign-in (identity/login.c) ---- */
 
@@ -92,18 +102,27 @@ struct gw_signed_in {
 /* GW_OK; GW_EDENIED: unknown user, wrong password or disabled, alike; GW_ELIMIT: hashing queue full (503); GW_ECONFLICT: session
  * limit reached under `deny`; GW_ETIMEOUT: the client has gone. Returns no sooner than the floor after it was called, except for GW_ELIMIT
  * and GW_ETIMEOUT. Upgrades an outdated hash. */
-GW_MUST_CHECK enum gw_code gw_login(struct gw_identity *i, const struct gw_login *in, struct gw_signed_in *out, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_login(struct gw_identity *i, const struct gw_login *in, struct gw_signed_in *out,
+                                    struct gw_error *err);
 
 /* Who a token speaks for, by the same rules as the data plane. GW_EDENIED, or GW_EBACKEND. */
-struct gw_caller { struct gw_user_row user; struct gw_uuid session_id, jti; int64_t token_expires_s; };
-GW_MUST_CHECK enum gw_code gw_identify(struct gw_identity *i, struct gw_str token, struct gw_caller *out, struct gw_error *err);
+struct gw_caller {
+    struct gw_user_row user;
+    struct gw_uuid session_id, jti;
+    int64_t token_expires_s;
+};
+GW_MUST_CHECK enum gw_code gw_identify(struct gw_identity *i, struct gw_str token, struct gw_caller *out,
+                                       struct gw_error *err);
 
 /* ---- sessions (identity/session.c) ---- */
 
-GW_MUST_CHECK enum gw_code gw_session_end(struct gw_identity *i, const struct gw_uuid *session_id, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_session_end(struct gw_identity *i, const struct gw_uuid *session_id,
+                                          struct gw_error *err);
 /* All of a user's but keep (NULL: none kept). *out_count may be NULL. */
-GW_MUST_CHECK enum gw_code gw_session_end_all(struct gw_identity *i, const struct gw_uuid *user_id, const struct gw_uuid *keep, size_t *out_count,
-                                              struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_session_end_all(struct gw_identity *i, const struct gw_uuid *user_id,
+                                              const struct gw_uuid *keep, size_t *out_count, struct gw_error *err);
 /* With last_seen_s freshened from the counter segment. */
-GW_MUST_CHECK enum gw_code gw_session_each(struct gw_identity *i, const struct gw_uuid *user_id, gw_session_fn fn, void *ctx, struct gw_error *err);
-GW_MUST_CHECK enum gw_code gw_token_revoke(struct gw_identity *i, const struct gw_uuid *jti, int64_t expires_s, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_session_each(struct gw_identity *i, const struct gw_uuid *user_id, gw_session_fn fn,
+                                           void *ctx, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_token_revoke(struct gw_identity *i, const struct gw_uuid *jti, int64_t expires_s,
+                                           struct gw_error *err);

@@ -17,5 +17,5 @@ void gw_password_rules_free(struct gw_password_rules *r);
 GW_DEFINE_AUTO_FREE(gw_password_rules);
 
 /* GW_OK, or GW_EINVAL with err saying all that is missing, in words fit for the user; the password is not in it. */
-GW_MUST_CHECK enum gw_code gw_password_check(const struct gw_password_rules *r, struct gw_str password, struct gw_str username,
-                                             struct gw_str email, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_password_check(const struct gw_password_rules *r, struct gw_str password,
+                                             struct gw_str username, struct gw_str email, struct gw_error *err);

@@ -21,8 +21,10 @@ struct gw_target_uri {
 
 /* raw is origin-form ("/api/bots?x=1"). Results point into raw where nothing had to change, else into the arena. GW_EPARSE or
  * GW_ELIMIT: refuse with 400 or 414. */
-GW_MUST_CHECK enum gw_code gw_path_canonical(struct gw_str raw, struct gw_arena *a, struct gw_target_uri *out, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_path_canonical(struct gw_str raw, struct gw_arena *a, struct gw_target_uri *out,
+                                             struct gw_error *err);
 
 /* Value of a query parameter, percent- and plus-decoded into the arena. GW_ENOTFOUND; GW_ECONFLICT when it stands more than once
  * (in any encoding of its name); GW_EPARSE when it cannot be decoded. */
-GW_MUST_CHECK enum gw_code gw_query_get(struct gw_str query, struct gw_str name, struct gw_arena *a, struct gw_str *out);
+GW_MUST_CHECK enum gw_code gw_query_get(struct gw_str query, struct gw_str name, struct gw_arena *a,
+                                        struct gw_str *out);

@@ -5,10 +5,10 @@
  * Compiled from one YAML file into an immutable object that both planes read. Default deny: what no route matches is
  * refused. Any fault refuses the whole file, and all faults are listed.
  */
-#include <gw/arena.h>
 #include "config/fault.h"
 #include "config/option.h"
 #include "config/yaml.h"
+#include <gw/arena.h>
 
 #define GW_POLICY_PERMISSIONS_MAX 256
 #define GW_POLICY_ROLES_MAX 64
@@ -32,10 +32,14 @@ const char *gw_risk_name(enum gw_risk r);
 /* Who answers a route. */
 enum gw_target {
     GW_TARGET_BACKEND,
-    GW_TARGET_LOGIN, GW_TARGET_REFRESH, GW_TARGET_LOGOUT, GW_TARGET_PROFILE, GW_TARGET_REGISTER, /* auth: of the policy */
-    GW_TARGET_HEALTH,  /* answered by the data plane itself */
-    GW_TARGET_LANDING, /* GET /, when no route of the backend takes it */
-    GW_TARGET_CONTROL, /* /aaiti/v1/…: the control plane's route table decides the right */
+    GW_TARGET_LOGIN,
+    GW_TARGET_REFRESH,
+    GW_TARGET_LOGOUT,
+    GW_TARGET_PROFILE,
+    GW_TARGET_REGISTER, /* auth: of the policy */
+    GW_TARGET_HEALTH,   /* answered by the data plane itself */
+    GW_TARGET_LANDING,  /* GET /, when no route of the backend takes it */
+    GW_TARGET_CONTROL,  /* /aaiti/v1/…: the control plane's route table decides the right */
 };
 
 /* What a route asks of the caller. */
@@ -47,56 +51,73 @@ enum gw_access {
     GW_ACCESS_ROLE,       /* `role: admin` */
 };
 
-struct gw_permission_set { uint64_t bits[GW_POLICY_PERMISSIONS_MAX / 64]; };
+struct gw_permission_set {
+    uint64_t bits[GW_POLICY_PERMISSIONS_MAX / 64];
+};
 
 struct gw_route {
-    struct gw_str pattern;    /* "GET /api/bots/{id}", as written */
+    struct gw_str pattern; /* "GET /api/bots/{id}", as written */
     unsigned line;
     enum gw_method method;
     enum gw_target target;
     enum gw_access access;
-    unsigned permission;      /* index; GW_ACCESS_PERMISSION */
-    unsigned role;            /* index; GW_ACCESS_ROLE */
+    unsigned permission; /* index; GW_ACCESS_PERMISSION */
+    unsigned role;       /* index; GW_ACCESS_ROLE */
     enum gw_risk risk;
-    unsigned id;              /* position in the policy, for logs and metrics */
+    unsigned id; /* position in the policy, for logs and metrics */
 };
 
 enum gw_credential { GW_CREDENTIAL_NONE, GW_CREDENTIAL_MINT_HS256, GW_CREDENTIAL_BASIC, GW_CREDENTIAL_HEADER };
 
-struct gw_claim_rule { struct gw_str name; enum gw_claim_source { GW_CLAIM_UPSTREAM_ID, GW_CLAIM_USER_ID, GW_CLAIM_USERNAME, GW_CLAIM_EMAIL, GW_CLAIM_ROLE, GW_CLAIM_LITERAL } source; struct gw_str literal; };
+struct gw_claim_rule {
+    struct gw_str name;
+    enum gw_claim_source {
+        GW_CLAIM_UPSTREAM_ID,
+        GW_CLAIM_USER_ID,
+        GW_CLAIM_USERNAME,
+        GW_CLAIM_EMAIL,
+        GW_CLAIM_ROLE,
+        GW_CLAIM_LITERAL
+    } source;
+    struct gw_str literal;
+};
 
 struct gw_upstream {
-    struct gw_str url;              /* as written: http://127.0.0.1:5000 */
-    struct gw_str host;             /* 127.0.0.1 */
+    struct gw_str url;  /* as written: http://127.0.0.1:5000 */
+    struct gw_str host; /* 127.0.0.1 */
     unsigned port;
     enum gw_credential credential;
-    struct gw_str key_file;         /* file of the secret: HMAC key, "user:password" for Basic, header value for HEADER */
-    struct gw_str header;           /* GW_CREDENTIAL_HEADER: its name */
+    struct gw_str key_file; /* file of the secret: HMAC key, "user:password" for Basic, header value for HEADER */
+    struct gw_str header;   /* GW_CREDENTIAL_HEADER: its name */
     int64_t ttl_s;
     const struct gw_claim_rule *claims;
     size_t claim_count;
-    bool needs_upstream_id;         /* some claim is upstream_id */
+    bool needs_upstream_id; /* some claim is upstream_id */
 };
 
 struct gw_policy;
 
 /* What gateway.yaml sets over the policy file's own upstream (upstream.url, upstream.key_file); empty: nothing. */
-struct gw_upstream_override { struct gw_str url, key_file; };
+struct gw_upstream_override {
+    struct gw_str url, key_file;
+};
 
 /* Compiles a policy file. On faults (added to f, all of them) GW_EINVAL and *out stays as it was. The policy keeps its own arena. */
-GW_MUST_CHECK enum gw_code gw_policy_load(const char *file, const struct gw_upstream_override *override, struct gw_faults *f,
-                                          struct gw_policy **out, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_policy_load(const char *file, const struct gw_upstream_override *override,
+                                          struct gw_faults *f, struct gw_policy **out, struct gw_error *err);
 void gw_policy_free(struct gw_policy *p);
 GW_DEFINE_AUTO_FREE(gw_policy);
 
 const struct gw_upstream *gw_policy_upstream(const struct gw_policy *p);
 size_t gw_policy_route_count(const struct gw_policy *p);
-const struct gw_route *gw_policy_route(const struct gw_policy *p, size_t i); /* in file order, auth and built-in ones too */
+const struct gw_route *gw_policy_route(const struct gw_policy *p,
+                                       size_t i); /* in file order, auth and built-in ones too */
 
 /* The route of a canonical path (policy/path.h) and query, or NULL: refuse. HEAD finds GET's. The more specific pattern
  * wins: literal before {param} before /**, whatever the order in the file; routes with a query match before the same
  * one without. A query parameter that a route looks at and that stands twice makes the answer NULL. */
-const struct gw_route *gw_policy_match(const struct gw_policy *p, enum gw_method m, struct gw_str path, struct gw_str query);
+const struct gw_route *gw_policy_match(const struct gw_policy *p, enum gw_method m, struct gw_str path,
+                                       struct gw_str query);
 
 /* Roles and permissions are closed sets. -1: unknown, which holds nothing. */
 int gw_policy_role(const struct gw_policy *p, struct gw_str name);

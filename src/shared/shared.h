@@ -13,8 +13,8 @@
  *
  * A gw_shared is used by one process; reader calls are thread-safe; writer calls are serialised by a lock inside.
  */
-#include <gw/cleanup.h>
 #include "base/encode.h"
+#include <gw/cleanup.h>
 #include <gw/error.h>
 #include <gw/str.h>
 
@@ -25,7 +25,7 @@
 
 struct gw_live_user {
     struct gw_uuid id;
-    uint32_t version;   /* grows with each change: caches keyed by (id, version) are never stale */
+    uint32_t version; /* grows with each change: caches keyed by (id, version) are never stale */
     uint8_t active;
     char username[GW_SHARED_NAME_MAX + 1];
     char email[GW_SHARED_EMAIL_MAX + 1];
@@ -40,7 +40,9 @@ struct gw_live_session {
     uint32_t idle_s;
 };
 
-struct gw_shared_sizes { uint32_t sessions, users, revocations; }; /* slots wanted; twice as many are made */
+struct gw_shared_sizes {
+    uint32_t sessions, users, revocations;
+}; /* slots wanted; twice as many are made */
 
 enum gw_shared_role { GW_SHARED_READER, GW_SHARED_WRITER };
 struct gw_shared;
@@ -48,28 +50,35 @@ struct gw_shared;
 /* Opens dir/authority and dir/counters. The writer creates them (0640 and 0660) or takes over what a predecessor left
  * when magic, layout and sizes agree, still serving; otherwise it marks the old file retired and makes a new one. A
  * reader gets GW_ENOTFOUND while there is none yet. */
-GW_MUST_CHECK enum gw_code gw_shared_open(const char *dir, enum gw_shared_role role, const struct gw_shared_sizes *sizes,
-                                          struct gw_shared **out, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_shared_open(const char *dir, enum gw_shared_role role,
+                                          const struct gw_shared_sizes *sizes, struct gw_shared **out,
+                                          struct gw_error *err);
 void gw_shared_close(struct gw_shared *s);
 /* The writer replaced the file: open again. */
 bool gw_shared_is_retired(const struct gw_shared *s);
 bool gw_shared_is_ready(const struct gw_shared *s);
 
 /* Readers. GW_OK copies the record; GW_ENOTFOUND: there is none; GW_EBACKEND: not ready or torn, answer 503. */
-GW_MUST_CHECK enum gw_code gw_shared_get_session(const struct gw_shared *s, const struct gw_uuid *sid, struct gw_live_session *out);
-GW_MUST_CHECK enum gw_code gw_shared_get_user(const struct gw_shared *s, const struct gw_uuid *id, struct gw_live_user *out);
-GW_MUST_CHECK enum gw_code gw_shared_is_revoked(const struct gw_shared *s, const struct gw_uuid *jti, bool *out_revoked);
+GW_MUST_CHECK enum gw_code gw_shared_get_session(const struct gw_shared *s, const struct gw_uuid *sid,
+                                                 struct gw_live_session *out);
+GW_MUST_CHECK enum gw_code gw_shared_get_user(const struct gw_shared *s, const struct gw_uuid *id,
+                                              struct gw_live_user *out);
+GW_MUST_CHECK enum gw_code gw_shared_is_revoked(const struct gw_shared *s, const struct gw_uuid *jti,
+                                                bool *out_revoked);
 /* Freshest last-seen time of a live session: the later of its record and the counter segment. */
 int64_t gw_shared_last_seen(const struct gw_shared *s, const struct gw_live_session *session);
 /* Notes that the session was used; a step back is ignored. Any process. */
 void gw_shared_touch(struct gw_shared *s, const struct gw_uuid *sid, int64_t now_s);
 
 /* Writer. A full table is GW_ELIMIT, and what was there stays. */
-GW_MUST_CHECK enum gw_code gw_shared_put_session(struct gw_shared *s, const struct gw_live_session *session, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_shared_put_session(struct gw_shared *s, const struct gw_live_session *session,
+                                                 struct gw_error *err);
 void gw_shared_drop_session(struct gw_shared *s, const struct gw_uuid *sid);
-GW_MUST_CHECK enum gw_code gw_shared_put_user(struct gw_shared *s, const struct gw_live_user *user, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_shared_put_user(struct gw_shared *s, const struct gw_live_user *user,
+                                              struct gw_error *err);
 void gw_shared_drop_user(struct gw_shared *s, const struct gw_uuid *id);
-GW_MUST_CHECK enum gw_code gw_shared_put_revocation(struct gw_shared *s, const struct gw_uuid *jti, int64_t expires_s, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_shared_put_revocation(struct gw_shared *s, const struct gw_uuid *jti, int64_t expires_s,
+                                                    struct gw_error *err);
 /* Entries whose tokens have expired by themselves. */
 void gw_shared_purge_revocations(struct gw_shared *s, int64_t now_s);
 
@@ -79,7 +88,10 @@ void gw_shared_begin_load(struct gw_shared *s);
 void gw_shared_end_load(struct gw_shared *s);
 
 /* Bundle to use: its number grows with each publication; hash is the name of its directory (64 hex digits). */
-struct gw_bundle_ref { uint64_t generation; char hash[65]; };
+struct gw_bundle_ref {
+    uint64_t generation;
+    char hash[65];
+};
 void gw_shared_set_bundle(struct gw_shared *s, const char *hash);
 /* GW_ENOTFOUND before the first publication. */
 GW_MUST_CHECK enum gw_code gw_shared_get_bundle(const struct gw_shared *s, struct gw_bundle_ref *out);
@@ -88,5 +100,7 @@ GW_MUST_CHECK enum gw_code gw_shared_get_bundle(const struct gw_shared *s, struc
 void gw_shared_beat(struct gw_shared *s, int64_t now_s);
 int64_t gw_shared_heartbeat(const struct gw_shared *s);
 
-struct gw_shared_fill { uint32_t sessions, users, revocations, session_slots, user_slots, revocation_slots; };
+struct gw_shared_fill {
+    uint32_t sessions, users, revocations, session_slots, user_slots, revocation_slots;
+};
 void gw_shared_fill(const struct gw_shared *s, struct gw_shared_fill *out);

@@ -7,8 +7,8 @@
  *
  * Strings in a row are the row's own (fixed arrays); rows are plain values.
  */
-#include <gw/cleanup.h>
 #include "base/encode.h"
+#include <gw/cleanup.h>
 #include <gw/error.h>
 #include <gw/str.h>
 
@@ -24,10 +24,10 @@ struct gw_user_row {
     char email[GW_EMAIL_MAX + 1];       /* "" when none; compared without ASCII case, unique when not "" */
     char role[GW_ROLE_MAX + 1];
     char upstream_id[GW_UPSTREAM_ID_MAX + 1]; /* "" when none */
-    char password_hash[161];            /* "" : cannot sign in by password */
+    char password_hash[161];                  /* "" : cannot sign in by password */
     bool active;
     int64_t created_s, updated_s, last_login_s; /* 0: never */
-    uint32_t version;                   /* the store adds 1 at each update */
+    uint32_t version;                           /* the store adds 1 at each update */
 };
 
 struct gw_session_row {
@@ -49,7 +49,10 @@ struct gw_store;
 /* Opens (creates, migrates) an SQLite database file: WAL, synchronous FULL, foreign keys, 0600, busy time-out 5 s. */
 GW_MUST_CHECK enum gw_code gw_store_open_sqlite(const char *path, struct gw_store **out, struct gw_error *err);
 void gw_store_close(struct gw_store *s);
-static inline void gw_store_auto_(struct gw_store **s) { gw_store_close(*s); }
+static inline void gw_store_auto_(struct gw_store **s)
+{
+    gw_store_close(*s);
+}
 
 /* Holds the store for the calling thread until commit or rollback. */
 GW_MUST_CHECK enum gw_code gw_store_begin(struct gw_store *s, struct gw_error *err);
@@ -58,12 +61,18 @@ void gw_store_rollback(struct gw_store *s);
 
 /* Users. Insert and update: GW_ECONFLICT when the name or the address is taken. Get, update and delete: GW_ENOTFOUND. */
 GW_MUST_CHECK enum gw_code gw_store_user_insert(struct gw_store *s, const struct gw_user_row *u, struct gw_error *err);
-GW_MUST_CHECK enum gw_code gw_store_user_update(struct gw_store *s, struct gw_user_row *u, struct gw_error *err); /* sets u->version */
-GW_MUST_CHECK enum gw_code gw_store_user_delete(struct gw_store *s, const struct gw_uuid *id, struct gw_error *err); /* and its sessions and codes */
-GW_MUST_CHECK enum gw_code gw_store_user_get(struct gw_store *s, const struct gw_uuid *id, struct gw_user_row *out, struct gw_error *err);
-GW_MUST_CHECK enum gw_code gw_store_user_by_name(struct gw_store *s, struct gw_str username, struct gw_user_row *out, struct gw_error *err);
-GW_MUST_CHECK enum gw_code gw_store_user_by_email(struct gw_store *s, struct gw_str email, struct gw_user_row *out, struct gw_error *err);
-GW_MUST_CHECK enum gw_code gw_store_user_count_active(struct gw_store *s, struct gw_str role, int64_t *out, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_user_update(struct gw_store *s, struct gw_user_row *u,
+                                                struct gw_error *err); /* sets u->version */
+GW_MUST_CHECK enum gw_code gw_store_user_delete(struct gw_store *s, const struct gw_uuid *id,
+                                                struct gw_error *err); /* and its sessions and codes */
+GW_MUST_CHECK enum gw_code gw_store_user_get(struct gw_store *s, const struct gw_uuid *id, struct gw_user_row *out,
+                                             struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_user_by_name(struct gw_store *s, struct gw_str username, struct gw_user_row *out,
+                                                 struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_user_by_email(struct gw_store *s, struct gw_str email, struct gw_user_row *out,
+                                                  struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_user_count_active(struct gw_store *s, struct gw_str role, int64_t *out,
+                                                      struct gw_error *err);
 
 /* Walks rows in a stable order; a callback that fails ends the walk with its code. No store calls inside a callback. */
 typedef enum gw_code (*gw_user_fn)(void *ctx, const struct gw_user_row *u, struct gw_error *err);
@@ -73,21 +82,26 @@ typedef enum gw_code (*gw_revocation_fn)(void *ctx, const struct gw_uuid *jti, i
 GW_MUST_CHECK enum gw_code gw_store_user_each(struct gw_store *s, gw_user_fn fn, void *ctx, struct gw_error *err);
 
 /* Sessions. */
-GW_MUST_CHECK enum gw_code gw_store_session_insert(struct gw_store *s, const struct gw_session_row *r, struct gw_error *err);
-GW_MUST_CHECK enum gw_code gw_store_session_get(struct gw_store *s, const struct gw_uuid *id, struct gw_session_row *out, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_session_insert(struct gw_store *s, const struct gw_session_row *r,
+                                                   struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_session_get(struct gw_store *s, const struct gw_uuid *id,
+                                                struct gw_session_row *out, struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_store_session_delete(struct gw_store *s, const struct gw_uuid *id, struct gw_error *err);
 /* Later of old and given. */
-GW_MUST_CHECK enum gw_code gw_store_session_touch(struct gw_store *s, const struct gw_uuid *id, int64_t last_seen_s, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_session_touch(struct gw_store *s, const struct gw_uuid *id, int64_t last_seen_s,
+                                                  struct gw_error *err);
 /* Of one user (NULL: of all), oldest last use first. */
-GW_MUST_CHECK enum gw_code gw_store_session_each(struct gw_store *s, const struct gw_uuid *user_id, gw_session_fn fn, void *ctx,
-                                                 struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_session_each(struct gw_store *s, const struct gw_uuid *user_id, gw_session_fn fn,
+                                                 void *ctx, struct gw_error *err);
 
 /* Revoked tokens, kept until they would have expired. Inserting one again keeps the later expiry. */
-GW_MUST_CHECK enum gw_code gw_store_revocation_insert(struct gw_store *s, const struct gw_uuid *jti, int64_t expires_s, struct gw_error *err);
-GW_MUST_CHECK enum gw_code gw_store_revocation_each(struct gw_store *s, gw_revocation_fn fn, void *ctx, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_revocation_insert(struct gw_store *s, const struct gw_uuid *jti, int64_t expires_s,
+                                                      struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_revocation_each(struct gw_store *s, gw_revocation_fn fn, void *ctx,
+                                                    struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_store_revocation_purge(struct gw_store *s, int64_t now_s, struct gw_error *err);
 
 /* One-time reset codes: at most one a user, the last wins. Take removes it: GW_ENOTFOUND when unknown or expired at now_s. */
 GW_MUST_CHECK enum gw_code gw_store_reset_put(struct gw_store *s, const struct gw_reset_row *r, struct gw_error *err);
-GW_MUST_CHECK enum gw_code gw_store_reset_take(struct gw_store *s, const uint8_t code_hash[32], int64_t now_s, struct gw_uuid *out_user_id,
-                                               struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_reset_take(struct gw_store *s, const uint8_t code_hash[32], int64_t now_s,
+                                               struct gw_uuid *out_user_id, struct gw_error *err);

@@ -35,11 +35,11 @@ struct gw_jwt_claims {
 /* What a verifier insists on. Strings are copied. */
 struct gw_jwt_profile {
     struct gw_str issuer, audience;
-    struct gw_str type;       /* header typ, compared without case ("at+jwt"; RFC 8725 section 3.11); empty: any or none */
-    struct gw_str key_id;     /* header kid; a token that names another is refused */
-    int64_t leeway_s;         /* 0..GW_JWT_LEEWAY_MAX_S, for exp and nbf */
-    int64_t max_lifetime_s;   /* exp - iat beyond this is refused; 0: no limit */
-    unsigned require;         /* GW_JWT_NEED_* */
+    struct gw_str type;   /* header typ, compared without case ("at+jwt"; RFC 8725 section 3.11); empty: any or none */
+    struct gw_str key_id; /* header kid; a token that names another is refused */
+    int64_t leeway_s;     /* 0..GW_JWT_LEEWAY_MAX_S, for exp and nbf */
+    int64_t max_lifetime_s; /* exp - iat beyond this is refused; 0: no limit */
+    unsigned require;       /* GW_JWT_NEED_* */
 };
 #define GW_JWT_NEED_KEY_ID 1u  /* kid must be present, not merely right */
 #define GW_JWT_NEED_SESSION 2u /* sid, jti, sub and iat must be present and well-formed */
@@ -51,7 +51,8 @@ void gw_jwt_verifier_free(struct gw_jwt_verifier *v);
 GW_DEFINE_AUTO_FREE(gw_jwt_verifier);
 
 /* GW_JWT_OK and *claims filled, or the reason (claims then unspecified). Signature before claims, always. */
-enum gw_jwt_reason gw_jwt_verify(struct gw_jwt_verifier *v, struct gw_str token, int64_t now_s, struct gw_jwt_claims *claims);
+enum gw_jwt_reason gw_jwt_verify(struct gw_jwt_verifier *v, struct gw_str token, int64_t now_s,
+                                 struct gw_jwt_claims *claims);
 /* Signature and form only, no claims looked at: for RFC example tests. */
 enum gw_jwt_reason gw_jwt_verify_signature(struct gw_jwt_verifier *v, struct gw_str token);
 

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <gw/str.h>
+
+#include <string.h>
+
+struct gw_str gw_str(const char *cstr)
+{
+    return cstr != NULL ? (struct gw_str){cstr, strlen(cstr)} : GW_STR_NULL;
+}
+
+bool gw_str_eq(struct gw_str a, struct gw_str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+/* Not tolower(): that one follows the locale. */
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+bool gw_str_eq_nocase(struct gw_str a, struct gw_str b)
+{
+    return a.len == b.len && gw_str_starts_nocase(a, b);
+}
+
+bool gw_str_starts(struct gw_str s, struct gw_str prefix)
+{
+    return s.len >= prefix.len && gw_str_eq(gw_str_sub(s, 0, prefix.len), prefix);
+}
+
+bool gw_str_starts_nocase(struct gw_str s, struct gw_str prefix)
+{
+    if (s.len < prefix.len)
+        return false;
+    for (size_t i = 0; i < prefix.len; i++) {
+        if (lower(s.ptr[i]) != lower(prefix.ptr[i]))
+            return false;
+    }
+    return true;
+}
+
+struct gw_str gw_str_sub(struct gw_str s, size_t from, size_t len)
+{
+    if (s.ptr == NULL)
+        return s;
+    if (from > s.len)
+        from = s.len;
+    if (len > s.len - from)
+        len = s.len - from;
+    return (struct gw_str){s.ptr + from, len};
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+struct gw_str gw_str_trim(struct gw_str s)
+{
+    while (s.len > 0 && is_blank(s.ptr[s.len - 1]))
+        s.len--;
+    size_t from = 0;
+    while (from < s.len && is_blank(s.ptr[from]))
+        from++;
+    return gw_str_sub(s, from, s.len);
+}
+
+size_t gw_str_find(struct gw_str s, char byte)
+{
+    const char *at = s.len > 0 ? memchr(s.ptr, byte, s.len) : NULL;
+    return at != NULL ? (size_t)(at - s.ptr) : s.len;
+}
+
+bool gw_str_split(struct gw_str *rest, char sep, struct gw_str *out_piece)
+{
+    if (rest->ptr == NULL)
+        return false;
+    size_t at = gw_str_find(*rest, sep);
+    *out_piece = gw_str_sub(*rest, 0, at);
+    *rest = at < rest->len ? gw_str_sub(*rest, at + 1, rest->len) : GW_STR_NULL;
+    return true;
+}
+
+bool gw_str_to_i64(struct gw_str s, int64_t *out)
+{
+    if (s.len == 0 || (s.len > 1 && s.ptr[0] == '0'))
+        return false;
+    int64_t value = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        int digit = s.ptr[i] - '0';
+        if (digit < 0 || digit > 9 || value > (INT64_MAX - digit) / 10)
+            return false;
+        value = value * 10 + digit;
+    }
+    *out = value;
+    return true;
+}
+
+bool gw_str_copy(struct gw_str s, char *dst, size_t dst_size)
+{
+    dst[0] = '\0';
+    if (s.len >= dst_size || gw_str_find(s, '\0') < s.len)
+        return false;
+    if (s.len > 0)
+        memcpy(dst, s.ptr, s.len);
+    dst[s.len] = '\0';
+    return true;
+}
