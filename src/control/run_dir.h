@@ -13,11 +13,14 @@
 #include "config/settings.h"
 #include <sys/types.h>
 
-#define GW_RUN_PATH_MAX 100 /* sockaddr_un.sun_path holds 108 */
+#define GW_RUN_PATH_MAX 96      /* with "/admin.sock" it fits sockaddr_un.sun_path, which holds 108 */
+#define GW_RUN_DIR_FILE_MAX 256 /* the name of any file in it, with the NUL */
 
-/* settings->run_dir, else /dev/shm/aaiti-UID-HASH (HASH: 8 hex digits of SHA-256 over the real path of home), else home/run where
- * there is no /dev/shm. dst holds GW_RUN_PATH_MAX + 1. */
+/* settings->run_dir, else /dev/shm/aaiti-UID-HASH (UID: owner of home, so that root and control's user agree; HASH: 8 hex digits
+ * of SHA-256 over the real path of home), else home/run where there is no /dev/shm. dst holds GW_RUN_PATH_MAX + 1. GW_ENOTFOUND: there
+ * is no such home. */
 GW_MUST_CHECK enum gw_code gw_run_dir_name(const struct gw_settings *s, const char *home, char *dst,
                                            struct gw_error *err);
-/* Makes it (02750), or refuses one that is a symlink or belongs to another: /dev/shm is everybody's. */
+/* Makes it (02750), or refuses one that is a symlink or belongs to another (GW_EDENIED): /dev/shm is everybody's. group (gid_t)-1: left
+ * as it is. */
 GW_MUST_CHECK enum gw_code gw_run_dir_make(const char *dir, uid_t owner, gid_t group, struct gw_error *err);

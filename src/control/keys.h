@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The two keys of a gateway: the one that signs our tokens (JWT_SECRET, or the file token.key_file) and the upstream's (a file that
+ * the policy or upstream.key_file names). They must differ: else a token of ours would be good at the backend, past the gateway.
+ */
+#include "config/settings.h"
+#include "crypto/secret.h"
+#include <sys/types.h>
+
+struct gw_upstream;
+
+struct gw_keys {
+    struct gw_secret *token;
+    struct gw_secret *upstream; /* NULL when the policy needs none */
+};
+
+struct gw_keys_source {
+    const char *home;
+    const struct gw_settings *settings;
+    const struct gw_upstream *upstream; /* of the policy; NULL: none needed */
+    gw_getenv_fn getenv_fn;
+};
+
+/* Missing, weak, readable by others or equal: err says so, with the command that mends it. */
+GW_MUST_CHECK enum gw_code gw_keys_load(const struct gw_keys_source *source, struct gw_keys *out, struct gw_error *err);
+void gw_keys_done(struct gw_keys *k);
+GW_DEFINE_AUTO_DONE(gw_keys);
+
+/* The files that nginx's master must read, in the arena; the upstream's is NULL when there is none. NULL without memory. */
+const char *gw_keys_token_file(struct gw_arena *a, const struct gw_keys_source *source);
+const char *gw_keys_upstream_file(struct gw_arena *a, const struct gw_keys_source *source);
+
+/* For `aaiti serve`, before it starts anything: a JWT_SECRET of the environment is checked, written to run_dir/keys/token.key (0600,
+ * owner's), wiped from the environment, and JWT_SECRET_FILE set to that file, so that settings loaded afterwards and
+ * every child find it there. Nothing happens when JWT_SECRET is not set. Not thread-safe: it changes the environment. */
+GW_MUST_CHECK enum gw_code gw_keys_stash_environment(const char *run_dir, uid_t owner, struct gw_error *err);
+/* Wipes the value of JWT_SECRET where the kernel shows it (/proc/PID/environ) and removes the variable. Not thread-safe. */
+void gw_keys_scrub_environment(void);

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/run_dir.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct place {
+    char home[64], dir[GW_RUN_DIR_FILE_MAX];
+};
+
+static int set_up(void **state)
+{
+    static struct place p;
+
+    strcpy(p.home, "/tmp/test_run_dir.XXXXXX");
+    assert_non_null(mkdtemp(p.home));
+    (void)snprintf(p.dir, sizeof p.dir, "%s/run", p.home);
+    *state = &p;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct place *p = *state;
+
+    (void)unlink(p->dir);
+    (void)rmdir(p->dir);
+    return rmdir(p->home);
+}
+
+static void the_name_is_one_for_one_home(void **state)
+{
+    struct place *p = *state;
+    struct gw_settings s = {0};
+    struct gw_error err = {0};
+    char a[GW_RUN_PATH_MAX + 1], b[GW_RUN_PATH_MAX + 1], indirect[128];
+
+    (void)snprintf(indirect, sizeof indirect, "%s/../%s", p->home, strrchr(p->home, '/') + 1);
+    assert_int_equal(gw_run_dir_name(&s, p->home, a, &err), GW_OK);
+    assert_int_equal(gw_run_dir_name(&s, indirect, b, &err), GW_OK);
+    assert_string_equal(a, b);
+    assert_int_equal(gw_run_dir_name(&s, "/tmp", b, &err), GW_OK);
+    assert_string_not_equal(a, b);
+}
+
+static void a_set_name_is_taken_and_may_be_relative_to_home(void **state)
+{
+    struct place *p = *state;
+    struct gw_settings s = {.run_dir = GW_STR("/run/aaiti")};
+    struct gw_error err = {0};
+    char dst[GW_RUN_PATH_MAX + 1];
+
+    assert_int_equal(gw_run_dir_name(&s, p->home, dst, &err), GW_OK);
+    assert_string_equal(dst, "/run/aaiti");
+    s.run_dir = GW_STR("run");
+    assert_int_equal(gw_run_dir_name(&s, p->home, dst, &err), GW_OK);
+    assert_string_equal(dst, p->dir);
+}
+
+static void a_missing_home_and_a_long_name_are_refused(void **state)
+{
+    (void)state;
+    char name[GW_RUN_PATH_MAX + 2] = "/";
+    struct gw_settings s = {0};
+    struct gw_error err = {0};
+    char dst[GW_RUN_PATH_MAX + 1];
+
+    assert_int_equal(gw_run_dir_name(&s, "/nonexistent/home", dst, &err), GW_ENOTFOUND);
+    assert_non_null(strstr(err.msg, "aaiti init"));
+    memset(name + 1, 'a', sizeof name - 2);
+    s.run_dir = (struct gw_str){name, sizeof name - 1};
+    assert_int_equal(gw_run_dir_name(&s, "/tmp", dst, &err), GW_EINVAL);
+}
+
+static void it_is_made_and_taken_over_with_its_mode_mended(void **state)
+{
+    struct place *p = *state;
+    struct gw_error err = {0};
+    struct stat st;
+
+    assert_int_equal(gw_run_dir_make(p->dir, geteuid(), (gid_t)-1, &err), GW_OK);
+    assert_int_equal(chmod(p->dir, 0777), 0);
+    assert_int_equal(gw_run_dir_make(p->dir, geteuid(), (gid_t)-1, &err), GW_OK);
+    assert_int_equal(stat(p->dir, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 02750);
+}
+
+static void what_another_could_have_planted_is_refused(void **state)
+{
+    struct place *p = *state;
+    struct gw_error err = {0};
+
+    assert_int_equal(symlink("/tmp", p->dir), 0);
+    assert_int_equal(gw_run_dir_make(p->dir, geteuid(), (gid_t)-1, &err), GW_EDENIED);
+    assert_int_equal(unlink(p->dir), 0);
+
+    assert_int_equal(mkdir(p->dir, 0700), 0);
+    assert_int_equal(gw_run_dir_make(p->dir, geteuid() + 1, (gid_t)-1, &err), GW_EDENIED);
+    assert_int_equal(rmdir(p->dir), 0);
+
+    assert_int_equal(mkfifo(p->dir, 0600), 0);
+    assert_int_equal(gw_run_dir_make(p->dir, geteuid(), (gid_t)-1, &err), GW_EDENIED);
+    assert_int_equal(unlink(p->dir), 0);
+
+    (void)snprintf(p->dir, sizeof p->dir, "%s/no/run", p->home);
+    assert_int_equal(gw_run_dir_make(p->dir, geteuid(), (gid_t)-1, &err), GW_EBACKEND);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_name_is_one_for_one_home, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_set_name_is_taken_and_may_be_relative_to_home, set_up, tear_down),
+        cmocka_unit_test(a_missing_home_and_a_long_name_are_refused),
+        cmocka_unit_test_setup_teardown(it_is_made_and_taken_over_with_its_mode_mended, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_another_could_have_planted_is_refused, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
