@@ -55,11 +55,11 @@ int gw_cli_fail_error(struct gw_cli *cli, const struct gw_error *err)
 
 const char *gw_cli_value(const struct gw_cli *cli, const char *name)
 {
-    for (size_t i = 0; i < option_count(cli->command); i++)
-        if (strcmp(cli->command->options[i].name, name) == 0)
-            return cli->values[i];
-    assert(!"an option that the command's row does not have");
-    return NULL;
+    size_t i = 0;
+    while (i < option_count(cli->command) && strcmp(cli->command->options[i].name, name) != 0)
+        i++;
+    assert(i < option_count(cli->command));
+    return cli->values[i];
 }
 
 /* Edit distance (Levenshtein), for "did you mean"; words are short. */
