@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool write_all(int fd, struct gw_str content)
+{
+    while (content.len > 0) {
+        ssize_t n = write(fd, content.ptr, content.len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return false;
+        content = gw_str_sub(content, (size_t)n, content.len);
+    }
+    return true;
+}
+
+enum gw_code gw_file_create(const char *path, mode_t mode, struct gw_str content, struct gw_error *err)
+{
+    gw_auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EEXIST)
+        return gw_fail(err, GW_ECONFLICT, "%s exists", path);
+    if (fd < 0)
+        return gw_fail(err, GW_EBACKEND, "cannot make %s: %s", path, strerror(errno));
+    /* The mode comes last and past the umask, so that nobody reads what is not whole. */
+    if (!write_all(fd, content) || fchmod(fd, mode) != 0 || fsync(fd) != 0) {
+        enum gw_code code = gw_fail(err, GW_EBACKEND, "cannot write %s: %s", path, strerror(errno));
+        unlink(path); /* ours: O_EXCL made it */
+        return code;
+    }
+    return GW_OK;
+}
+
+enum gw_code gw_file_read(const char *path, struct gw_buf *out, struct gw_error *err)
+{
+    struct stat st;
+    /* O_NONBLOCK: a FIFO of that name must not hold the program before it is seen to be none of ours. */
+    gw_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return gw_fail(err, errno == ENOENT ? GW_ENOTFOUND : GW_EBACKEND, "cannot open %s: %s", path, strerror(errno));
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return gw_fail(err, GW_EINVAL, "%s is not a regular file", path);
+    for (;;) {
+        char chunk[4096];
+        ssize_t n = read(fd, chunk, sizeof(chunk));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return gw_fail(err, GW_EBACKEND, "cannot read %s: %s", path, strerror(errno));
+        if (n == 0)
+            return gw_buf_check(out, err);
+        gw_buf_add(out, (struct gw_str){chunk, (size_t)n});
+        GW_TRY(gw_buf_check(out, err));
+    }
+}
