@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <gw/str.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define COUNT(a) (sizeof(a) / sizeof(a)[0])
+
+static void compares_bytes_and_ascii_case(void **state)
+{
+    (void)state;
+    static const struct {
+        struct gw_str a, b;
+        bool eq, eq_nocase, starts, starts_nocase;
+    } cases[] = {
+        {{"", 0}, {NULL, 0}, true, true, true, true},
+        {{"abc", 3}, {"abc", 3}, true, true, true, true},
+        {{"aBc", 3}, {"AbC", 3}, false, true, false, true},
+        {{"abc", 3}, {"ab", 2}, false, false, true, true},
+        {{"Bearer x", 8}, {"bearer ", 7}, false, false, false, true},
+        {{"ab", 2}, {"abc", 3}, false, false, false, false},
+        {{"a\0b", 3}, {"a\0c", 3}, false, false, false, false},
+        /* Bytes that differ in the case bit alone, but are no letters. */
+        {{"@", 1}, {"`", 1}, false, false, false, false},
+        {{"[", 1}, {"{", 1}, false, false, false, false},
+        {{"\xc3\x84", 2}, {"\xc3\xa4", 2}, false, false, false, false},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        assert_int_equal(gw_str_eq(cases[i].a, cases[i].b), cases[i].eq);
+        assert_int_equal(gw_str_eq_nocase(cases[i].a, cases[i].b), cases[i].eq_nocase);
+        assert_int_equal(gw_str_starts(cases[i].a, cases[i].b), cases[i].starts);
+        assert_int_equal(gw_str_starts_nocase(cases[i].a, cases[i].b), cases[i].starts_nocase);
+    }
+}
+
+static void borrows_c_strings(void **state)
+{
+    (void)state;
+    assert_true(gw_str_eq(gw_str("abc"), GW_STR("abc")));
+    assert_int_equal(gw_str(NULL).len, 0);
+    assert_null(gw_str(NULL).ptr);
+    assert_int_equal(GW_STR("a\0b").len, 3);
+}
+
+static void sub_clips_to_the_span(void **state)
+{
+    (void)state;
+    struct gw_str s = GW_STR("abcdef");
+    assert_true(gw_str_eq(gw_str_sub(s, 1, 2), GW_STR("bc")));
+    assert_true(gw_str_eq(gw_str_sub(s, 4, SIZE_MAX), GW_STR("ef")));
+    assert_int_equal(gw_str_sub(s, 6, 1).len, 0);
+    assert_int_equal(gw_str_sub(s, SIZE_MAX, SIZE_MAX).len, 0);
+    assert_int_equal(gw_str_sub(GW_STR_NULL, 3, 3).len, 0);
+}
+
+static void trims_space_and_tab_only(void **state)
+{
+    (void)state;
+    assert_true(gw_str_eq(gw_str_trim(GW_STR(" \t a b\t ")), GW_STR("a b")));
+    assert_true(gw_str_eq(gw_str_trim(GW_STR("\na\r")), GW_STR("\na\r")));
+    assert_int_equal(gw_str_trim(GW_STR(" \t")).len, 0);
+    assert_int_equal(gw_str_trim(GW_STR_NULL).len, 0);
+}
+
+static void finds_the_first_byte(void **state)
+{
+    (void)state;
+    assert_int_equal(gw_str_find(GW_STR("a:b:c"), ':'), 1);
+    assert_int_equal(gw_str_find(GW_STR("abc"), ':'), 3);
+    assert_int_equal(gw_str_find(GW_STR("a\0b"), '\0'), 1);
+    assert_int_equal(gw_str_find(GW_STR_NULL, 'a'), 0);
+}
+
+static void splits_into_every_piece(void **state)
+{
+    (void)state;
+    static const struct {
+        struct gw_str text;
+        const char *pieces; /* joined by '|' */
+    } cases[] = {
+        {{"a,b", 3}, "a|b|"}, {{"a,", 2}, "a||"},   {{",", 1}, "||"},
+        {{"", 0}, "|"},       {{"abc", 3}, "abc|"}, {{NULL, 0}, ""},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char joined[32] = "";
+        struct gw_str rest = cases[i].text, piece;
+        while (gw_str_split(&rest, ',', &piece)) {
+            strncat(joined, piece.ptr, piece.len);
+            strncat(joined, "|", 1);
+        }
+        assert_string_equal(joined, cases[i].pieces);
+    }
+}
+
+static void reads_decimal_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t value;
+    } good[] = {{"0", 0}, {"7", 7}, {"10", 10}, {"9223372036854775807", INT64_MAX}};
+    for (size_t i = 0; i < COUNT(good); i++) {
+        int64_t value = -1;
+        assert_true(gw_str_to_i64(gw_str(good[i].text), &value));
+        assert_int_equal(value, good[i].value);
+    }
+    static const char *const bad[] = {"",
+                                      "-1",
+                                      "+1",
+                                      "00",
+                                      "01",
+                                      " 1",
+                                      "1 ",
+                                      "1.0",
+                                      "0x1",
+                                      "1a",
+                                      "1e3",
+                                      "9223372036854775808",
+                                      "99999999999999999999999"};
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        int64_t value = -5;
+        assert_false(gw_str_to_i64(gw_str(bad[i]), &value));
+        assert_int_equal(value, -5);
+    }
+}
+
+static void copies_what_fits_and_refuses_nul(void **state)
+{
+    (void)state;
+    char dst[4];
+    assert_true(gw_str_copy(GW_STR("abc"), dst, sizeof dst));
+    assert_string_equal(dst, "abc");
+    assert_false(gw_str_copy(GW_STR("abcd"), dst, sizeof dst));
+    assert_string_equal(dst, "");
+    assert_false(gw_str_copy(GW_STR("a\0b"), dst, sizeof dst));
+    assert_string_equal(dst, "");
+    assert_true(gw_str_copy(GW_STR_NULL, dst, sizeof dst));
+    assert_string_equal(dst, "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(compares_bytes_and_ascii_case), cmocka_unit_test(borrows_c_strings),
+        cmocka_unit_test(sub_clips_to_the_span),         cmocka_unit_test(trims_space_and_tab_only),
+        cmocka_unit_test(finds_the_first_byte),          cmocka_unit_test(splits_into_every_piece),
+        cmocka_unit_test(reads_decimal_numbers),         cmocka_unit_test(copies_what_fits_and_refuses_nul),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
