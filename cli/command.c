@@ -11,10 +11,10 @@
 #include <string.h>
 
 static const struct gw_cli_option globals[] = {
-    { "--home", "DIR", "Home directory of the gateway (AAITI_HOME; default /var/lib/aaiti)" },
-    { "--json", NULL, "Print JSON for machines" },
-    { "--help", NULL, "Show help; after a command, that command's" },
-    { "--version", NULL, "Show the version" },
+    {"--home", "DIR", "Home directory of the gateway (AAITI_HOME; default /var/lib/aaiti)"},
+    {"--json", NULL, "Print JSON for machines"},
+    {"--help", NULL, "Show help; after a command, that command's"},
+    {"--version", NULL, "Show the version"},
 };
 enum { GLOBAL_HOME, GLOBAL_JSON, GLOBAL_HELP, GLOBAL_VERSION, GLOBAL_COUNT };
 
@@ -48,8 +48,8 @@ int gw_cli_fail(struct gw_cli *cli, enum gw_exit exit, const char *fmt, ...)
 
 int gw_cli_fail_error(struct gw_cli *cli, const struct gw_error *err)
 {
-    bool refused = err->code == GW_EINVAL || err->code == GW_EPARSE || err->code == GW_ENOTFOUND || err->code == GW_ECONFLICT ||
-                   err->code == GW_EDENIED;
+    bool refused = err->code == GW_EINVAL || err->code == GW_EPARSE || err->code == GW_ENOTFOUND ||
+                   err->code == GW_ECONFLICT || err->code == GW_EDENIED;
     return gw_cli_fail(cli, refused ? GW_EXIT_NO : GW_EXIT_UNKNOWN, "%s", err->msg);
 }
 
@@ -111,7 +111,8 @@ static int name_words(const char *name, char *const *words, int count)
     return n;
 }
 
-static const struct gw_command *find_command(const struct gw_command *table, size_t count, const struct line *line, int *out_words)
+static const struct gw_command *find_command(const struct gw_command *table, size_t count, const struct line *line,
+                                             int *out_words)
 {
     const struct gw_command *found = NULL;
     *out_words = 0;
@@ -138,7 +139,8 @@ static bool option_is(const struct gw_cli_option *o, const char *arg, const char
 }
 
 /* Reads the option at argv[*i] when it is one of the table; moves *i over a separate value. 1: read, 0: none of these, -1: its value is missing. */
-static int read_option(const struct gw_cli_option *table, size_t count, char *const *argv, int argc, int *i, const char **values)
+static int read_option(const struct gw_cli_option *table, size_t count, char *const *argv, int argc, int *i,
+                       const char **values)
 {
     for (size_t k = 0; k < count; k++) {
         const char *value;
@@ -159,7 +161,7 @@ static int read_option(const struct gw_cli_option *table, size_t count, char *co
 static int split_line(struct gw_cli *cli, int argc, char **argv, struct line *out)
 {
     bool literal = false;
-    *out = (struct line){ .literal = -1 };
+    *out = (struct line){.literal = -1};
     for (int i = 1; i < argc; i++) {
         if (!literal && strcmp(argv[i], "--") == 0) {
             literal = true;
@@ -183,7 +185,8 @@ static int split_line(struct gw_cli *cli, int argc, char **argv, struct line *ou
 
 static void print_usage(const struct gw_command *c, FILE *out)
 {
-    fprintf(out, "aaiti %s%s%s%s", c->name, option_count(c) > 0 ? " [OPTION…]" : "", c->arguments[0] != '\0' ? " " : "", c->arguments);
+    fprintf(out, "aaiti %s%s%s%s", c->name, option_count(c) > 0 ? " [OPTION…]" : "", c->arguments[0] != '\0' ? " " : "",
+            c->arguments);
 }
 
 static void print_options(const struct gw_cli_option *options, size_t count, FILE *out)
@@ -226,12 +229,14 @@ static size_t print_commands(const struct gw_command *table, size_t count, const
 static void print_help(const struct gw_command *table, size_t count, FILE *out)
 {
     fputs("Usage: aaiti [--home DIR] COMMAND [OPTION…] [ARGUMENT…]\n\n"
-          "A security gateway in front of a trading bot's API: it decides who may do what.\n\nCommands:\n", out);
+          "A security gateway in front of a trading bot's API: it decides who may do what.\n\nCommands:\n",
+          out);
     print_commands(table, count, "", out);
     fputs("\nOptions, before or after the command:\n", out);
     print_options(globals, GLOBAL_COUNT, out);
     fputs("\n`aaiti COMMAND --help` tells more of each.\n"
-          "Exit status: 0 yes or done, 1 no or refused, 2 usage, 3 could not tell.\n", out);
+          "Exit status: 0 yes or done, 1 no or refused, 2 usage, 3 could not tell.\n",
+          out);
 }
 
 static int unknown_command(struct gw_cli *cli, const struct gw_command *table, size_t count, const struct line *line)
@@ -239,7 +244,8 @@ static int unknown_command(struct gw_cli *cli, const struct gw_command *table, s
     char text[64];
     const char *second = line->count > 1 ? line->words[1] : "";
     int help = line->globals[GLOBAL_HELP] != NULL || line->count == 1;
-    if (help && print_commands(table, count, line->words[0], line->globals[GLOBAL_HELP] != NULL ? cli->out : cli->err) > 0)
+    if (help &&
+        print_commands(table, count, line->words[0], line->globals[GLOBAL_HELP] != NULL ? cli->out : cli->err) > 0)
         return line->globals[GLOBAL_HELP] != NULL ? GW_EXIT_YES : GW_EXIT_USAGE;
     snprintf(text, sizeof text, "%s%s%s", line->words[0], second[0] != '\0' ? " " : "", second);
     const char *near = nearest_command(table, count, text);
@@ -253,7 +259,7 @@ static int unknown_command(struct gw_cli *cli, const struct gw_command *table, s
 /* Splits the words behind the name into the row's options and positional arguments, and runs it. */
 static int run_command(struct gw_cli *cli, const struct line *line, int name_count)
 {
-    char *argv[WORDS_MAX + 2] = { line->words[name_count - 1] };
+    char *argv[WORDS_MAX + 2] = {line->words[name_count - 1]};
     int argc = 1;
     for (int i = name_count; i < line->count; i++) {
         char *word = line->words[i];
@@ -266,8 +272,8 @@ static int run_command(struct gw_cli *cli, const struct line *line, int name_cou
         if (read > 0)
             continue;
         if (at < line->literal && word[0] == '-' && word[1] != '\0')
-            return gw_cli_fail(cli, GW_EXIT_USAGE, "`%s` has no option %s; `aaiti %s --help` lists them", cli->command->name, word,
-                               cli->command->name);
+            return gw_cli_fail(cli, GW_EXIT_USAGE, "`%s` has no option %s; `aaiti %s --help` lists them",
+                               cli->command->name, word, cli->command->name);
         argv[argc++] = word;
     }
     if (argc - 1 < cli->command->min_args || argc - 1 > cli->command->max_args) {
@@ -319,7 +325,8 @@ void gw_cli_complete_bash(const struct gw_command *table, size_t count, FILE *ou
     fputs("# bash completion of aaiti; source it, or put it into /usr/share/bash-completion/completions/aaiti\n"
           "_aaiti() {\n"
           "    local cur=${COMP_WORDS[COMP_CWORD]} line=\" ${COMP_WORDS[*]:1:COMP_CWORD-1} \" words=''\n"
-          "    case \"$line\" in\n", out);
+          "    case \"$line\" in\n",
+          out);
     /* Two-word names first: "user" alone offers what may follow it. */
     for (int spaced = 1; spaced >= 0; spaced--) {
         for (size_t i = 0; i < count; i++) {
@@ -351,5 +358,6 @@ void gw_cli_complete_bash(const struct gw_command *table, size_t count, FILE *ou
           "    esac\n"
           "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
           "}\n"
-          "complete -o default -F _aaiti aaiti\n", out);
+          "complete -o default -F _aaiti aaiti\n",
+          out);
 }

@@ -32,8 +32,8 @@ struct gw_command {
     int (*run)(struct gw_cli *cli, int argc, char **argv);
     const char *arguments; /* "NAME" in the usage line; "" when none */
     int min_args, max_args;
-    const char *summary; /* one line */
-    const char *help;    /* paragraphs; NULL: the summary says all */
+    const char *summary;                              /* one line */
+    const char *help;                                 /* paragraphs; NULL: the summary says all */
     struct gw_cli_option options[GW_CLI_OPTIONS_MAX]; /* ends at the first without a name */
 };
 

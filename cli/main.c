@@ -4,13 +4,13 @@
 #include <stdlib.h>
 
 static const struct gw_command commands[] = {
-    { .name = "completion",
-      .run = cmd_completion,
-      .arguments = "bash",
-      .min_args = 1,
-      .max_args = 1,
-      .summary = "Print a completion script for the shell",
-      .help = "source <(aaiti completion bash)" },
+    {.name = "completion",
+     .run = cmd_completion,
+     .arguments = "bash",
+     .min_args = 1,
+     .max_args = 1,
+     .summary = "Print a completion script for the shell",
+     .help = "source <(aaiti completion bash)"},
 };
 static const size_t command_count = sizeof commands / sizeof commands[0];
 

@@ -11,5 +11,6 @@
 #define GW_CERTIFICATE_DAYS 397                        /* longer ones are refused by browsers */
 
 /* Makes both files, PEM: the key 0600, the certificate 0644. GW_ECONFLICT when either exists; then neither is touched. */
-GW_MUST_CHECK enum gw_code gw_certificate_create(const char *certificate_path, const char *key_path, const struct gw_clock *clock,
-                                                 const struct gw_random *random, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_certificate_create(const char *certificate_path, const char *key_path,
+                                                 const struct gw_clock *clock, const struct gw_random *random,
+                                                 struct gw_error *err);

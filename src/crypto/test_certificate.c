@@ -117,8 +117,9 @@ static void a_file_in_the_way_keeps_both_as_they_are(void **state)
 static void a_directory_that_is_not_there_is_an_error(void **state)
 {
     (void)state;
-    assert_int_equal(gw_certificate_create("/nonexistent/c", "/nonexistent/k", &fake_clock.clock, &fake_random.random, NULL),
-                     GW_EBACKEND);
+    assert_int_equal(
+        gw_certificate_create("/nonexistent/c", "/nonexistent/k", &fake_clock.clock, &fake_random.random, NULL),
+        GW_EBACKEND);
     /* The key alone is taken back. */
     assert_int_equal(gw_certificate_create("/nonexistent/c", key_path, &fake_clock.clock, &fake_random.random, NULL),
                      GW_EBACKEND);
