@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A request on its way out. Answers of the gate, refusals, and problem+json for every status that nginx gives by itself
+ * (error_page leads here); and one header filter that runs first on every answer: it adds the security headers, hides the
+ * server's, removes what the upstream must not say, and turns an upstream's 401 to our own credential into a 502.
+ */
+#include "ngx_http_gw_module.h"
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+
+/* In r->headers_out.server: hash 0 is nginx's mark for a field that is not sent. */
+static ngx_table_elt_t  ngx_http_gw_no_server;
+
+
+static ngx_int_t
+ngx_http_gw_add_header(ngx_http_request_t *r, struct gw_str name,
+    struct gw_str value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+    h->key = ngx_http_gw_ngx_str(name);
+    h->value = ngx_http_gw_ngx_str(value);
+    h->lowcase_key = NULL;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_gw_send(ngx_http_request_t *r, ngx_uint_t status, struct gw_str type,
+    struct gw_str body)
+{
+    ngx_int_t    rc;
+    ngx_buf_t   *b;
+    ngx_chain_t  out;
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = (off_t) body.len;
+    r->headers_out.content_type = ngx_http_gw_ngx_str(type);
+    r->headers_out.content_type_len = type.len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    if (status == NGX_HTTP_UNAUTHORIZED
+        && ngx_http_gw_add_header(r, GW_STR("WWW-Authenticate"), GW_STR("Bearer"))
+           != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->pos = (u_char *) body.ptr;
+    b->last = b->pos + body.len;
+    b->memory = body.len > 0;
+    b->last_buf = 1;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+static ngx_int_t
+ngx_http_gw_retry_after(ngx_http_request_t *r, unsigned seconds)
+{
+    u_char  *text, *end;
+
+    if (seconds == 0) {
+        return NGX_OK;
+    }
+
+    text = ngx_pnalloc(r->pool, NGX_INT32_LEN);
+    if (text == NULL) {
+        return NGX_ERROR;
+    }
+
+    end = ngx_sprintf(text, "%ui", (ngx_uint_t) seconds);
+
+    return ngx_http_gw_add_header(r, GW_STR("Retry-After"),
+                                  (struct gw_str) { (char *) text,
+                                                    (size_t) (end - text) });
+}
+
+
+ngx_int_t
+ngx_http_gw_answer_handler(ngx_http_request_t *r)
+{
+    struct gw_str        body, type;
+    ngx_http_gw_ctx_t   *ctx;
+    struct gw_decision  *d;
+
+    ctx = ngx_http_gw_get_ctx(r);
+    d = &ctx->decision;
+
+    if (d->action == GW_ANSWER) {
+        type = d->content_type;
+        body = d->body;
+
+    } else {
+        type = GW_STR("application/problem+json");
+        body = gw_problem(d->reason, d->request_id, &ctx->arena);
+    }
+
+    if (ngx_http_gw_retry_after(r, d->retry_after_s) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_gw_send(r, d->status, type, body);
+}
+
+
+/* nginx's own codes for a head that is too large and for a request that is not TLS are 400 to the client. */
+static ngx_uint_t
+ngx_http_gw_public_status(ngx_uint_t status)
+{
+    if (status == 0) {
+        return NGX_HTTP_NOT_FOUND;
+    }
+
+    return (status >= NGX_HTTP_NGINX_CODES && status < NGX_HTTP_INTERNAL_SERVER_ERROR)
+           ? NGX_HTTP_BAD_REQUEST : status;
+}
+
+
+ngx_int_t
+ngx_http_gw_problem_handler(ngx_http_request_t *r)
+{
+    u_char              *space;
+    ngx_uint_t           status;
+    struct gw_str        body, request_id;
+    struct gw_arena      arena;
+    enum gw_reason       reason;
+    ngx_http_gw_ctx_t   *ctx;
+
+    space = ngx_palloc(r->pool, NGX_HTTP_GW_ARENA_SIZE);
+    if (space == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_gw_arena_init(r, &arena, space, NGX_HTTP_GW_ARENA_SIZE);
+
+    status = ngx_http_gw_public_status(r->err_status);
+    reason = GW_REASON_NONE;
+    request_id = GW_STR_NULL;
+    ctx = ngx_http_gw_get_ctx(r);
+
+    if (ctx != NULL) {
+        request_id = ctx->decision.request_id;
+
+        if (ctx->decision.action == GW_REFUSE) {
+            reason = ctx->decision.reason;
+
+        } else if (ctx->decision.action == GW_CONTROL && status >= NGX_HTTP_BAD_GATEWAY) {
+            reason = GW_REASON_CONTROL_DOWN;
+            ctx->decision.retry_after_s = 1;
+        }
+
+        if (ngx_http_gw_retry_after(r, ctx->decision.retry_after_s) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    if (reason != GW_REASON_NONE) {
+        status = gw_reason_status(reason);
+        body = gw_problem(reason, request_id, &arena);
+
+    } else {
+        body = gw_problem_of_status((unsigned) status, request_id, &arena);
+    }
+
+    r->err_status = status;         /* ngx_http_send_header prefers it */
+
+    return ngx_http_gw_send(r, status, GW_STR("application/problem+json"), body);
+}
+
+
+/* The backend refused what we minted: its user table or its secret is not what we were told. Never the client's fault. */
+static ngx_int_t
+ngx_http_gw_credential_refused(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
+{
+    ctx->decision.action = GW_REFUSE;
+    ctx->decision.reason = GW_REASON_UPSTREAM_CREDENTIAL;
+    ctx->decision.status = gw_reason_status(GW_REASON_UPSTREAM_CREDENTIAL);
+    ctx->decision.retry_after_s = 0;
+
+    ngx_http_gw_log_refusal(r, ctx);
+
+    return ngx_http_filter_finalize_request(r, &ngx_http_gw_module,
+                                            NGX_HTTP_BAD_GATEWAY);
+}
+
+
+static void
+ngx_http_gw_drop_headers(ngx_http_request_t *r)
+{
+    ngx_table_elt_t  *h;
+    ngx_list_part_t  *part;
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        for (h = part->elts;
+             h < (ngx_table_elt_t *) part->elts + part->nelts;
+             h++)
+        {
+            /* lowcase_key: nginx's own fields have none */
+            if (h->lowcase_key != NULL
+                && gw_response_header_is_dropped(
+                       (struct gw_str) { (char *) h->lowcase_key, h->key.len },
+                       ngx_http_gw_str(h->value)))
+            {
+                h->hash = 0;
+            }
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_http_gw_header_filter(ngx_http_request_t *r)
+{
+    size_t                        i, n;
+    ngx_http_gw_ctx_t            *ctx;
+    const struct gw_header_field *fields;
+
+    if (r != r->main) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    ctx = ngx_http_gw_get_ctx(r);
+
+    if (ctx != NULL && ctx->decision.action == GW_PASS && r->upstream != NULL) {
+        if (r->headers_out.status == NGX_HTTP_UNAUTHORIZED
+            && ctx->decision.credential.len > 0)
+        {
+            return ngx_http_gw_credential_refused(r, ctx);
+        }
+
+        ngx_http_gw_drop_headers(r);
+    }
+
+    fields = gw_security_headers(&n);
+
+    for (i = 0; i < n; i++) {
+        if (ngx_http_gw_add_header(r, fields[i].name, fields[i].value) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (ctx != NULL
+        && ngx_http_gw_add_header(r, GW_STR("X-Request-Id"),
+                                  ctx->decision.request_id)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    r->headers_out.server = &ngx_http_gw_no_server;
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+void
+ngx_http_gw_header_filter_init(void)
+{
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_gw_header_filter;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The adapter between nginx and libgw: it gathers a request's head, asks the gate (gw/gate.h) and obeys. It decides
+ * nothing. One request's state is an ngx_http_gw_ctx_t in the request's pool; it outlives internal redirects, which wipe
+ * nginx's own context slots, because its pool cleanup finds it again.
+ */
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include <gw/gate.h>
+
+/* Most requests need no more than this; the rest grows from the pool. */
+#define NGX_HTTP_GW_ARENA_SIZE  1536
+#define NGX_HTTP_GW_ARENA_MAX   (256 * 1024)
+
+typedef struct {
+    ngx_str_t            run_dir;
+    ngx_str_t            token_key;
+    ngx_str_t            upstream_key;
+    ngx_thread_pool_t   *thread_pool;
+    struct gw_gate      *gate;          /* NULL: the module is loaded but not configured */
+} ngx_http_gw_main_conf_t;
+
+typedef struct {
+    ngx_flag_t           enable;
+} ngx_http_gw_loc_conf_t;
+
+typedef struct {
+    struct gw_gate      *gate;
+    struct gw_request   *request;
+    struct gw_decision   decision;
+    struct gw_header    *headers;       /* as many as r->headers_in.headers holds, in its order */
+    struct gw_arena      arena;
+    u_char               space[NGX_HTTP_GW_ARENA_SIZE];
+} ngx_http_gw_ctx_t;
+
+extern ngx_module_t  ngx_http_gw_module;
+
+/* request.c */
+ngx_int_t ngx_http_gw_access_handler(ngx_http_request_t *r);
+/* The request's state, also after an internal redirect; NULL: never judged. */
+ngx_http_gw_ctx_t *ngx_http_gw_get_ctx(ngx_http_request_t *r);
+void ngx_http_gw_arena_init(ngx_http_request_t *r, struct gw_arena *a,
+    void *space, size_t size);
+
+/* answer.c */
+ngx_int_t ngx_http_gw_answer_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_gw_problem_handler(ngx_http_request_t *r);
+void ngx_http_gw_header_filter_init(void);
+
+/* log.c */
+ngx_int_t ngx_http_gw_log_init_handler(ngx_http_request_t *r);
+void ngx_http_gw_log_refusal(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx);
+
+/* worker.c */
+ngx_int_t ngx_http_gw_gate_create(ngx_conf_t *cf, ngx_http_gw_main_conf_t *gmcf);
+ngx_int_t ngx_http_gw_init_process(ngx_cycle_t *cycle);
+
+static ngx_inline struct gw_str
+ngx_http_gw_str(ngx_str_t s)
+{
+    return (struct gw_str) { (char *) s.data, s.len };
+}
+
+static ngx_inline ngx_str_t
+ngx_http_gw_ngx_str(struct gw_str s)
+{
+    return (ngx_str_t) { s.len, (u_char *) s.ptr };
+}

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A request on its way in: the access phase gathers the head and asks the gate. Refusals, the gate's own answers and calls
+ * for the control plane get another content handler. What passes has its body read first and is then looked at once more,
+ * so that a slow body does not carry it past the end of its session; then its target and headers are made those that
+ * the upstream may see.
+ */
+#include "ngx_http_gw_module.h"
+
+
+/* What we add to a request for the upstream: credential and the X- fields of ngx_http_gw_add_fields. */
+#define NGX_HTTP_GW_ADDED_MAX  6
+
+
+static void
+ngx_http_gw_ctx_cleanup(void *data)
+{
+    ngx_http_gw_ctx_t  *ctx = data;
+
+    gw_request_done(ctx->gate, ctx->request);
+}
+
+
+ngx_http_gw_ctx_t *
+ngx_http_gw_get_ctx(ngx_http_request_t *r)
+{
+    ngx_http_gw_ctx_t   *ctx;
+    ngx_pool_cleanup_t  *cln;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_gw_module);
+
+    if (ctx != NULL || !(r->internal || r->filter_finalize)) {
+        return ctx;
+    }
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_gw_ctx_cleanup) {
+            ngx_http_set_ctx(r, cln->data, ngx_http_gw_module);
+            return cln->data;
+        }
+    }
+
+    return NULL;
+}
+
+
+static void *
+ngx_http_gw_arena_grow(void *pool, size_t size)
+{
+    return ngx_palloc(pool, size);
+}
+
+
+void
+ngx_http_gw_arena_init(ngx_http_request_t *r, struct gw_arena *a, void *space,
+    size_t size)
+{
+    gw_arena_init_over(a, space, size, ngx_http_gw_arena_grow, r->pool,
+                       NGX_HTTP_GW_ARENA_MAX);
+}
+
+
+/* IPv4 as ::ffff:a.b.c.d; a unix socket is this machine. */
+static void
+ngx_http_gw_peer(ngx_connection_t *c, uint8_t peer[16])
+{
+    struct sockaddr_in   *sin;
+    struct sockaddr_in6  *sin6;
+
+    static const uint8_t  loopback[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff,
+                                           127, 0, 0, 1 };
+
+    ngx_memcpy(peer, loopback, 16);
+
+    switch (c->sockaddr->sa_family) {
+
+    case AF_INET:
+        sin = (struct sockaddr_in *) (void *) c->sockaddr;
+        ngx_memcpy(peer + 12, &sin->sin_addr, 4);
+        break;
+
+    case AF_INET6:
+        sin6 = (struct sockaddr_in6 *) (void *) c->sockaddr;
+        ngx_memcpy(peer, &sin6->sin6_addr, 16);
+        break;
+    }
+}
+
+
+static size_t
+ngx_http_gw_count(ngx_list_t *list)
+{
+    size_t            n;
+    ngx_list_part_t  *part;
+
+    n = 0;
+
+    for (part = &list->part; part; part = part->next) {
+        n += part->nelts;
+    }
+
+    return n;
+}
+
+
+/* Runs the body for each element of an nginx list of headers. */
+#define ngx_http_gw_each_header(list, part, h)                                \
+    for (part = &(list)->part; part; part = part->next)                       \
+        for (h = part->elts; h < (ngx_table_elt_t *) part->elts + part->nelts; h++)
+
+
+static ngx_http_gw_ctx_t *
+ngx_http_gw_judge(ngx_http_request_t *r, ngx_http_gw_main_conf_t *gmcf)
+{
+    struct gw_header        *out;
+    ngx_table_elt_t         *h;
+    ngx_list_part_t         *part;
+    ngx_http_gw_ctx_t       *ctx;
+    ngx_pool_cleanup_t      *cln;
+    struct gw_request_head   head;
+
+    ctx = ngx_palloc(r->pool, sizeof(ngx_http_gw_ctx_t));
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+
+    if (ctx == NULL || cln == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(ctx, offsetof(ngx_http_gw_ctx_t, space));
+    ctx->gate = gmcf->gate;
+    ngx_http_gw_arena_init(r, &ctx->arena, ctx->space, sizeof(ctx->space));
+
+    head.header_count = ngx_http_gw_count(&r->headers_in.headers);
+    head.headers = ngx_palloc(r->pool, (head.header_count + 1) * sizeof(struct gw_header));
+
+    if (head.headers == NULL) {
+        return NULL;
+    }
+
+    ctx->headers = out = head.headers;
+
+    ngx_http_gw_each_header(&r->headers_in.headers, part, h) {
+        out->name = (struct gw_str) { (char *) h->lowcase_key, h->key.len };
+        out->value = ngx_http_gw_str(h->value);
+        out->drop = false;
+        out++;
+    }
+
+    head.method = ngx_http_gw_str(r->method_name);
+    head.target = ngx_http_gw_str(r->unparsed_uri);
+    head.tls = r->connection->ssl != NULL;
+    ngx_http_gw_peer(r->connection, head.peer);
+
+    ctx->request = gw_request_new(gmcf->gate, &head, &ctx->arena, &ctx->decision);
+
+    cln->handler = ngx_http_gw_ctx_cleanup;
+    cln->data = ctx;
+    ngx_http_set_ctx(r, ctx, ngx_http_gw_module);
+
+    return ctx;
+}
+
+
+static ngx_int_t
+ngx_http_gw_add_field(ngx_http_request_t *r, struct gw_str name,
+    struct gw_str lowcase, struct gw_str value)
+{
+    ngx_table_elt_t  *h;
+
+    if (value.len == 0) {
+        return NGX_OK;
+    }
+
+    h = ngx_list_push(&r->headers_in.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->key = ngx_http_gw_ngx_str(name);
+    h->value = ngx_http_gw_ngx_str(value);
+    h->lowcase_key = (u_char *) lowcase.ptr;
+    h->hash = ngx_hash_key(h->lowcase_key, h->key.len);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_gw_add_credential(ngx_http_request_t *r, struct gw_decision *d)
+{
+    u_char  *lowcase;
+
+    if (d->credential.len == 0) {
+        return NGX_OK;
+    }
+
+    lowcase = ngx_pnalloc(r->pool, d->credential_name.len);
+    if (lowcase == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_strlow(lowcase, (u_char *) d->credential_name.ptr, d->credential_name.len);
+
+    return ngx_http_gw_add_field(r, d->credential_name,
+                                 (struct gw_str) { (char *) lowcase,
+                                                   d->credential_name.len },
+                                 d->credential);
+}
+
+
+/* Who really asked, in the usual fields; the client's own are among the dropped. */
+static ngx_int_t
+ngx_http_gw_add_fields(ngx_http_request_t *r, struct gw_decision *d)
+{
+    size_t         i;
+    struct gw_str  host;
+
+    host = r->headers_in.host ? ngx_http_gw_str(r->headers_in.host->value)
+                              : GW_STR_NULL;
+
+    struct {
+        struct gw_str  name, lowcase, value;
+    } fields[] = {
+        { GW_STR("X-Forwarded-For"), GW_STR("x-forwarded-for"), d->client_address },
+        { GW_STR("X-Forwarded-Host"), GW_STR("x-forwarded-host"), host },
+        { GW_STR("X-Forwarded-Proto"), GW_STR("x-forwarded-proto"),
+          r->connection->ssl ? GW_STR("https") : GW_STR("http") },
+        { GW_STR("X-Real-IP"), GW_STR("x-real-ip"), d->client_address },
+        { GW_STR("X-Request-Id"), GW_STR("x-request-id"), d->request_id },
+    };
+
+    for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        if (ngx_http_gw_add_field(r, fields[i].name, fields[i].lowcase,
+                                  fields[i].value)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* The list is made anew rather than edited: nginx points into the old one (r->headers_in.host …). */
+static ngx_int_t
+ngx_http_gw_rebuild_headers(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
+{
+    ngx_list_t         old;
+    ngx_list_part_t   *part;
+    ngx_table_elt_t   *h, *copy;
+    struct gw_header  *judged;
+
+    old = r->headers_in.headers;
+    judged = ctx->headers;
+
+    if (ngx_list_init(&r->headers_in.headers, r->pool,
+                      ngx_http_gw_count(&old) + NGX_HTTP_GW_ADDED_MAX,
+                      sizeof(ngx_table_elt_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_gw_each_header(&old, part, h) {
+        if ((judged++)->drop) {
+            continue;
+        }
+
+        copy = ngx_list_push(&r->headers_in.headers);
+        if (copy == NULL) {
+            return NGX_ERROR;
+        }
+
+        *copy = *h;
+    }
+
+    return NGX_OK;
+}
+
+
+/* The upstream gets the canonical target that was judged, or nothing. */
+static void
+ngx_http_gw_set_target(ngx_http_request_t *r, struct gw_str target)
+{
+    size_t  path;
+
+    path = gw_str_find(target, '?');
+
+    r->unparsed_uri = ngx_http_gw_ngx_str(target);
+    r->valid_unparsed_uri = 1;
+    r->uri = ngx_http_gw_ngx_str(gw_str_sub(target, 0, path));
+    r->args = ngx_http_gw_ngx_str(gw_str_sub(target, path + 1, target.len));
+}
+
+
+static ngx_int_t
+ngx_http_gw_control_handler(ngx_http_request_t *r)
+{
+    ngx_str_t  name = ngx_string("@gw_control");
+
+    return ngx_http_named_location(r, &name);
+}
+
+
+static ngx_int_t
+ngx_http_gw_obey(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
+{
+    struct gw_decision  *d = &ctx->decision;
+
+    switch (d->action) {
+
+    case GW_PASS:
+        ngx_http_gw_set_target(r, d->target);
+
+        if (ngx_http_gw_rebuild_headers(r, ctx) != NGX_OK
+            || ngx_http_gw_add_credential(r, d) != NGX_OK
+            || ngx_http_gw_add_fields(r, d) != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        return NGX_OK;
+
+    case GW_CONTROL:
+        ngx_http_gw_set_target(r, d->target);
+
+        if (ngx_http_gw_rebuild_headers(r, ctx) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        r->content_handler = ngx_http_gw_control_handler;
+        return NGX_OK;
+
+    case GW_REFUSE:
+        ngx_http_gw_log_refusal(r, ctx);
+        /* fall through */
+
+    case GW_ANSWER:
+        r->content_handler = ngx_http_gw_answer_handler;
+        return NGX_OK;
+    }
+
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+/* Just before the upstream gets it. A refusal replaces the decision. */
+static ngx_int_t
+ngx_http_gw_hand_over(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
+{
+    (void) gw_request_recheck(ctx->gate, ctx->request, &ctx->decision);
+
+    return ngx_http_gw_obey(r, ctx);
+}
+
+
+static void
+ngx_http_gw_body_handler(ngx_http_request_t *r)
+{
+    r->preserve_body = 1;
+    r->write_event_handler = ngx_http_core_run_phases;
+
+    /* Comes back into the access handler, which finds the context. */
+    ngx_http_core_run_phases(r);
+}
+
+
+static ngx_int_t
+ngx_http_gw_read_body(ngx_http_request_t *r)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_gw_body_handler);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    ngx_http_finalize_request(r, NGX_DONE);
+
+    return NGX_DONE;
+}
+
+
+ngx_int_t
+ngx_http_gw_access_handler(ngx_http_request_t *r)
+{
+    ngx_http_gw_ctx_t        *ctx;
+    ngx_http_gw_loc_conf_t   *glcf;
+
+    glcf = ngx_http_get_module_loc_conf(r, ngx_http_gw_module);
+
+    if (!glcf->enable) {
+        return NGX_DECLINED;
+    }
+
+    if (r->internal || r != r->main) {
+        /* Nothing was judged under this target; an error page is all that may be shown. */
+        return r->content_handler == ngx_http_gw_problem_handler
+               ? NGX_DECLINED : NGX_HTTP_FORBIDDEN;
+    }
+
+    ctx = ngx_http_gw_get_ctx(r);
+
+    if (ctx != NULL) {
+        return ngx_http_gw_hand_over(r, ctx);
+    }
+
+    ctx = ngx_http_gw_judge(r, ngx_http_get_module_main_conf(r, ngx_http_gw_module));
+
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->decision.action != GW_PASS) {
+        return ngx_http_gw_obey(r, ctx);
+    }
+
+    if (r->headers_in.content_length_n > 0 || r->headers_in.chunked) {
+        return ngx_http_gw_read_body(r);
+    }
+
+    return ngx_http_gw_hand_over(r, ctx);
+}

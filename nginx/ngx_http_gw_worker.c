@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The gate's life in nginx. The master makes it while it reads the configuration (at start and at each HUP), for then it may
+ * still read key files; the cycle's pool frees it. Each worker starts its copy after the fork and polls it from a timer.
+ * A worker loads its first snapshot before it accepts anything, so that a reload or a restarted worker never answers 503
+ * while its predecessor would have answered; later ones are built in a pool thread, one at a time.
+ */
+#include "ngx_http_gw_module.h"
+
+
+#define NGX_HTTP_GW_POLL_MS   100
+#define NGX_HTTP_GW_RETRY_MS  5000
+
+typedef struct {
+    struct gw_gate      *gate;
+    struct gw_snapshot  *snapshot;
+    struct gw_error      error;
+    enum gw_code         code;
+} ngx_http_gw_load_t;
+
+static struct {
+    struct gw_gate      *gate;
+    ngx_thread_pool_t   *thread_pool;
+    ngx_thread_task_t   *task;          /* its ctx is the ngx_http_gw_load_t */
+    ngx_event_t          timer;
+    ngx_msec_t           retry_at;      /* after a failed load */
+    unsigned             loading:1;
+    unsigned             failed:1;
+} ngx_http_gw_worker;
+
+/* nginx's debug log wants a connection behind each event. */
+static ngx_connection_t  ngx_http_gw_no_connection = { .fd = (ngx_socket_t) -1 };
+
+
+static void
+ngx_http_gw_gate_cleanup(void *data)
+{
+    gw_gate_free(data);
+}
+
+
+ngx_int_t
+ngx_http_gw_gate_create(ngx_conf_t *cf, ngx_http_gw_main_conf_t *gmcf)
+{
+    struct gw_error         error;
+    ngx_pool_cleanup_t     *cln;
+    struct gw_gate_options  options;
+
+    static ngx_str_t  pool_name = ngx_string("gw");
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    options.run_dir = (char *) gmcf->run_dir.data;
+    options.token_key_file = (char *) gmcf->token_key.data;
+    options.upstream_key_file = gmcf->upstream_key.len
+                                ? (char *) gmcf->upstream_key.data : NULL;
+
+    if (gw_gate_new(&options, &gmcf->gate, &error) != GW_OK) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "gw: %s", error.msg);
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_gw_gate_cleanup;
+    cln->data = gmcf->gate;
+
+    gmcf->thread_pool = ngx_thread_pool_add(cf, &pool_name);
+
+    return gmcf->thread_pool ? NGX_OK : NGX_ERROR;
+}
+
+
+/* Event loop, after a load. */
+static void
+ngx_http_gw_loaded(ngx_http_gw_load_t *load, ngx_log_t *log)
+{
+    if (load->code == GW_OK) {
+        gw_gate_install(ngx_http_gw_worker.gate, load->snapshot);
+        ngx_http_gw_worker.failed = 0;
+        ngx_log_error(NGX_LOG_NOTICE, log, 0, "gw: policy generation=%uL in use",
+                      gw_gate_generation(ngx_http_gw_worker.gate));
+        return;
+    }
+
+    if (!ngx_http_gw_worker.failed) {
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "gw: cannot load the published policy: %s; "
+                      "keeping generation=%uL", load->error.msg,
+                      gw_gate_generation(ngx_http_gw_worker.gate));
+    }
+
+    ngx_http_gw_worker.failed = 1;
+    ngx_http_gw_worker.retry_at = ngx_current_msec + NGX_HTTP_GW_RETRY_MS;
+}
+
+
+static void
+ngx_http_gw_load_thread(void *data, ngx_log_t *log)
+{
+    ngx_http_gw_load_t  *load = data;
+
+    load->code = gw_gate_load(load->gate, &load->snapshot, &load->error);
+}
+
+
+static void
+ngx_http_gw_load_done(ngx_event_t *ev)
+{
+    ngx_http_gw_worker.loading = 0;
+    ngx_http_gw_loaded(ngx_http_gw_worker.task->ctx, ev->log);
+}
+
+
+static void
+ngx_http_gw_poll(ngx_event_t *ev)
+{
+    ngx_add_timer(ev, NGX_HTTP_GW_POLL_MS);
+
+    if (!gw_gate_poll(ngx_http_gw_worker.gate) || ngx_http_gw_worker.loading) {
+        return;
+    }
+
+    if (ngx_http_gw_worker.failed
+        && (ngx_msec_int_t) (ngx_current_msec - ngx_http_gw_worker.retry_at) < 0)
+    {
+        return;
+    }
+
+    ngx_http_gw_worker.loading = ngx_thread_task_post(ngx_http_gw_worker.thread_pool,
+                                                      ngx_http_gw_worker.task)
+                                 == NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_gw_init_process(ngx_cycle_t *cycle)
+{
+    ngx_event_t              *timer;
+    struct gw_error           error;
+    ngx_http_gw_load_t       *load;
+    ngx_http_gw_main_conf_t  *gmcf;
+
+    gmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_gw_module);
+
+    if (gmcf == NULL || gmcf->gate == NULL
+        || (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE))
+    {
+        return NGX_OK;
+    }
+
+    ngx_http_gw_worker.gate = gmcf->gate;
+    ngx_http_gw_worker.thread_pool = gmcf->thread_pool;
+
+    ngx_http_gw_worker.task = ngx_thread_task_alloc(cycle->pool,
+                                                    sizeof(ngx_http_gw_load_t));
+    if (ngx_http_gw_worker.task == NULL) {
+        return NGX_ERROR;
+    }
+
+    load = ngx_http_gw_worker.task->ctx;
+    load->gate = gmcf->gate;
+
+    ngx_http_gw_worker.task->handler = ngx_http_gw_load_thread;
+    ngx_http_gw_worker.task->event.handler = ngx_http_gw_load_done;
+    ngx_http_gw_worker.task->event.data = &ngx_http_gw_no_connection;
+    ngx_http_gw_worker.task->event.log = cycle->log;
+
+    if (gw_gate_start(gmcf->gate, &error) != GW_OK) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "gw: %s", error.msg);
+        return NGX_ERROR;
+    }
+
+    if (gw_gate_poll(gmcf->gate)) {
+        ngx_http_gw_load_thread(load, cycle->log);
+        ngx_http_gw_loaded(load, cycle->log);
+    }
+
+    timer = &ngx_http_gw_worker.timer;
+    timer->handler = ngx_http_gw_poll;
+    timer->data = &ngx_http_gw_no_connection;
+    timer->log = cycle->log;
+    timer->cancelable = 1;      /* a graceful shutdown does not wait for it */
+
+    ngx_add_timer(timer, NGX_HTTP_GW_POLL_MS);
+
+    return NGX_OK;
+}
