@@ -54,6 +54,10 @@ GW_MUST_CHECK enum gw_code gw_shared_open(const char *dir, enum gw_shared_role r
                                           const struct gw_shared_sizes *sizes, struct gw_shared **out,
                                           struct gw_error *err);
 void gw_shared_close(struct gw_shared *s);
+static inline void gw_shared_auto_(struct gw_shared **s)
+{
+    gw_shared_close(*s);
+}
 /* The writer replaced the file: open again. */
 bool gw_shared_is_retired(const struct gw_shared *s);
 bool gw_shared_is_ready(const struct gw_shared *s);
@@ -79,7 +83,7 @@ GW_MUST_CHECK enum gw_code gw_shared_put_user(struct gw_shared *s, const struct 
 void gw_shared_drop_user(struct gw_shared *s, const struct gw_uuid *id);
 GW_MUST_CHECK enum gw_code gw_shared_put_revocation(struct gw_shared *s, const struct gw_uuid *jti, int64_t expires_s,
                                                     struct gw_error *err);
-/* Entries whose tokens have expired by themselves. */
+/* Entries whose tokens have expired by themselves, the most lenient verifier's leeway included. */
 void gw_shared_purge_revocations(struct gw_shared *s, int64_t now_s);
 
 /* Rebuild from the database at start: between the two calls put everything that should be there; the second drops every

@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Two mapped files (segment.h). authority: header, then three tables (table.h) of sessions, users and revoked token ids. counters:
+ * header, then buckets of eight words, one cache line each; a word is 32 bits of the session id's hash and 32 bits of
+ * time. A ninth active session in one bucket pushes the longest unused out, which then falls back to the time that control
+ * last wrote to its record: advice may be lost, an absolute end never.
+ *
+ * What is read from a header is read once, at open, and held against the size of the file; later a mapping is only
+ * ever indexed by this process's own copies.
+ */
+#include "shared/shared.h"
+
+#include "shared/segment.h"
+#include "shared/table.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define AUTHORITY "authority"
+#define COUNTERS "counters"
+#define AUTHORITY_MAGIC 0x6177747561693101u
+#define COUNTERS_MAGIC 0x6177747561693102u
+#define SLOTS_MAX (UINT32_C(1) << 24)
+#define SLOTS_MIN UINT32_C(8)
+#define BUCKET 8u
+#define BUNDLE_WORDS 9 /* generation, 64 digits */
+
+struct revocation {
+    struct gw_uuid jti;
+    int64_t expires_s;
+};
+
+enum table_name { SESSIONS, USERS, REVOCATIONS, TABLES };
+static const uint32_t record_bytes[TABLES] = {
+    [SESSIONS] = sizeof(struct gw_live_session),
+    [USERS] = sizeof(struct gw_live_user),
+    [REVOCATIONS] = sizeof(struct revocation),
+};
+static_assert(sizeof(struct gw_live_user) <= GW_TABLE_RECORD_MAX, "raise GW_TABLE_RECORD_MAX");
+
+struct authority {
+    uint64_t magic, layout;
+    uint32_t slots[TABLES], unused;
+    struct gw_hash_key key;
+    _Atomic uint32_t ready, retired, epoch, unused2;
+    _Atomic int64_t heartbeat_s;
+    _Atomic uint64_t bundle_sequence, bundle[BUNDLE_WORDS];
+    _Atomic uint64_t words[];
+};
+
+struct counters {
+    uint64_t magic, layout;
+    uint64_t slots;
+    struct gw_hash_key key;
+    uint64_t unused[3]; /* buckets begin on a cache line */
+    _Atomic uint64_t words[];
+};
+static_assert(sizeof(struct counters) % 64 == 0, "a bucket is one cache line");
+
+struct gw_shared {
+    struct gw_segment authority_segment, counters_segment;
+    struct authority *authority;
+    struct gw_table tables[TABLES];
+    _Atomic uint64_t *counters;
+    uint64_t buckets;
+    struct gw_hash_key counters_key;
+    enum gw_shared_role role;
+    pthread_mutex_t lock; /* writer */
+};
+
+/* ---- layout ---- */
+
+/* Changes with whatever the compiled program believes of the files. */
+static uint64_t layout_hash(void)
+{
+    const uint64_t shape[] = {sizeof(struct authority),
+                              sizeof(struct counters),
+                              GW_TABLE_HEAD_WORDS,
+                              sizeof(struct gw_live_session),
+                              sizeof(struct gw_live_user),
+                              sizeof(struct revocation),
+                              GW_SHARED_NAME_MAX,
+                              GW_SHARED_EMAIL_MAX,
+                              GW_SHARED_ROLE_MAX,
+                              GW_SHARED_UPSTREAM_ID_MAX,
+                              BUCKET};
+    return gw_hash(&(struct gw_hash_key){1, 2}, shape, sizeof(shape));
+}
+
+static uint32_t power_of_two_for(uint64_t wanted)
+{
+    uint32_t n = SLOTS_MIN;
+    while (n < wanted && n < SLOTS_MAX)
+        n *= 2;
+    return n;
+}
+
+static bool is_slot_count(uint64_t n)
+{
+    return n >= SLOTS_MIN && n <= SLOTS_MAX && (n & (n - 1)) == 0;
+}
+
+static size_t authority_bytes(const uint32_t slots[TABLES])
+{
+    size_t n = sizeof(struct authority);
+    for (int i = 0; i < TABLES; i++)
+        n += gw_table_bytes(slots[i], record_bytes[i]);
+    return n;
+}
+
+static size_t counters_bytes(uint64_t slots)
+{
+    return sizeof(struct counters) + slots * sizeof(uint64_t);
+}
+
+/* Takes the mapped authority into use. False: it is not such a file. */
+static bool adopt_authority(struct gw_shared *s)
+{
+    struct authority *a = s->authority_segment.base;
+    if (a == NULL)
+        return false;
+    uint32_t slots[TABLES];
+    memcpy(slots, a->slots, sizeof(slots));
+    if (a->magic != AUTHORITY_MAGIC || a->layout != layout_hash())
+        return false;
+    for (int i = 0; i < TABLES; i++)
+        if (!is_slot_count(slots[i]))
+            return false;
+    if (authority_bytes(slots) != s->authority_segment.bytes)
+        return false;
+    s->authority = a;
+    _Atomic uint64_t *words = a->words;
+    for (int i = 0; i < TABLES; i++) {
+        s->tables[i] =
+            (struct gw_table){.words = words, .slots = slots[i], .record_bytes = record_bytes[i], .key = a->key};
+        words += gw_table_bytes(slots[i], record_bytes[i]) / sizeof(uint64_t);
+    }
+    return true;
+}
+
+static bool adopt_counters(struct gw_shared *s)
+{
+    struct counters *c = s->counters_segment.base;
+    if (c == NULL)
+        return false;
+    uint64_t slots = c->slots;
+    if (c->magic != COUNTERS_MAGIC || c->layout != layout_hash() || !is_slot_count(slots) ||
+        counters_bytes(slots) != s->counters_segment.bytes)
+        return false;
+    s->counters = c->words;
+    s->buckets = slots / BUCKET;
+    s->counters_key = c->key;
+    return true;
+}
+
+/* ---- open ---- */
+
+static enum gw_code random_key(struct gw_hash_key *out, struct gw_error *err)
+{
+    if (getrandom(out, sizeof(*out), 0) != (ssize_t)sizeof(*out))
+        return gw_fail(err, GW_ECRYPTO, "no randomness for the segment's key");
+    return GW_OK;
+}
+
+struct wanted {
+    uint32_t slots[TABLES];
+    uint64_t counters;
+};
+
+/* Twice as many as wanted: chains stay short while the table is half empty. */
+static struct wanted wanted_of(const struct gw_shared_sizes *sizes)
+{
+    return (struct wanted){
+        .slots = {[SESSIONS] = power_of_two_for(2 * (uint64_t)sizes->sessions),
+                  [USERS] = power_of_two_for(2 * (uint64_t)sizes->users),
+                  [REVOCATIONS] = power_of_two_for(2 * (uint64_t)sizes->revocations)},
+        .counters = power_of_two_for(4 * (uint64_t)sizes->sessions),
+    };
+}
+
+static enum gw_code make_counters(struct gw_shared *s, int dir, const struct wanted *w, struct gw_error *err)
+{
+    struct gw_hash_key key;
+    GW_TRY(random_key(&key, err));
+    gw_segment_done(&s->counters_segment);
+    GW_TRY(gw_segment_create(dir, COUNTERS, 0660, counters_bytes(w->counters), &s->counters_segment, err));
+    struct counters *c = s->counters_segment.base;
+    c->key = key;
+    c->layout = layout_hash();
+    c->slots = w->counters;
+    c->magic = COUNTERS_MAGIC;
+    return gw_segment_publish(dir, &s->counters_segment, COUNTERS, GW_SEGMENT_REPLACE, err);
+}
+
+/* The old one's lock is held until the new one has the name. */
+static enum gw_code make_authority(struct gw_shared *s, int dir, const struct wanted *w, enum gw_segment_publish how,
+                                   struct gw_error *err)
+{
+    struct gw_hash_key key;
+    GW_TRY(random_key(&key, err));
+    gw_auto(gw_segment) struct gw_segment made = GW_SEGMENT_NONE;
+    GW_TRY(gw_segment_create(dir, AUTHORITY, 0640, authority_bytes(w->slots), &made, err));
+    struct authority *a = made.base;
+    a->key = key;
+    memcpy(a->slots, w->slots, sizeof(a->slots));
+    a->layout = layout_hash();
+    a->magic = AUTHORITY_MAGIC;
+    GW_TRY(gw_segment_lock(dir, &made, made.temporary, err));
+    GW_TRY(gw_segment_publish(dir, &made, AUTHORITY, how, err));
+    gw_segment_done(&s->authority_segment);
+    s->authority_segment = made;
+    made = GW_SEGMENT_NONE;
+    return GW_OK;
+}
+
+static bool has_sizes(const struct gw_shared *s, const struct wanted *w)
+{
+    for (int i = 0; i < TABLES; i++)
+        if (s->tables[i].slots != w->slots[i])
+            return false;
+    return s->buckets * BUCKET == w->counters;
+}
+
+/* Readers stop believing the old file before there is a new one: a crash between the two leaves a retired file, which the
+ * next writer replaces. */
+static void retire(struct gw_shared *s)
+{
+    if (adopt_authority(s))
+        atomic_store(&s->authority->retired, 1);
+}
+
+static enum gw_code open_writer(struct gw_shared *s, int dir, const struct gw_shared_sizes *sizes, struct gw_error *err)
+{
+    struct wanted w = wanted_of(sizes);
+    enum gw_code code =
+        gw_segment_open(dir, AUTHORITY, GW_SEGMENT_WRITE, sizeof(struct authority), &s->authority_segment, err);
+    if (code != GW_OK && code != GW_ENOTFOUND)
+        return code;
+    enum gw_segment_publish how = code == GW_OK ? GW_SEGMENT_REPLACE : GW_SEGMENT_NEW;
+    if (code == GW_OK)
+        GW_TRY(gw_segment_lock(dir, &s->authority_segment, AUTHORITY, err));
+    code = gw_segment_open(dir, COUNTERS, GW_SEGMENT_WRITE, sizeof(struct counters), &s->counters_segment, err);
+    if (code != GW_OK && code != GW_ENOTFOUND)
+        return code;
+    if (adopt_authority(s) && adopt_counters(s) && has_sizes(s, &w) && atomic_load(&s->authority->retired) == 0)
+        return GW_OK;
+    retire(s);
+    /* Counters first: who finds an authority finds its counters. */
+    GW_TRY(make_counters(s, dir, &w, err));
+    GW_TRY(make_authority(s, dir, &w, how, err));
+    if (!adopt_authority(s) || !adopt_counters(s))
+        return gw_fail(err, GW_EINTERNAL, "a new segment does not have its own layout");
+    return GW_OK;
+}
+
+static enum gw_code open_reader(struct gw_shared *s, int dir, struct gw_error *err)
+{
+    GW_TRY(gw_segment_open(dir, AUTHORITY, GW_SEGMENT_READ, sizeof(struct authority), &s->authority_segment, err));
+    GW_TRY(gw_segment_open(dir, COUNTERS, GW_SEGMENT_WRITE, sizeof(struct counters), &s->counters_segment, err));
+    if (!adopt_authority(s) || !adopt_counters(s))
+        return gw_fail(err, GW_EPARSE, "the segments are not of this program's layout");
+    if (atomic_load(&s->authority->retired) != 0)
+        return gw_fail(err, GW_ENOTFOUND, "the segments are being replaced");
+    return GW_OK;
+}
+
+enum gw_code gw_shared_open(const char *dir, enum gw_shared_role role, const struct gw_shared_sizes *sizes,
+                            struct gw_shared **out, struct gw_error *err)
+{
+    gw_auto_fd int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir_fd < 0 && errno == ENOENT)
+        return gw_fail(err, GW_ENOTFOUND, "no directory %s yet", dir);
+    if (dir_fd < 0)
+        return gw_fail(err, GW_EBACKEND, "cannot open directory %s: %s", dir, strerror(errno));
+    gw_auto(gw_shared) struct gw_shared *s = calloc(1, sizeof(*s));
+    if (s == NULL)
+        return gw_fail(err, GW_ENOMEM, "no memory for the segments");
+    s->authority_segment = s->counters_segment = GW_SEGMENT_NONE;
+    s->role = role;
+    pthread_mutex_init(&s->lock, NULL);
+    GW_TRY(role == GW_SHARED_WRITER ? open_writer(s, dir_fd, sizes, err) : open_reader(s, dir_fd, err));
+    *out = gw_take(&s);
+    return GW_OK;
+}
+
+void gw_shared_close(struct gw_shared *s)
+{
+    if (s == NULL)
+        return;
+    gw_segment_done(&s->counters_segment);
+    gw_segment_done(&s->authority_segment);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+/* ---- reading ---- */
+
+bool gw_shared_is_retired(const struct gw_shared *s)
+{
+    return atomic_load_explicit(&s->authority->retired, memory_order_acquire) != 0;
+}
+
+bool gw_shared_is_ready(const struct gw_shared *s)
+{
+    return atomic_load_explicit(&s->authority->ready, memory_order_acquire) != 0;
+}
+
+static enum gw_code get(const struct gw_shared *s, enum table_name table, const struct gw_uuid *key, void *out)
+{
+    if (!gw_shared_is_ready(s))
+        return GW_EBACKEND;
+    return gw_table_get(&s->tables[table], key, out);
+}
+
+enum gw_code gw_shared_get_session(const struct gw_shared *s, const struct gw_uuid *sid, struct gw_live_session *out)
+{
+    return get(s, SESSIONS, sid, out);
+}
+
+enum gw_code gw_shared_get_user(const struct gw_shared *s, const struct gw_uuid *id, struct gw_live_user *out)
+{
+    return get(s, USERS, id, out);
+}
+
+enum gw_code gw_shared_is_revoked(const struct gw_shared *s, const struct gw_uuid *jti, bool *out_revoked)
+{
+    struct revocation r;
+    enum gw_code code = get(s, REVOCATIONS, jti, &r);
+    if (code != GW_OK && code != GW_ENOTFOUND)
+        return code;
+    *out_revoked = code == GW_OK;
+    return GW_OK;
+}
+
+enum gw_code gw_shared_get_bundle(const struct gw_shared *s, struct gw_bundle_ref *out)
+{
+    struct authority *a = s->authority;
+    uint64_t words[BUNDLE_WORDS];
+    for (int tries = 0; tries < 64; tries++) {
+        uint64_t before = atomic_load_explicit(&a->bundle_sequence, memory_order_acquire);
+        for (size_t i = 0; i < BUNDLE_WORDS; i++)
+            words[i] = atomic_load_explicit(&a->bundle[i], memory_order_acquire);
+        if ((before & 1) != 0 || atomic_load_explicit(&a->bundle_sequence, memory_order_relaxed) != before)
+            continue;
+        if (words[0] == 0)
+            return GW_ENOTFOUND;
+        out->generation = words[0];
+        memcpy(out->hash, &words[1], sizeof(out->hash) - 1);
+        out->hash[sizeof(out->hash) - 1] = '\0';
+        return GW_OK;
+    }
+    return GW_EBACKEND;
+}
+
+int64_t gw_shared_heartbeat(const struct gw_shared *s)
+{
+    return atomic_load_explicit(&s->authority->heartbeat_s, memory_order_relaxed);
+}
+
+void gw_shared_fill(const struct gw_shared *s, struct gw_shared_fill *out)
+{
+    *out = (struct gw_shared_fill){
+        .sessions = gw_table_count(&s->tables[SESSIONS]),
+        .users = gw_table_count(&s->tables[USERS]),
+        .revocations = gw_table_count(&s->tables[REVOCATIONS]),
+        .session_slots = s->tables[SESSIONS].slots,
+        .user_slots = s->tables[USERS].slots,
+        .revocation_slots = s->tables[REVOCATIONS].slots,
+    };
+}
+
+/* ---- counters ---- */
+
+static _Atomic uint64_t *bucket_of(const struct gw_shared *s, const struct gw_uuid *sid, uint64_t *out_tag)
+{
+    uint64_t hash = gw_hash(&s->counters_key, sid->b, sizeof(sid->b));
+    *out_tag = hash & ~(uint64_t)UINT32_MAX;
+    return s->counters + (hash & (s->buckets - 1)) * BUCKET;
+}
+
+int64_t gw_shared_last_seen(const struct gw_shared *s, const struct gw_live_session *session)
+{
+    uint64_t tag;
+    _Atomic uint64_t *bucket = bucket_of(s, &session->id, &tag);
+    int64_t latest = session->last_seen_s;
+    for (size_t i = 0; i < BUCKET; i++) {
+        uint64_t word = atomic_load_explicit(&bucket[i], memory_order_relaxed);
+        int64_t seen_s = (int64_t)(word & UINT32_MAX);
+        if ((word & ~(uint64_t)UINT32_MAX) == tag && seen_s > latest)
+            latest = seen_s;
+    }
+    return latest;
+}
+
+/* One try: when another worker changes the word first, a request of this second was noted there, or the advice is lost. */
+void gw_shared_touch(struct gw_shared *s, const struct gw_uuid *sid, int64_t now_s)
+{
+    uint64_t tag, old = UINT64_MAX;
+    _Atomic uint64_t *bucket = bucket_of(s, sid, &tag), *victim = NULL;
+    for (size_t i = 0; i < BUCKET; i++) {
+        uint64_t word = atomic_load_explicit(&bucket[i], memory_order_relaxed);
+        bool is_own = (word & ~(uint64_t)UINT32_MAX) == tag && word != 0;
+        if (victim == NULL || is_own || (word & UINT32_MAX) < (old & UINT32_MAX)) {
+            victim = &bucket[i];
+            old = word;
+        }
+        if (is_own)
+            break;
+    }
+    if ((int64_t)(old & UINT32_MAX) < now_s && now_s <= UINT32_MAX)
+        atomic_compare_exchange_strong_explicit(victim, &old, tag | (uint64_t)now_s, memory_order_relaxed,
+                                                memory_order_relaxed);
+}
+
+/* ---- writing ---- */
+
+static void lock(struct gw_shared *s)
+{
+    assert(s->role == GW_SHARED_WRITER);
+    pthread_mutex_lock(&s->lock);
+}
+
+static void unlock(struct gw_shared *s)
+{
+    pthread_mutex_unlock(&s->lock);
+}
+
+static enum gw_code put(struct gw_shared *s, enum table_name table, const void *record, struct gw_error *err)
+{
+    lock(s);
+    enum gw_code code = gw_table_put(&s->tables[table], record, atomic_load(&s->authority->epoch));
+    unlock(s);
+    if (code == GW_ELIMIT)
+        return gw_fail(err, GW_ELIMIT,
+                       "the authority segment has no room for another record; raise session.capacity, "
+                       "session.user_capacity or session.revocation_capacity and restart control");
+    return code;
+}
+
+static void drop(struct gw_shared *s, enum table_name table, const struct gw_uuid *key)
+{
+    lock(s);
+    gw_table_drop(&s->tables[table], key);
+    unlock(s);
+}
+
+enum gw_code gw_shared_put_session(struct gw_shared *s, const struct gw_live_session *session, struct gw_error *err)
+{
+    struct gw_live_session clean; /* padding too: what lay there before is not for the workers */
+    memset(&clean, 0, sizeof(clean));
+    clean.id = session->id;
+    clean.user_id = session->user_id;
+    clean.created_s = session->created_s;
+    clean.expires_s = session->expires_s;
+    clean.last_seen_s = session->last_seen_s;
+    clean.idle_s = session->idle_s;
+    return put(s, SESSIONS, &clean, err);
+}
+
+void gw_shared_drop_session(struct gw_shared *s, const struct gw_uuid *sid)
+{
+    drop(s, SESSIONS, sid);
+}
+
+static void copy_text(char *zeroed, const char *text, size_t size)
+{
+    memcpy(zeroed, text, strnlen(text, size - 1));
+}
+
+enum gw_code gw_shared_put_user(struct gw_shared *s, const struct gw_live_user *user, struct gw_error *err)
+{
+    struct gw_live_user clean;
+    memset(&clean, 0, sizeof(clean));
+    clean.id = user->id;
+    clean.version = user->version;
+    clean.active = user->active;
+    copy_text(clean.username, user->username, sizeof(clean.username));
+    copy_text(clean.email, user->email, sizeof(clean.email));
+    copy_text(clean.role, user->role, sizeof(clean.role));
+    copy_text(clean.upstream_id, user->upstream_id, sizeof(clean.upstream_id));
+    return put(s, USERS, &clean, err);
+}
+
+void gw_shared_drop_user(struct gw_shared *s, const struct gw_uuid *id)
+{
+    drop(s, USERS, id);
+}
+
+/* Keeps the later end: a token revoked twice stays so for as long as either says. */
+enum gw_code gw_shared_put_revocation(struct gw_shared *s, const struct gw_uuid *jti, int64_t expires_s,
+                                      struct gw_error *err)
+{
+    struct revocation r = {.jti = *jti, .expires_s = expires_s}, old;
+    if (gw_table_get(&s->tables[REVOCATIONS], jti, &old) == GW_OK && old.expires_s > expires_s)
+        r.expires_s = old.expires_s;
+    return put(s, REVOCATIONS, &r, err);
+}
+
+/* Verifiers forgive clocks that differ by up to a minute; so must this. */
+#define REVOCATION_GRACE_S 60
+
+static bool has_expired(const void *record, uint32_t epoch, const void *now_s)
+{
+    (void)epoch;
+    struct revocation r;
+    memcpy(&r, record, sizeof(r));
+    return r.expires_s + REVOCATION_GRACE_S < *(const int64_t *)now_s;
+}
+
+void gw_shared_purge_revocations(struct gw_shared *s, int64_t now_s)
+{
+    lock(s);
+    gw_table_drop_if(&s->tables[REVOCATIONS], has_expired, &now_s);
+    unlock(s);
+}
+
+void gw_shared_begin_load(struct gw_shared *s)
+{
+    lock(s);
+    atomic_fetch_add(&s->authority->epoch, 1);
+    unlock(s);
+}
+
+static bool is_of_another_epoch(const void *record, uint32_t epoch, const void *current)
+{
+    (void)record;
+    return epoch != *(const uint32_t *)current;
+}
+
+void gw_shared_end_load(struct gw_shared *s)
+{
+    lock(s);
+    uint32_t epoch = atomic_load(&s->authority->epoch);
+    for (int i = 0; i < TABLES; i++) {
+        gw_table_mend(&s->tables[i]);
+        gw_table_drop_if(&s->tables[i], is_of_another_epoch, &epoch);
+    }
+    atomic_store_explicit(&s->authority->ready, 1, memory_order_release);
+    unlock(s);
+}
+
+void gw_shared_set_bundle(struct gw_shared *s, const char *hash)
+{
+    assert(strlen(hash) == 64);
+    lock(s);
+    struct authority *a = s->authority;
+    uint64_t words[BUNDLE_WORDS] = {atomic_load(&a->bundle[0]) + 1};
+    memcpy(&words[1], hash, 64);
+    uint64_t before = atomic_load(&a->bundle_sequence) & ~(uint64_t)1;
+    atomic_store_explicit(&a->bundle_sequence, before + 1, memory_order_relaxed);
+    for (size_t i = 0; i < BUNDLE_WORDS; i++)
+        atomic_store_explicit(&a->bundle[i], words[i], memory_order_release);
+    atomic_store_explicit(&a->bundle_sequence, before + 2, memory_order_release);
+    unlock(s);
+}
+
+void gw_shared_beat(struct gw_shared *s, int64_t now_s)
+{
+    atomic_store_explicit(&s->authority->heartbeat_s, now_s, memory_order_relaxed);
+}
