@@ -37,3 +37,5 @@ bool gw_str_split(struct gw_str *rest, char sep, struct gw_str *out_piece);
 bool gw_str_to_i64(struct gw_str s, int64_t *out);
 /* Copies with NUL into a fixed array; false when it does not fit or s holds a NUL (dst is then ""). */
 bool gw_str_copy(struct gw_str s, char *dst, size_t dst_size);
+/* Length of the well-formed UTF-8 sequence (RFC 3629 section 4) that s begins with, or 0. */
+size_t gw_str_utf8(struct gw_str s);

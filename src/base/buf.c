@@ -98,37 +98,6 @@ void gw_buf_addf(struct gw_buf *b, const char *fmt, ...)
     va_end(again);
 }
 
-/* Length of the well-formed UTF-8 sequence that s begins with (RFC 3629 section 4), or 0. */
-static size_t utf8_sequence(struct gw_str s)
-{
-    static const struct {
-        uint8_t first_min, first_max, second_min, second_max;
-        size_t len;
-    } forms[] = {
-        {0x00, 0x7f, 0x00, 0x00, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-    uint8_t first = (uint8_t)s.ptr[0];
-    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-        if (first < forms[i].first_min || first > forms[i].first_max)
-            continue;
-        if (s.len < forms[i].len)
-            return 0;
-        if (forms[i].len == 1)
-            return 1;
-        uint8_t second = (uint8_t)s.ptr[1];
-        if (second < forms[i].second_min || second > forms[i].second_max)
-            return 0;
-        for (size_t k = 2; k < forms[i].len; k++) {
-            if (((uint8_t)s.ptr[k] & 0xc0) != 0x80)
-                return 0;
-        }
-        return forms[i].len;
-    }
-    return 0;
-}
-
 static void add_json_ascii(struct gw_buf *b, char c)
 {
     if (c == '"' || c == '\\') {
@@ -144,7 +113,7 @@ void gw_buf_add_json(struct gw_buf *b, struct gw_str s)
 {
     gw_buf_addc(b, '"');
     for (size_t i = 0; i < s.len;) {
-        size_t n = utf8_sequence(gw_str_sub(s, i, s.len));
+        size_t n = gw_str_utf8(gw_str_sub(s, i, s.len));
         if (n == 1)
             add_json_ascii(b, s.ptr[i]);
         else

@@ -107,3 +107,35 @@ bool gw_str_copy(struct gw_str s, char *dst, size_t dst_size)
     dst[s.len] = '\0';
     return true;
 }
+
+size_t gw_str_utf8(struct gw_str s)
+{
+    static const struct {
+        uint8_t first_min, first_max, second_min, second_max;
+        size_t len;
+    } forms[] = {
+        {0x00, 0x7f, 0x00, 0x00, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+    };
+    if (s.len == 0)
+        return 0;
+    uint8_t first = (uint8_t)s.ptr[0];
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        if (first < forms[i].first_min || first > forms[i].first_max)
+            continue;
+        if (s.len < forms[i].len)
+            return 0;
+        if (forms[i].len == 1)
+            return 1;
+        uint8_t second = (uint8_t)s.ptr[1];
+        if (second < forms[i].second_min || second > forms[i].second_max)
+            return 0;
+        for (size_t k = 2; k < forms[i].len; k++) {
+            if (((uint8_t)s.ptr[k] & 0xc0) != 0x80)
+                return 0;
+        }
+        return forms[i].len;
+    }
+    return 0;
+}

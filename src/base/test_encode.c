@@ -47,6 +47,24 @@ static void base64url_round_trips_every_byte(void **state)
     }
 }
 
+static void base64url_refuses_foreign_bytes_at_every_place(void **state)
+{
+    (void)state;
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    for (int byte = 0; byte < 256; byte++) {
+        for (size_t at = 0; at < 7; at++) { /* a whole group and a tail of three, whose last digit has spare bits */
+            char text[7] = {'A', 'A', 'A', 'A', 'A', 'A', 'A'};
+            uint8_t out[5];
+            size_t len;
+            const char *digit = byte != 0 ? strchr(digits, byte) : NULL;
+            bool good = digit != NULL && (at < 6 || (digit - digits) % 4 == 0);
+            text[at] = (char)byte;
+            assert_int_equal(gw_base64url_decode((struct gw_str){text, 7}, out, sizeof out, &len),
+                             good ? GW_OK : GW_EPARSE);
+        }
+    }
+}
+
 static void base64url_refuses(void **state)
 {
     (void)state;
@@ -202,6 +220,7 @@ int main(void)
         cmocka_unit_test(base64url_of_known_values),
         cmocka_unit_test(base64url_round_trips_every_byte),
         cmocka_unit_test(base64url_refuses),
+        cmocka_unit_test(base64url_refuses_foreign_bytes_at_every_place),
         cmocka_unit_test(hex_both_ways),
         cmocka_unit_test(hex_digits_are_sixteen_in_either_case),
         cmocka_unit_test(uuid_both_ways),

@@ -141,6 +141,36 @@ static void copies_what_fits_and_refuses_nul(void **state)
     assert_string_equal(dst, "");
 }
 
+static void measures_utf8_sequences(void **state)
+{
+    (void)state;
+    static const struct {
+        struct gw_str s;
+        size_t want;
+    } cases[] = {
+        {{"", 0}, 0},
+        {{"\0", 1}, 1},
+        {{"\x7f", 1}, 1},
+        {{"\xc2\x80", 2}, 2},
+        {{"\xe2\x82\xac", 3}, 3},
+        {{"\xf4\x8f\xbf\xbf", 4}, 4},
+        {{"\x80", 1}, 0},             /* a continuation alone */
+        {{"\xc1\xbf", 2}, 0},         /* overlong */
+        {{"\xe0\x9f\xbf", 3}, 0},     /* overlong */
+        {{"\xf0\x8f\xbf\xbf", 4}, 0}, /* overlong */
+        {{"\xed\xa0\x80", 3}, 0},     /* surrogate */
+        {{"\xf4\x90\x80\x80", 4}, 0}, /* beyond U+10FFFF */
+        {{"\xff", 1}, 0},
+        {{"\xe2\x82\xac", 2}, 0}, /* cut short */
+        {{"\xe2\x82"
+          "a",
+          3},
+         0},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_int_equal(gw_str_utf8(cases[i].s), cases[i].want);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +178,7 @@ int main(void)
         cmocka_unit_test(sub_clips_to_the_span),         cmocka_unit_test(trims_space_and_tab_only),
         cmocka_unit_test(finds_the_first_byte),          cmocka_unit_test(splits_into_every_piece),
         cmocka_unit_test(reads_decimal_numbers),         cmocka_unit_test(copies_what_fits_and_refuses_nul),
+        cmocka_unit_test(measures_utf8_sequences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
