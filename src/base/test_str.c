@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <gw/str.h>
 
+#include "base/buf.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -85,13 +87,14 @@ static void splits_into_every_piece(void **state)
         {{"", 0}, "|"},       {{"abc", 3}, "abc|"}, {{NULL, 0}, ""},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        char joined[32] = "";
+        gw_auto(gw_buf) struct gw_buf joined;
+        gw_buf_init(&joined, 32);
         struct gw_str rest = cases[i].text, piece;
         while (gw_str_split(&rest, ',', &piece)) {
-            strncat(joined, piece.ptr, piece.len);
-            strncat(joined, "|", 1);
+            gw_buf_add(&joined, piece);
+            gw_buf_addc(&joined, '|');
         }
-        assert_string_equal(joined, cases[i].pieces);
+        assert_string_equal(gw_buf_str(&joined).ptr, cases[i].pieces);
     }
 }
 

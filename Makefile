@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+# Names for the commands; what they do is in scripts/.
+PORT ?= 8443
+ARGS ?=
+SECONDS ?= 60
+export PORT UPSTREAM UPSTREAM_DB UPSTREAM_SECRET_FILE
+MAKEFLAGS += --no-print-directory
+
+build:
+	@scripts/build.sh build
+
+run:
+	@scripts/install.sh
+	@scripts/build.sh build
+	@exec scripts/run.sh
+
+test:
+	@scripts/test.sh $(ARGS)
+
+check:
+	@scripts/check.sh $(ARGS)
+
+shape:
+	@scripts/shape.sh
+
+bench:
+	@scripts/install.sh
+	@scripts/build.sh build
+	@bench/run.sh $(ARGS)
+
+fuzz:
+	@scripts/fuzz.sh $(SECONDS)
+
+format:
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+clean:
+	rm -rf build build-*
+
+.PHONY: build run test check shape bench fuzz format clean

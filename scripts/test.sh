@@ -1,0 +1,24 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What `make test` does: installs what is missing, builds the release and the test build, runs unit, replay and end-to-end
+# tests, and closes with `N passed, N failed, N skipped`. Arguments go to pytest.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+fail()
+{
+    echo "test.sh: $1" >&2
+    echo "0 passed, 1 failed, 0 skipped"
+    exit 1
+}
+
+scripts/install.sh || fail "packages are missing"
+scripts/build.sh build || fail "the release does not build"
+scripts/build.sh build-test -Dtest_hooks=true -Dbuildtype=debugoptimized || fail "the test build does not build"
+
+# Results of an earlier run must not be counted when this one dies before it writes its own.
+rm -f build-test/meson-logs/testlog.json build-test/e2e.xml
+meson test -C build-test --no-rebuild --print-errorlogs
+AAITI_BUILD=$PWD/build-test /usr/bin/python3 -m pytest tests/e2e -q -p no:cacheprovider \
+    --junitxml=build-test/e2e.xml "$@" < /dev/null
+/usr/bin/python3 scripts/tally.py build-test/meson-logs/testlog.json build-test/e2e.xml
