@@ -2,20 +2,20 @@
 #pragma once
 /*
  * Option tables: one row an option drives parsing, defaults, `aaiti config show` and docs/options.md. This module knows
- * no option by name. A dotted key ("session.idle") is a path of YAML maps.
+ * no option by name. A dotted key ("session.idle") is a path of YAML maps; a file may also write it as one key.
  */
 #include "base/ip.h"
 #include "config/yaml.h"
 
 enum gw_option_type {
-    GW_OPT_STRING,   /* struct gw_str */
+    GW_OPT_STRING,   /* struct gw_str, NUL-terminated behind len */
     GW_OPT_INT,      /* int64_t, min..max */
     GW_OPT_BYTES,    /* int64_t bytes: 512, 19MiB, 64KiB */
-    GW_OPT_DURATION, /* int64_t milliseconds: 250ms, 60s, 15m, 24h, 7d */
+    GW_OPT_DURATION, /* int64_t milliseconds: 250ms, 60s, 15m, 24h, 7d; a bare number is seconds, as to jsonwebtoken */
     GW_OPT_BOOL,     /* bool: true, false */
     GW_OPT_ENUM,     /* int, index into choices */
-    GW_OPT_CIDRS,    /* struct gw_option_cidrs */
-    GW_OPT_STRINGS,  /* struct gw_option_strings */
+    GW_OPT_CIDRS,    /* struct gw_option_cidrs: a YAML list, or one scalar with commas */
+    GW_OPT_STRINGS,  /* struct gw_option_strings: the same */
 };
 
 struct gw_option_cidrs {
@@ -38,7 +38,7 @@ struct gw_option {
     const char *help;           /* one sentence for the docs */
 };
 
-/* Environment look-up, injected; NULL where a variable is unset. */
+/* Environment look-up, injected; NULL where a variable is unset. An empty variable counts as unset. */
 typedef const char *(*gw_getenv_fn)(const char *name);
 
 /* Fills the struct at base: default, then file, then environment. Unknown keys, wrong types and values out of range are
@@ -48,7 +48,9 @@ void gw_options_apply(const struct gw_option *table, size_t count, const struct 
 /* Reads one value into dst by a row's type. False with a fault added. */
 bool gw_option_parse(const struct gw_option *row, const struct gw_yaml *value, const char *file, struct gw_arena *a,
                      void *dst, struct gw_faults *f);
-/* "session.idle: 24h" for each row as effective, YAML that reads back the same. */
+/* Line where the file gives key, or 0. For checks that look at several options. */
+unsigned gw_option_line(const struct gw_yaml *root, struct gw_str key);
+/* `session.idle: 24h` for each row as effective, YAML that reads back the same. */
 void gw_options_print(const struct gw_option *table, size_t count, const void *base, struct gw_buf *out);
 /* The Markdown table of docs/options.md. */
 void gw_options_document(const struct gw_option *table, size_t count, struct gw_buf *out);

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * A YAML file as a tree of nodes that remember their lines. Bounded (1 MiB, depth 16, 100,000 nodes); aliases, anchors,
- * tags, duplicate keys, non-scalar keys, a second document and NUL bytes are faults. Nodes live in the caller's arena.
+ * A YAML file as a tree of nodes that remember their lines. Bounded in bytes, depth, nodes and keys of one map (they
+ * are compared pairwise); aliases, anchors, tags, duplicate keys, non-scalar keys, a second document and NUL bytes are
+ * faults. Nodes live in the caller's arena.
  */
 #include "config/fault.h"
 #include <gw/arena.h>
+
+#define GW_YAML_BYTES_MAX (1024 * 1024)
+#define GW_YAML_DEPTH_MAX 16
+#define GW_YAML_NODES_MAX 100000
+#define GW_YAML_KEYS_MAX 1000
 
 enum gw_yaml_kind { GW_YAML_SCALAR, GW_YAML_LIST, GW_YAML_MAP };
 

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one table of gateway.yaml, and the checks that look at more than one row or into a value's form. */
+#include "config/settings.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const char *const environments[] = {"development", "production", NULL};
+static const char *const session_limits[] = {"deny", "evict-oldest", NULL};
+static const char *const password_profiles[] = {"guide", "nist", NULL};
+
+#define AT(member) offsetof(struct gw_settings, member)
+#define SECONDS(n) ((n)*INT64_C(1000))
+#define DAYS(n) SECONDS((n)*INT64_C(86400))
+#define MIB(n) ((n)*INT64_C(1048576))
+#define FILE_NAME 1, 1000
+
+/* clang-format off */
+const struct gw_option gw_settings_options[] = {
+    {"environment", GW_OPT_ENUM, AT(environment), "development", 0, 0, environments, "NODE_ENV",
+     "`production` refuses what is fit for development only, such as the certificate that `aaiti init` makes."},
+    {"listen", GW_OPT_STRING, AT(listen), "127.0.0.1:8443", 0, 0, NULL, NULL,
+     "Address and port to listen on; an IPv6 address in brackets."},
+    {"workers", GW_OPT_INT, AT(workers), "0", 0, 256, NULL, NULL,
+     "Worker processes of nginx; 0 is one a core."},
+    {"policy", GW_OPT_STRING, AT(policy), "policy.yaml", FILE_NAME, NULL, NULL,
+     "File of the policy (docs/policy.md)."},
+    {"run_dir", GW_OPT_STRING, AT(run_dir), "", 0, 100, NULL, NULL,
+     "Directory on tmpfs for what lives as long as the gateway runs; empty: chosen by user and home directory."},
+    {"trusted_proxies", GW_OPT_CIDRS, AT(trusted_proxies), "", 0, 0, NULL, NULL,
+     "Networks whose forwarding headers are believed when the client's address is looked for."},
+    {"user.control", GW_OPT_STRING, AT(user_control), "aaiti", 1, 32, NULL, NULL,
+     "System user of the control plane when started as root."},
+    {"user.web", GW_OPT_STRING, AT(user_web), "aaiti-web", 1, 32, NULL, NULL,
+     "System user of the nginx workers when started as root."},
+
+    {"upstream.url", GW_OPT_STRING, AT(upstream_url), "", 0, 300, NULL, NULL,
+     "Backend in place of the policy's own; empty: the policy's."},
+    {"upstream.key_file", GW_OPT_STRING, AT(upstream_key_file), "", 0, 1000, NULL, NULL,
+     "File of the backend's secret in place of the policy's own; empty: the policy's."},
+
+    {"tls.certificate", GW_OPT_STRING, AT(tls_certificate), "tls/cert.pem", FILE_NAME, NULL, "SSL_CERT_PATH",
+     "Certificate chain, PEM."},
+    {"tls.key", GW_OPT_STRING, AT(tls_key), "tls/key.pem", FILE_NAME, NULL, "SSL_KEY_PATH",
+     "Private key of the certificate, PEM."},
+
+    {"token.key_file", GW_OPT_STRING, AT(token_key_file), "keys/token.key", FILE_NAME, NULL, "JWT_SECRET_FILE",
+     "File of the secret that signs access tokens."},
+    {"token.issuer", GW_OPT_STRING, AT(token_issuer), "aaiti-api", 1, 128, NULL, NULL,
+     "Claim `iss` of access tokens."},
+    {"token.audience", GW_OPT_STRING, AT(token_audience), "aaiti-client", 1, 128, NULL, NULL,
+     "Claim `aud` of access tokens."},
+    {"token.ttl", GW_OPT_DURATION, AT(token_ttl_ms), "24h", SECONDS(60), DAYS(30), NULL, "JWT_EXPIRES_IN",
+     "How long an access token is good; at most `session.absolute`."},
+    {"token.leeway", GW_OPT_DURATION, AT(token_leeway_ms), "0s", 0, SECONDS(60), NULL, NULL,
+     "Difference of clocks allowed for when a token's times are checked."},
+
+    {"session.idle", GW_OPT_DURATION, AT(session_idle_ms), "24h", SECONDS(60), DAYS(365), NULL, NULL,
+     "A session unused for so long has ended; at most `session.absolute`."},
+    {"session.absolute", GW_OPT_DURATION, AT(session_absolute_ms), "7d", SECONDS(60), DAYS(365), NULL, NULL,
+     "A session ends after this, used or not."},
+    {"session.per_user", GW_OPT_INT, AT(session_per_user), "5", 1, 1000, NULL, NULL,
+     "Live sessions that one user may have."},
+    {"session.at_limit", GW_OPT_ENUM, AT(session_at_limit), "evict-oldest", 0, 0, session_limits, NULL,
+     "What a sign-in beyond `session.per_user` does: is refused, or ends the oldest session."},
+    {"session.capacity", GW_OPT_INT, AT(session_capacity), "65536", 64, 4194304, NULL, NULL,
+     "Live sessions of all users that the gateway has room for."},
+    {"session.user_capacity", GW_OPT_INT, AT(user_capacity), "16384", 64, 4194304, NULL, NULL,
+     "Users that the gateway has room for."},
+    {"session.revocation_capacity", GW_OPT_INT, AT(revocation_capacity), "65536", 64, 4194304, NULL, NULL,
+     "Revoked tokens, not yet expired, that the gateway has room for."},
+
+    {"password.profile", GW_OPT_ENUM, AT(password_profile), "guide", 0, 0, password_profiles, NULL,
+     "`guide`: 8 characters with upper and lower case, digit and special; `nist`: 15 characters of any kind."},
+    {"password.blocklist", GW_OPT_STRING, AT(password_blocklist), "", 0, 1000, NULL, NULL,
+     "File of refused passwords, one a line; empty: the list that comes with the gateway."},
+    {"password.argon2_memory", GW_OPT_BYTES, AT(argon2_memory_bytes), "19MiB", MIB(19), MIB(1024), NULL, NULL,
+     "Memory of one Argon2id hash (RFC 9106)."},
+    {"password.argon2_passes", GW_OPT_INT, AT(argon2_passes), "2", 2, 64, NULL, NULL,
+     "Passes of one Argon2id hash."},
+
+    {"login.floor", GW_OPT_DURATION, AT(login_floor_ms), "400ms", 0, SECONDS(10), NULL, NULL,
+     "No answer to a sign-in leaves sooner, so that time does not tell whether a user exists."},
+    {"login.hash_threads", GW_OPT_INT, AT(login_hash_threads), "1", 1, 64, NULL, NULL,
+     "Threads that hash passwords, at low priority."},
+    {"login.queue", GW_OPT_INT, AT(login_queue), "64", 1, 10000, NULL, NULL,
+     "Sign-ins that may wait for hashing; beyond it the answer is 503."},
+    {"login.queue_per_address", GW_OPT_INT, AT(login_queue_per_address), "8", 1, 10000, NULL, NULL,
+     "Sign-ins of one address that may wait for hashing; at most `login.queue`."},
+
+    {"register.enabled", GW_OPT_BOOL, AT(register_enabled), "false", 0, 0, NULL, NULL,
+     "Whether strangers may register."},
+    {"register.role", GW_OPT_STRING, AT(register_role), "trader", 1, 32, NULL, NULL,
+     "Role of who registers; a role of the policy."},
+    {"reset.code_ttl", GW_OPT_DURATION, AT(reset_code_ttl_ms), "1h", SECONDS(60), DAYS(7), NULL, NULL,
+     "How long a one-time code for a new password is good."},
+
+    {"self_test.path", GW_OPT_STRING, AT(self_test_path), "", 0, 1000, NULL, NULL,
+     "Path of the backend that is fetched at start with a minted credential; empty: no test."},
+    {"body.max", GW_OPT_BYTES, AT(body_max_bytes), "1MiB", 1024, MIB(1024), NULL, NULL,
+     "Largest body of a request to the backend."},
+};
+/* clang-format on */
+const size_t gw_settings_option_count = sizeof gw_settings_options / sizeof gw_settings_options[0];
+
+/* ---- checks beyond one row ---- */
+
+struct check {
+    const struct gw_yaml *root;
+    const char *file;
+    const struct gw_settings *s;
+    struct gw_faults *faults;
+};
+
+static unsigned line_of(const struct check *c, const char *key)
+{
+    return c->root != NULL ? gw_option_line(c->root, gw_str(key)) : 0;
+}
+
+static void check_at_most(const struct check *c, const char *small_key, int64_t small, const char *large_key,
+                          int64_t large)
+{
+    if (small > large)
+        gw_faults_add(c->faults, c->file, line_of(c, small_key), "%s: expected at most %s", small_key, large_key);
+}
+
+static bool is_port(struct gw_str text)
+{
+    int64_t port;
+    return gw_str_to_i64(text, &port) && port >= 1 && port <= 65535;
+}
+
+/* ADDR:PORT or [ADDR]:PORT, addresses only: a name could move the listener to another network. */
+static bool is_listen_address(struct gw_str s)
+{
+    bool in_brackets = s.len > 0 && s.ptr[0] == '[';
+    size_t end = gw_str_find(s, in_brackets ? ']' : ':');
+    struct gw_str address = in_brackets ? gw_str_sub(s, 1, end - 1) : gw_str_sub(s, 0, end);
+    struct gw_str rest = gw_str_sub(s, in_brackets ? end + 1 : end, s.len);
+    struct gw_ip ip;
+    if (gw_ip_parse(address, &ip) != GW_OK || (memchr(address.ptr, ':', address.len) != NULL) != in_brackets)
+        return false;
+    return rest.len > 0 && rest.ptr[0] == ':' && is_port(gw_str_sub(rest, 1, rest.len));
+}
+
+static void check_forms(const struct check *c)
+{
+    const struct gw_settings *s = c->s;
+    if (!is_listen_address(s->listen))
+        gw_faults_add(c->faults, c->file, line_of(c, "listen"),
+                      "listen: expected ADDRESS:PORT such as 127.0.0.1:8443 or [::1]:8443, not \"%.*s\"",
+                      GW_STR_ARG(s->listen));
+    if (s->self_test_path.len > 0 && s->self_test_path.ptr[0] != '/')
+        gw_faults_add(c->faults, c->file, line_of(c, "self_test.path"),
+                      "self_test.path: expected a path that begins with /");
+    if (s->run_dir.len > 0 && s->run_dir.ptr[0] != '/')
+        gw_faults_add(c->faults, c->file, line_of(c, "run_dir"), "run_dir: expected an absolute path");
+}
+
+static void check_together(const struct check *c)
+{
+    const struct gw_settings *s = c->s;
+    check_at_most(c, "session.idle", s->session_idle_ms, "session.absolute", s->session_absolute_ms);
+    check_at_most(c, "token.ttl", s->token_ttl_ms, "session.absolute", s->session_absolute_ms);
+    check_at_most(c, "login.queue_per_address", s->login_queue_per_address, "login.queue", s->login_queue);
+    check_forms(c);
+}
+
+void gw_settings_load(const char *file, gw_getenv_fn getenv_fn, struct gw_arena *a, struct gw_settings *out,
+                      struct gw_faults *f)
+{
+    size_t before = gw_faults_count(f);
+    const struct gw_yaml *root = file != NULL ? gw_yaml_load(a, file, f) : NULL;
+    if (file != NULL && root == NULL)
+        return;
+    const char *name = file != NULL ? file : "settings";
+    memset(out, 0, sizeof(*out));
+    gw_options_apply(gw_settings_options, gw_settings_option_count, root, name, getenv_fn, a, out, f);
+    /* A value that could not be read would be blamed twice. */
+    if (gw_faults_count(f) > before)
+        return;
+    check_together(&(struct check){root, name, out, f});
+}
+
+const char *gw_settings_path(struct gw_arena *a, const char *home, struct gw_str name)
+{
+    bool is_absolute = name.len > 0 && name.ptr[0] == '/';
+    size_t home_len = is_absolute ? 0 : strlen(home) + 1;
+    char *path = gw_arena_alloc(a, home_len + name.len + 1);
+    if (path == NULL)
+        return NULL;
+    if (!is_absolute) {
+        memcpy(path, home, home_len - 1);
+        path[home_len - 1] = '/';
+    }
+    if (name.len > 0)
+        memcpy(path + home_len, name.ptr, name.len);
+    path[home_len + name.len] = '\0';
+    return path;
+}
