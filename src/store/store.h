@@ -5,7 +5,8 @@
  * backend. Called by the control plane only, from any thread. Each call is one transaction, on disk when it returns,
  * unless it stands between gw_store_begin and gw_store_commit of the same thread.
  *
- * Strings in a row are the row's own (fixed arrays); rows are plain values.
+ * Strings in a row are the row's own (fixed arrays); rows are plain values. One that is not terminated, or lacks its name,
+ * role, address or country, is GW_EINVAL. A failure of the database is GW_EBACKEND.
  */
 #include "base/encode.h"
 #include <gw/cleanup.h>
@@ -46,7 +47,9 @@ struct gw_reset_row {
 
 struct gw_store;
 
-/* Opens (creates, migrates) an SQLite database file: WAL, synchronous FULL, foreign keys, 0600, busy time-out 5 s. */
+/* Opens (creates, migrates) an SQLite database file: WAL, synchronous FULL, foreign keys, 0600, busy time-out 5 s.
+ * GW_EINVAL: a directory that others may write to, a file that others may use or that is another program's, a schema newer
+ * than this program's; err says so, with the command that mends it where there is one. */
 GW_MUST_CHECK enum gw_code gw_store_open_sqlite(const char *path, struct gw_store **out, struct gw_error *err);
 void gw_store_close(struct gw_store *s);
 static inline void gw_store_auto_(struct gw_store **s)
@@ -58,6 +61,8 @@ static inline void gw_store_auto_(struct gw_store **s)
 GW_MUST_CHECK enum gw_code gw_store_begin(struct gw_store *s, struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_store_commit(struct gw_store *s, struct gw_error *err);
 void gw_store_rollback(struct gw_store *s);
+/* Commits when code is GW_OK, rolls back otherwise; gives the code to pass on. A failed commit has been rolled back. */
+GW_MUST_CHECK enum gw_code gw_store_end(struct gw_store *s, enum gw_code code, struct gw_error *err);
 
 /* Users. Insert and update: GW_ECONFLICT when the name or the address is taken. Get, update and delete: GW_ENOTFOUND. */
 GW_MUST_CHECK enum gw_code gw_store_user_insert(struct gw_store *s, const struct gw_user_row *u, struct gw_error *err);
@@ -81,7 +86,7 @@ typedef enum gw_code (*gw_revocation_fn)(void *ctx, const struct gw_uuid *jti, i
 /* By username. */
 GW_MUST_CHECK enum gw_code gw_store_user_each(struct gw_store *s, gw_user_fn fn, void *ctx, struct gw_error *err);
 
-/* Sessions. */
+/* Sessions. Insert: GW_ENOTFOUND when there is no such user. Get, delete, touch: GW_ENOTFOUND. */
 GW_MUST_CHECK enum gw_code gw_store_session_insert(struct gw_store *s, const struct gw_session_row *r,
                                                    struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_store_session_get(struct gw_store *s, const struct gw_uuid *id,
@@ -101,7 +106,10 @@ GW_MUST_CHECK enum gw_code gw_store_revocation_each(struct gw_store *s, gw_revoc
                                                     struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_store_revocation_purge(struct gw_store *s, int64_t now_s, struct gw_error *err);
 
-/* One-time reset codes: at most one a user, the last wins. Take removes it: GW_ENOTFOUND when unknown or expired at now_s. */
+/* One-time reset codes: at most one a user, the last wins. Get: GW_ENOTFOUND when unknown or expired at now_s. Whoever
+ * honours a code deletes it in the same transaction; deleting none is no fault. */
 GW_MUST_CHECK enum gw_code gw_store_reset_put(struct gw_store *s, const struct gw_reset_row *r, struct gw_error *err);
-GW_MUST_CHECK enum gw_code gw_store_reset_take(struct gw_store *s, const uint8_t code_hash[32], int64_t now_s,
-                                               struct gw_uuid *out_user_id, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_reset_get(struct gw_store *s, const uint8_t code_hash[32], int64_t now_s,
+                                              struct gw_uuid *out_user_id, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_reset_delete(struct gw_store *s, const struct gw_uuid *user_id,
+                                                 struct gw_error *err);

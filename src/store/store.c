@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What all backends share: rows are checked before a backend sees them, then the call goes through the backend's table.
+ */
+#include "store/store.h"
+
+#include "store/store_ops.h"
+#include <string.h>
+
+void gw_store_close(struct gw_store *s)
+{
+    if (s != NULL)
+        s->ops->close(s);
+}
+
+enum gw_code gw_store_begin(struct gw_store *s, struct gw_error *err)
+{
+    return s->ops->begin(s, err);
+}
+
+enum gw_code gw_store_commit(struct gw_store *s, struct gw_error *err)
+{
+    return s->ops->commit(s, err);
+}
+
+void gw_store_rollback(struct gw_store *s)
+{
+    s->ops->rollback(s);
+}
+
+enum gw_code gw_store_end(struct gw_store *s, enum gw_code code, struct gw_error *err)
+{
+    if (code == GW_OK)
+        return gw_store_commit(s, err);
+    gw_store_rollback(s);
+    return code;
+}
+
+/* A field of a row: where its array is, how large it is, whether it may be empty. */
+struct field {
+    const char *name;
+    const char *text;
+    size_t size;
+    bool required;
+};
+#define FIELD(row, member, required)                              \
+    {                                                             \
+#member, (row)->member, sizeof((row)->member), (required) \
+    }
+
+static enum gw_code check_fields(const struct field *fields, size_t count, struct gw_error *err)
+{
+    for (const struct field *f = fields; f < fields + count; f++) {
+        size_t len = strnlen(f->text, f->size);
+        if (len == f->size)
+            return gw_fail(err, GW_EINVAL, "%s is longer than %zu bytes", f->name, f->size - 1);
+        if (len == 0 && f->required)
+            return gw_fail(err, GW_EINVAL, "%s is empty", f->name);
+    }
+    return GW_OK;
+}
+
+static enum gw_code check_user(const struct gw_user_row *u, struct gw_error *err)
+{
+    const struct field fields[] = {
+        FIELD(u, username, true),     FIELD(u, email, false),         FIELD(u, role, true),
+        FIELD(u, upstream_id, false), FIELD(u, password_hash, false),
+    };
+    return check_fields(fields, sizeof(fields) / sizeof(fields[0]), err);
+}
+
+static enum gw_code check_session(const struct gw_session_row *r, struct gw_error *err)
+{
+    const struct field fields[] = {FIELD(r, address, true), FIELD(r, user_agent, false), FIELD(r, country, true)};
+    return check_fields(fields, sizeof(fields) / sizeof(fields[0]), err);
+}
+
+enum gw_code gw_store_user_insert(struct gw_store *s, const struct gw_user_row *u, struct gw_error *err)
+{
+    GW_TRY(check_user(u, err));
+    return s->ops->user_insert(s, u, err);
+}
+
+enum gw_code gw_store_user_update(struct gw_store *s, struct gw_user_row *u, struct gw_error *err)
+{
+    GW_TRY(check_user(u, err));
+    return s->ops->user_update(s, u, err);
+}
+
+enum gw_code gw_store_user_delete(struct gw_store *s, const struct gw_uuid *id, struct gw_error *err)
+{
+    return s->ops->user_delete(s, id, err);
+}
+
+enum gw_code gw_store_user_get(struct gw_store *s, const struct gw_uuid *id, struct gw_user_row *out,
+                               struct gw_error *err)
+{
+    return s->ops->user_get(s, id, out, err);
+}
+
+enum gw_code gw_store_user_by_name(struct gw_store *s, struct gw_str username, struct gw_user_row *out,
+                                   struct gw_error *err)
+{
+    if (username.len > GW_USERNAME_MAX)
+        return gw_fail(err, GW_ENOTFOUND, "no user has so long a name");
+    return s->ops->user_by_name(s, username, out, err);
+}
+
+enum gw_code gw_store_user_by_email(struct gw_store *s, struct gw_str email, struct gw_user_row *out,
+                                    struct gw_error *err)
+{
+    if (email.len == 0 || email.len > GW_EMAIL_MAX)
+        return gw_fail(err, GW_ENOTFOUND, "no user has such an address");
+    return s->ops->user_by_email(s, email, out, err);
+}
+
+enum gw_code gw_store_user_count_active(struct gw_store *s, struct gw_str role, int64_t *out, struct gw_error *err)
+{
+    return s->ops->user_count_active(s, role, out, err);
+}
+
+enum gw_code gw_store_user_each(struct gw_store *s, gw_user_fn fn, void *ctx, struct gw_error *err)
+{
+    return s->ops->user_each(s, fn, ctx, err);
+}
+
+enum gw_code gw_store_session_insert(struct gw_store *s, const struct gw_session_row *r, struct gw_error *err)
+{
+    GW_TRY(check_session(r, err));
+    return s->ops->session_insert(s, r, err);
+}
+
+enum gw_code gw_store_session_get(struct gw_store *s, const struct gw_uuid *id, struct gw_session_row *out,
+                                  struct gw_error *err)
+{
+    return s->ops->session_get(s, id, out, err);
+}
+
+enum gw_code gw_store_session_delete(struct gw_store *s, const struct gw_uuid *id, struct gw_error *err)
+{
+    return s->ops->session_delete(s, id, err);
+}
+
+enum gw_code gw_store_session_touch(struct gw_store *s, const struct gw_uuid *id, int64_t last_seen_s,
+                                    struct gw_error *err)
+{
+    return s->ops->session_touch(s, id, last_seen_s, err);
+}
+
+enum gw_code gw_store_session_each(struct gw_store *s, const struct gw_uuid *user_id, gw_session_fn fn, void *ctx,
+                                   struct gw_error *err)
+{
+    return s->ops->session_each(s, user_id, fn, ctx, err);
+}
+
+enum gw_code gw_store_revocation_insert(struct gw_store *s, const struct gw_uuid *jti, int64_t expires_s,
+                                        struct gw_error *err)
+{
+    return s->ops->revocation_insert(s, jti, expires_s, err);
+}
+
+enum gw_code gw_store_revocation_each(struct gw_store *s, gw_revocation_fn fn, void *ctx, struct gw_error *err)
+{
+    return s->ops->revocation_each(s, fn, ctx, err);
+}
+
+enum gw_code gw_store_revocation_purge(struct gw_store *s, int64_t now_s, struct gw_error *err)
+{
+    return s->ops->revocation_purge(s, now_s, err);
+}
+
+enum gw_code gw_store_reset_put(struct gw_store *s, const struct gw_reset_row *r, struct gw_error *err)
+{
+    return s->ops->reset_put(s, r, err);
+}
+
+enum gw_code gw_store_reset_get(struct gw_store *s, const uint8_t code_hash[32], int64_t now_s,
+                                struct gw_uuid *out_user_id, struct gw_error *err)
+{
+    return s->ops->reset_get(s, code_hash, now_s, out_user_id, err);
+}
+
+enum gw_code gw_store_reset_delete(struct gw_store *s, const struct gw_uuid *user_id, struct gw_error *err)
+{
+    return s->ops->reset_delete(s, user_id, err);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What a backend of the store supplies. store.c checks rows once for all of them and calls through this table; the contract of
+ * each operation stands in store.h. A backend's own struct begins with struct gw_store.
+ */
+#include "store/store.h"
+
+struct gw_store_ops {
+    void (*close)(struct gw_store *s);
+    enum gw_code (*begin)(struct gw_store *s, struct gw_error *err);
+    enum gw_code (*commit)(struct gw_store *s, struct gw_error *err);
+    void (*rollback)(struct gw_store *s);
+
+    enum gw_code (*user_insert)(struct gw_store *s, const struct gw_user_row *u, struct gw_error *err);
+    enum gw_code (*user_update)(struct gw_store *s, struct gw_user_row *u, struct gw_error *err);
+    enum gw_code (*user_delete)(struct gw_store *s, const struct gw_uuid *id, struct gw_error *err);
+    enum gw_code (*user_get)(struct gw_store *s, const struct gw_uuid *id, struct gw_user_row *out,
+                             struct gw_error *err);
+    enum gw_code (*user_by_name)(struct gw_store *s, struct gw_str username, struct gw_user_row *out,
+                                 struct gw_error *err);
+    enum gw_code (*user_by_email)(struct gw_store *s, struct gw_str email, struct gw_user_row *out,
+                                  struct gw_error *err);
+    enum gw_code (*user_count_active)(struct gw_store *s, struct gw_str role, int64_t *out, struct gw_error *err);
+    enum gw_code (*user_each)(struct gw_store *s, gw_user_fn fn, void *ctx, struct gw_error *err);
+
+    enum gw_code (*session_insert)(struct gw_store *s, const struct gw_session_row *r, struct gw_error *err);
+    enum gw_code (*session_get)(struct gw_store *s, const struct gw_uuid *id, struct gw_session_row *out,
+                                struct gw_error *err);
+    enum gw_code (*session_delete)(struct gw_store *s, const struct gw_uuid *id, struct gw_error *err);
+    enum gw_code (*session_touch)(struct gw_store *s, const struct gw_uuid *id, int64_t last_seen_s,
+                                  struct gw_error *err);
+    enum gw_code (*session_each)(struct gw_store *s, const struct gw_uuid *user_id, gw_session_fn fn, void *ctx,
+                                 struct gw_error *err);
+
+    enum gw_code (*revocation_insert)(struct gw_store *s, const struct gw_uuid *jti, int64_t expires_s,
+                                      struct gw_error *err);
+    enum gw_code (*revocation_each)(struct gw_store *s, gw_revocation_fn fn, void *ctx, struct gw_error *err);
+    enum gw_code (*revocation_purge)(struct gw_store *s, int64_t now_s, struct gw_error *err);
+
+    enum gw_code (*reset_put)(struct gw_store *s, const struct gw_reset_row *r, struct gw_error *err);
+    enum gw_code (*reset_get)(struct gw_store *s, const uint8_t code_hash[32], int64_t now_s,
+                              struct gw_uuid *out_user_id, struct gw_error *err);
+    enum gw_code (*reset_delete)(struct gw_store *s, const struct gw_uuid *user_id, struct gw_error *err);
+};
+
+struct gw_store {
+    const struct gw_store_ops *ops;
+};

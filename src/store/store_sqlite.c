@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store in SQLite: its statements, and how a row becomes a struct. The connection is db.c's.
+ */
+#include "store/db.h"
+#include "store/store_ops.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define USER_COLUMNS \
+    "id, username, email, role, upstream_id, password_hash, active, created_s, updated_s, last_login_s, version"
+#define SESSION_COLUMNS "id, user_id, created_s, last_seen_s, expires_s, address, user_agent, country"
+
+enum statement {
+    USER_INSERT,
+    USER_UPDATE,
+    USER_DELETE,
+    USER_GET,
+    USER_BY_NAME,
+    USER_BY_EMAIL,
+    USER_COUNT_ACTIVE,
+    USER_EACH,
+    SESSION_INSERT,
+    SESSION_GET,
+    SESSION_DELETE,
+    SESSION_TOUCH,
+    SESSION_EACH,
+    SESSION_EACH_OF_USER,
+    REVOCATION_INSERT,
+    REVOCATION_EACH,
+    REVOCATION_PURGE,
+    RESET_PUT,
+    RESET_GET,
+    RESET_DELETE,
+    STATEMENT_COUNT
+};
+
+static const char *const statement_sql[STATEMENT_COUNT] = {
+    [USER_INSERT] =
+        "INSERT INTO users (" USER_COLUMNS ") VALUES (?1, ?2, nullif(?3, ''), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [USER_UPDATE] =
+        "UPDATE users SET username = ?2, email = nullif(?3, ''), role = ?4, upstream_id = ?5, password_hash = ?6,"
+        " active = ?7, created_s = ?8, updated_s = ?9, last_login_s = ?10, version = version + 1"
+        " WHERE id = ?1 RETURNING version",
+    [USER_DELETE] = "DELETE FROM users WHERE id = ?1",
+    [USER_GET] = "SELECT " USER_COLUMNS " FROM users WHERE id = ?1",
+    [USER_BY_NAME] = "SELECT " USER_COLUMNS " FROM users WHERE username = ?1",
+    [USER_BY_EMAIL] = "SELECT " USER_COLUMNS " FROM users WHERE email = ?1",
+    [USER_COUNT_ACTIVE] = "SELECT count(*) FROM users WHERE role = ?1 AND active = 1",
+    [USER_EACH] = "SELECT " USER_COLUMNS " FROM users ORDER BY username",
+    [SESSION_INSERT] = "INSERT INTO sessions (" SESSION_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [SESSION_GET] = "SELECT " SESSION_COLUMNS " FROM sessions WHERE id = ?1",
+    [SESSION_DELETE] = "DELETE FROM sessions WHERE id = ?1",
+    [SESSION_TOUCH] = "UPDATE sessions SET last_seen_s = max(last_seen_s, ?2) WHERE id = ?1",
+    [SESSION_EACH] = "SELECT " SESSION_COLUMNS " FROM sessions ORDER BY last_seen_s, id",
+    [SESSION_EACH_OF_USER] = "SELECT " SESSION_COLUMNS " FROM sessions WHERE user_id = ?1 ORDER BY last_seen_s, id",
+    [REVOCATION_INSERT] = "INSERT INTO revocations (jti, expires_s) VALUES (?1, ?2)"
+                          " ON CONFLICT (jti) DO UPDATE SET expires_s = max(expires_s, excluded.expires_s)",
+    [REVOCATION_EACH] = "SELECT jti, expires_s FROM revocations ORDER BY jti",
+    [REVOCATION_PURGE] = "DELETE FROM revocations WHERE expires_s <= ?1",
+    [RESET_PUT] = "INSERT INTO reset_codes (user_id, code_hash, expires_s) VALUES (?1, ?2, ?3)"
+                  " ON CONFLICT (user_id) DO UPDATE SET code_hash = excluded.code_hash, expires_s = excluded.expires_s",
+    [RESET_GET] = "SELECT user_id FROM reset_codes WHERE code_hash = ?1 AND expires_s > ?2",
+    [RESET_DELETE] = "DELETE FROM reset_codes WHERE user_id = ?1",
+};
+
+#define INT(n) ((struct gw_db_value){.kind = GW_DB_INT, .number = (n)})
+#define TEXT(array) ((struct gw_db_value){.kind = GW_DB_TEXT, .ptr = (array), .len = strlen(array)})
+#define SPAN(s) ((struct gw_db_value){.kind = GW_DB_TEXT, .ptr = (s).len > 0 ? (s).ptr : "", .len = (s).len})
+#define BLOB(p, n) ((struct gw_db_value){.kind = GW_DB_BLOB, .ptr = (p), .len = (n)})
+#define UUID(id) BLOB((id)->b, sizeof((id)->b))
+/* A list of values and its length: two arguments. */
+#define VALUES(...)                            \
+    (const struct gw_db_value[]){__VA_ARGS__}, \
+        sizeof((const struct gw_db_value[]){__VA_ARGS__}) / sizeof(struct gw_db_value)
+
+struct store_sqlite {
+    struct gw_store base; /* first */
+    struct gw_db *db;
+};
+
+static struct gw_db *db_of(struct gw_store *s)
+{
+    return ((struct store_sqlite *)s)->db;
+}
+
+static enum gw_code read_user(sqlite3_stmt *st, void *ctx, struct gw_error *err)
+{
+    struct gw_user_row u = {0};
+    GW_TRY(gw_db_read_uuid(st, 0, &u.id, err));
+    GW_TRY(gw_db_read_text(st, 1, u.username, sizeof(u.username), err));
+    GW_TRY(gw_db_read_text(st, 2, u.email, sizeof(u.email), err));
+    GW_TRY(gw_db_read_text(st, 3, u.role, sizeof(u.role), err));
+    GW_TRY(gw_db_read_text(st, 4, u.upstream_id, sizeof(u.upstream_id), err));
+    GW_TRY(gw_db_read_text(st, 5, u.password_hash, sizeof(u.password_hash), err));
+    u.active = sqlite3_column_int(st, 6) != 0;
+    u.created_s = sqlite3_column_int64(st, 7);
+    u.updated_s = sqlite3_column_int64(st, 8);
+    u.last_login_s = sqlite3_column_int64(st, 9);
+    u.version = (uint32_t)sqlite3_column_int64(st, 10);
+    *(struct gw_user_row *)ctx = u;
+    return GW_OK;
+}
+
+static enum gw_code read_session(sqlite3_stmt *st, void *ctx, struct gw_error *err)
+{
+    struct gw_session_row r = {0};
+    GW_TRY(gw_db_read_uuid(st, 0, &r.id, err));
+    GW_TRY(gw_db_read_uuid(st, 1, &r.user_id, err));
+    r.created_s = sqlite3_column_int64(st, 2);
+    r.last_seen_s = sqlite3_column_int64(st, 3);
+    r.expires_s = sqlite3_column_int64(st, 4);
+    GW_TRY(gw_db_read_text(st, 5, r.address, sizeof(r.address), err));
+    GW_TRY(gw_db_read_text(st, 6, r.user_agent, sizeof(r.user_agent), err));
+    GW_TRY(gw_db_read_text(st, 7, r.country, sizeof(r.country), err));
+    *(struct gw_session_row *)ctx = r;
+    return GW_OK;
+}
+
+static enum gw_code read_first_uuid(sqlite3_stmt *st, void *ctx, struct gw_error *err)
+{
+    return gw_db_read_uuid(st, 0, ctx, err);
+}
+
+static enum gw_code read_number(sqlite3_stmt *st, void *ctx, struct gw_error *err)
+{
+    (void)err;
+    *(int64_t *)ctx = sqlite3_column_int64(st, 0);
+    return GW_OK;
+}
+
+/* ---- transactions ---- */
+
+static enum gw_code sqlite_begin(struct gw_store *s, struct gw_error *err)
+{
+    return gw_db_begin(db_of(s), err);
+}
+
+static enum gw_code sqlite_commit(struct gw_store *s, struct gw_error *err)
+{
+    return gw_db_commit(db_of(s), err);
+}
+
+static void sqlite_rollback(struct gw_store *s)
+{
+    gw_db_rollback(db_of(s));
+}
+
+/* ---- users ---- */
+
+#define USER_VALUES(u)                                                                              \
+    UUID(&(u)->id), TEXT((u)->username), TEXT((u)->email), TEXT((u)->role), TEXT((u)->upstream_id), \
+        TEXT((u)->password_hash), INT((u)->active), INT((u)->created_s), INT((u)->updated_s), INT((u)->last_login_s)
+
+/* Says for operators and clients alike what SQLite would say in its own words. */
+static enum gw_code user_conflict(enum gw_code code, struct gw_error *err)
+{
+    if (code == GW_ECONFLICT)
+        return gw_fail(err, GW_ECONFLICT, "user name or e-mail is taken");
+    return code;
+}
+
+static enum gw_code sqlite_user_insert(struct gw_store *s, const struct gw_user_row *u, struct gw_error *err)
+{
+    return user_conflict(gw_db_change(db_of(s), USER_INSERT, VALUES(USER_VALUES(u), INT(u->version)), NULL, err), err);
+}
+
+static enum gw_code sqlite_user_update(struct gw_store *s, struct gw_user_row *u, struct gw_error *err)
+{
+    int64_t version = 0;
+    GW_TRY(user_conflict(
+        gw_db_query_one(db_of(s), USER_UPDATE, VALUES(USER_VALUES(u)), read_number, &version, "user", err), err));
+    u->version = (uint32_t)version;
+    return GW_OK;
+}
+
+static enum gw_code sqlite_user_delete(struct gw_store *s, const struct gw_uuid *id, struct gw_error *err)
+{
+    return gw_db_change_one(db_of(s), USER_DELETE, VALUES(UUID(id)), "user", err);
+}
+
+static enum gw_code sqlite_user_get(struct gw_store *s, const struct gw_uuid *id, struct gw_user_row *out,
+                                    struct gw_error *err)
+{
+    return gw_db_query_one(db_of(s), USER_GET, VALUES(UUID(id)), read_user, out, "user", err);
+}
+
+static enum gw_code sqlite_user_by_name(struct gw_store *s, struct gw_str username, struct gw_user_row *out,
+                                        struct gw_error *err)
+{
+    return gw_db_query_one(db_of(s), USER_BY_NAME, VALUES(SPAN(username)), read_user, out, "user", err);
+}
+
+static enum gw_code sqlite_user_by_email(struct gw_store *s, struct gw_str email, struct gw_user_row *out,
+                                         struct gw_error *err)
+{
+    return gw_db_query_one(db_of(s), USER_BY_EMAIL, VALUES(SPAN(email)), read_user, out, "user", err);
+}
+
+static enum gw_code sqlite_user_count_active(struct gw_store *s, struct gw_str role, int64_t *out, struct gw_error *err)
+{
+    return gw_db_query_one(db_of(s), USER_COUNT_ACTIVE, VALUES(SPAN(role)), read_number, out, "count", err);
+}
+
+struct user_walk {
+    gw_user_fn fn;
+    void *ctx;
+};
+
+static enum gw_code walk_user(sqlite3_stmt *st, void *ctx, struct gw_error *err)
+{
+    const struct user_walk *w = ctx;
+    struct gw_user_row u;
+    GW_TRY(read_user(st, &u, err));
+    return w->fn(w->ctx, &u, err);
+}
+
+static enum gw_code sqlite_user_each(struct gw_store *s, gw_user_fn fn, void *ctx, struct gw_error *err)
+{
+    return gw_db_walk(db_of(s), USER_EACH, NULL, 0, walk_user, &(struct user_walk){fn, ctx}, err);
+}
+
+/* ---- sessions ---- */
+
+static enum gw_code sqlite_session_insert(struct gw_store *s, const struct gw_session_row *r, struct gw_error *err)
+{
+    return gw_db_change(db_of(s), SESSION_INSERT,
+                        VALUES(UUID(&r->id), UUID(&r->user_id), INT(r->created_s), INT(r->last_seen_s),
+                               INT(r->expires_s), TEXT(r->address), TEXT(r->user_agent), TEXT(r->country)),
+                        NULL, err);
+}
+
+static enum gw_code sqlite_session_get(struct gw_store *s, const struct gw_uuid *id, struct gw_session_row *out,
+                                       struct gw_error *err)
+{
+    return gw_db_query_one(db_of(s), SESSION_GET, VALUES(UUID(id)), read_session, out, "session", err);
+}
+
+static enum gw_code sqlite_session_delete(struct gw_store *s, const struct gw_uuid *id, struct gw_error *err)
+{
+    return gw_db_change_one(db_of(s), SESSION_DELETE, VALUES(UUID(id)), "session", err);
+}
+
+static enum gw_code sqlite_session_touch(struct gw_store *s, const struct gw_uuid *id, int64_t last_seen_s,
+                                         struct gw_error *err)
+{
+    return gw_db_change_one(db_of(s), SESSION_TOUCH, VALUES(UUID(id), INT(last_seen_s)), "session", err);
+}
+
+struct session_walk {
+    gw_session_fn fn;
+    void *ctx;
+};
+
+static enum gw_code walk_session(sqlite3_stmt *st, void *ctx, struct gw_error *err)
+{
+    const struct session_walk *w = ctx;
+    struct gw_session_row r;
+    GW_TRY(read_session(st, &r, err));
+    return w->fn(w->ctx, &r, err);
+}
+
+static enum gw_code sqlite_session_each(struct gw_store *s, const struct gw_uuid *user_id, gw_session_fn fn, void *ctx,
+                                        struct gw_error *err)
+{
+    struct session_walk w = {fn, ctx};
+    if (user_id == NULL)
+        return gw_db_walk(db_of(s), SESSION_EACH, NULL, 0, walk_session, &w, err);
+    return gw_db_walk(db_of(s), SESSION_EACH_OF_USER, VALUES(UUID(user_id)), walk_session, &w, err);
+}
+
+/* ---- revocations ---- */
+
+static enum gw_code sqlite_revocation_insert(struct gw_store *s, const struct gw_uuid *jti, int64_t expires_s,
+                                             struct gw_error *err)
+{
+    return gw_db_change(db_of(s), REVOCATION_INSERT, VALUES(UUID(jti), INT(expires_s)), NULL, err);
+}
+
+struct revocation_walk {
+    gw_revocation_fn fn;
+    void *ctx;
+};
+
+static enum gw_code walk_revocation(sqlite3_stmt *st, void *ctx, struct gw_error *err)
+{
+    const struct revocation_walk *w = ctx;
+    struct gw_uuid jti;
+    GW_TRY(gw_db_read_uuid(st, 0, &jti, err));
+    return w->fn(w->ctx, &jti, sqlite3_column_int64(st, 1), err);
+}
+
+static enum gw_code sqlite_revocation_each(struct gw_store *s, gw_revocation_fn fn, void *ctx, struct gw_error *err)
+{
+    return gw_db_walk(db_of(s), REVOCATION_EACH, NULL, 0, walk_revocation, &(struct revocation_walk){fn, ctx}, err);
+}
+
+static enum gw_code sqlite_revocation_purge(struct gw_store *s, int64_t now_s, struct gw_error *err)
+{
+    return gw_db_change(db_of(s), REVOCATION_PURGE, VALUES(INT(now_s)), NULL, err);
+}
+
+/* ---- reset codes ---- */
+
+static enum gw_code sqlite_reset_put(struct gw_store *s, const struct gw_reset_row *r, struct gw_error *err)
+{
+    return gw_db_change(db_of(s), RESET_PUT,
+                        VALUES(UUID(&r->user_id), BLOB(r->code_hash, sizeof(r->code_hash)), INT(r->expires_s)), NULL,
+                        err);
+}
+
+static enum gw_code sqlite_reset_get(struct gw_store *s, const uint8_t code_hash[32], int64_t now_s,
+                                     struct gw_uuid *out_user_id, struct gw_error *err)
+{
+    return gw_db_query_one(db_of(s), RESET_GET, VALUES(BLOB(code_hash, 32), INT(now_s)), read_first_uuid, out_user_id,
+                           "reset code", err);
+}
+
+static enum gw_code sqlite_reset_delete(struct gw_store *s, const struct gw_uuid *user_id, struct gw_error *err)
+{
+    return gw_db_change(db_of(s), RESET_DELETE, VALUES(UUID(user_id)), NULL, err);
+}
+
+/* ---- the backend ---- */
+
+static void sqlite_close(struct gw_store *s)
+{
+    gw_db_close(db_of(s));
+    free(s);
+}
+
+static const struct gw_store_ops sqlite_ops = {
+    .close = sqlite_close,
+    .begin = sqlite_begin,
+    .commit = sqlite_commit,
+    .rollback = sqlite_rollback,
+    .user_insert = sqlite_user_insert,
+    .user_update = sqlite_user_update,
+    .user_delete = sqlite_user_delete,
+    .user_get = sqlite_user_get,
+    .user_by_name = sqlite_user_by_name,
+    .user_by_email = sqlite_user_by_email,
+    .user_count_active = sqlite_user_count_active,
+    .user_each = sqlite_user_each,
+    .session_insert = sqlite_session_insert,
+    .session_get = sqlite_session_get,
+    .session_delete = sqlite_session_delete,
+    .session_touch = sqlite_session_touch,
+    .session_each = sqlite_session_each,
+    .revocation_insert = sqlite_revocation_insert,
+    .revocation_each = sqlite_revocation_each,
+    .revocation_purge = sqlite_revocation_purge,
+    .reset_put = sqlite_reset_put,
+    .reset_get = sqlite_reset_get,
+    .reset_delete = sqlite_reset_delete,
+};
+
+enum gw_code gw_store_open_sqlite(const char *path, struct gw_store **out, struct gw_error *err)
+{
+    struct store_sqlite *q = calloc(1, sizeof(*q));
+    if (q == NULL)
+        return gw_fail(err, GW_ENOMEM, "database: open");
+    q->base.ops = &sqlite_ops;
+    enum gw_code code = gw_db_open(path, statement_sql, STATEMENT_COUNT, &q->db, err);
+    if (code != GW_OK) {
+        free(q);
+        return code;
+    }
+    *out = &q->base;
+    return GW_OK;
+}
