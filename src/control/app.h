@@ -3,7 +3,8 @@
 /*
  * The control plane as an object: settings, policy, keys, store, shared segments, hashing pool and identity services of
  * one home directory. `aaiti control` serves it over its sockets; the command line, when control is down, opens it offline
- * and dispatches the same calls in its own process. A lock file in the home directory keeps the two apart.
+ * and dispatches the same calls in its own process. A lock file in the home directory keeps the two apart. Any thread, but
+ * open and close.
  */
 #include "config/settings.h"
 #include "identity/identity.h"
@@ -24,7 +25,8 @@ struct gw_app_options {
     const struct gw_random *random;
 };
 
-/* Faults of the files are added to f (GW_EINVAL); GW_ECONFLICT: another process holds the home directory. */
+/* Faults of the files and keys are added to f (GW_EINVAL); GW_ECONFLICT: another process holds the home directory; GW_ENOTFOUND: there
+ * is no such home. Makes jansson wipe what it frees, for the whole process: bodies hold passwords. */
 GW_MUST_CHECK enum gw_code gw_app_open(const struct gw_app_options *o, struct gw_faults *f, struct gw_app **out,
                                        struct gw_error *err);
 void gw_app_close(struct gw_app *a);
@@ -33,12 +35,22 @@ static inline void gw_app_auto_(struct gw_app **a)
     gw_app_close(*a);
 }
 
-/* Checks gateway.yaml and the policy again and publishes a new bundle. On faults (GW_EINVAL) nothing changes. */
+/* Checks gateway.yaml and the policy again, makes all services anew from them, and publishes a new bundle. On faults (GW_EINVAL)
+ * nothing changes. What a start decides stays until the next: the token key, the run directory, the segment's capacities. */
 GW_MUST_CHECK enum gw_code gw_app_reload(struct gw_app *a, struct gw_faults *f, struct gw_error *err);
 
-struct gw_identity *gw_app_identity(struct gw_app *a);
-const struct gw_settings *gw_app_settings(const struct gw_app *a);
-/* The policy in force, held until put back: a reload may replace it meanwhile. */
-const struct gw_policy *gw_app_policy_get(struct gw_app *a);
-void gw_app_policy_put(struct gw_app *a, const struct gw_policy *p);
-struct gw_shared *gw_app_shared(struct gw_app *a); /* NULL offline */
+/* What one reload put in force: settings, policy and the services made from them, one consistent set. */
+struct gw_app_view {
+    const struct gw_settings *settings;
+    const struct gw_policy *policy;
+    struct gw_identity *identity;
+    struct gw_hasher *hasher;
+    struct gw_store *store;
+};
+/* The set in force, held until put back: a reload may replace it meanwhile. */
+const struct gw_app_view *gw_app_view_get(struct gw_app *a);
+void gw_app_view_put(struct gw_app *a, const struct gw_app_view *v);
+
+struct gw_shared *gw_app_shared(struct gw_app *a);  /* NULL offline */
+const char *gw_app_run_dir(const struct gw_app *a); /* NULL offline */
+const struct gw_clock *gw_app_clock(const struct gw_app *a);

@@ -7,6 +7,7 @@
  */
 #include "base/json.h"
 #include "control/app.h"
+#include "policy/policy.h"
 
 enum gw_caller_kind {
     GW_CALLER_CLIENT,   /* came through the data plane: is whoever its token says, holds that role's rights */
@@ -27,7 +28,7 @@ struct gw_call {
 struct gw_reply {
     unsigned status;
     json_t *body;             /* owned by the reply; NULL: empty */
-    const char *problem_type; /* set: body is problem+json */
+    bool is_problem;          /* body is problem+json */
     struct gw_buf set_cookie; /* empty: none */
     unsigned retry_after_s;   /* 0: none */
 };
@@ -36,9 +37,36 @@ void gw_reply_done(struct gw_reply *r);
 /* Always fills out: what fails inside is a 500 problem, logged once with err's text. */
 void gw_dispatch(struct gw_app *a, const struct gw_call *call, struct gw_reply *out);
 
-/* The table, for `aaiti` and for the test that holds the OpenAPI file against it. */
+/* ---- the table, read also by the test that holds docs/openapi.json against it ---- */
+
+enum gw_api_access {
+    GW_API_PUBLIC,
+    GW_API_REGISTRATION, /* public while register.enabled, else refused */
+    GW_API_SIGNED_IN,    /* a user of their own; an operator where the call makes sense without one */
+    GW_API_PERMISSION,   /* .permission */
+    GW_API_OPERATOR,     /* nobody through the data plane */
+};
+
+enum gw_api_type { GW_API_STRING, GW_API_BOOL };
+
+/* A member of a request body. Others than those listed are refused. */
+struct gw_api_member {
+    const char *name;
+    enum gw_api_type type;
+    enum { GW_API_OPTIONAL, GW_API_REQUIRED } need;
+    size_t min_bytes, max_bytes; /* of a string */
+};
+#define GW_API_MEMBERS_MAX 8
+
+struct gw_exchange;
+
 struct gw_api_route {
-    const char *method, *path; /* "/aaiti/v1/users/{id}"; login and its kin stand here with the A.A.I.T.I paths */
-    const char *access;        /* "public", "signed-in", "operator", or a permission */
+    const char *method, *path; /* "/aaiti/v1/users/{id}"; with another target, A.A.I.T.I's own path */
+    enum gw_target target;     /* GW_TARGET_CONTROL, or the auth call of the policy, wherever the policy puts it */
+    enum gw_api_access access;
+    const char *permission;
+    const struct gw_api_member *body; /* ends with a row without name; NULL: a body is not looked at */
+    /* What it returns beside GW_OK becomes a refusal by one table (dispatch.c). */
+    enum gw_code (*handle)(struct gw_exchange *x, struct gw_error *err);
 };
 const struct gw_api_route *gw_api_routes(size_t *out_count);

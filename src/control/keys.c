@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/keys.h"
+#include "base/file.h"
 #include "control/run_dir.h"
 #include "policy/policy.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +19,11 @@ static const char *token_of_environment(gw_getenv_fn getenv_fn)
     const char *value = getenv_fn(TOKEN_ENV);
 
     return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+static const char *environment(const char *name)
+{
+    return getenv(name);
 }
 
 static enum gw_code secret_of_text(const char *text, struct gw_secret **out, struct gw_error *err)
@@ -59,6 +64,26 @@ const char *gw_keys_upstream_file(struct gw_arena *a, const struct gw_keys_sourc
     return gw_settings_path(a, source->home, source->upstream->key_file);
 }
 
+static enum gw_code load_upstream(const struct gw_keys_source *source, const struct gw_secret *token,
+                                  struct gw_arena *a, struct gw_secret **out, struct gw_error *err)
+{
+    gw_auto(gw_secret) struct gw_secret *key = NULL;
+
+    if (source->upstream == NULL || source->upstream->credential == GW_CREDENTIAL_NONE)
+        return GW_OK;
+    const char *path = gw_keys_upstream_file(a, source);
+    GW_TRY(load_file(path, "upstream", &key, err));
+    if (gw_secret_eq(token, key))
+        return gw_fail(
+            err, GW_EINVAL,
+            "the token key and the upstream key `%s` are equal, so a client's token would be good at the backend itself; "
+            "give the gateway a token key of its own: remove the file of token.key_file and run `aaiti init`, or set " TOKEN_ENV
+            " to what `openssl rand -base64 48` prints",
+            path);
+    *out = gw_take(&key);
+    return GW_OK;
+}
+
 enum gw_code gw_keys_load(const struct gw_keys_source *source, struct gw_keys *out, struct gw_error *err)
 {
     gw_auto(gw_arena) struct gw_arena a = {0};
@@ -68,21 +93,20 @@ enum gw_code gw_keys_load(const struct gw_keys_source *source, struct gw_keys *o
     gw_arena_init(&a, 64 * 1024);
     GW_TRY(given != NULL ? secret_of_text(given, &k.token, err)
                          : load_file(gw_keys_token_file(&a, source), "token", &k.token, err));
-    if (source->upstream != NULL && source->upstream->credential != GW_CREDENTIAL_NONE) {
-        const char *path = gw_keys_upstream_file(&a, source);
-        GW_TRY(load_file(path, "upstream", &k.upstream, err));
-        if (gw_secret_eq(k.token, k.upstream))
-            return gw_fail(
-                err, GW_EINVAL,
-                "the token key and the upstream key `%s` are equal, so a client's token would be good at the backend itself; make "
-                "another token key: %s",
-                path,
-                given != NULL ? "set " TOKEN_ENV " to what `openssl rand -base64 48` prints"
-                              : "remove the file token.key_file names, then run `aaiti init`");
-    }
+    GW_TRY(load_upstream(source, k.token, &a, &k.upstream, err));
     out->token = gw_take(&k.token);
     out->upstream = gw_take(&k.upstream);
     return GW_OK;
+}
+
+enum gw_code gw_keys_check_upstream(const struct gw_keys_source *source, const struct gw_secret *token,
+                                    struct gw_error *err)
+{
+    gw_auto(gw_arena) struct gw_arena a = {0};
+    gw_auto(gw_secret) struct gw_secret *key = NULL;
+
+    gw_arena_init(&a, 64 * 1024);
+    return load_upstream(source, token, &a, &key, err);
 }
 
 void gw_keys_done(struct gw_keys *k)
@@ -101,52 +125,36 @@ void gw_keys_scrub_environment(void)
     (void)unsetenv(TOKEN_ENV); /* fails for malformed names only */
 }
 
-static enum gw_code write_all(int fd, struct gw_str bytes)
-{
-    while (bytes.len > 0) {
-        ssize_t n = write(fd, bytes.ptr, bytes.len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return GW_EBACKEND;
-        bytes = gw_str_sub(bytes, (size_t)n, bytes.len);
-    }
-    return GW_OK;
-}
-
 /* Written beside and renamed over: a reader never sees half of it. */
-static enum gw_code write_key(const char *dir, const char *path, uid_t owner, const struct gw_secret *key,
-                              struct gw_error *err)
+static enum gw_code write_key(const char *run_dir, uid_t owner, const struct gw_secret *key, struct gw_error *err)
 {
-    gw_auto_fd int fd = -1;
-    char next[GW_RUN_DIR_FILE_MAX];
+    char next[GW_RUN_DIR_FILE_MAX], path[GW_RUN_DIR_FILE_MAX];
 
-    (void)snprintf(next, sizeof next, "%s/.next", dir);
+    (void)snprintf(next, sizeof next, "%s/keys/.next", run_dir);
+    (void)snprintf(path, sizeof path, "%s/keys/token.key", run_dir);
     (void)unlink(next); /* of a predecessor that was killed */
-    fd = open(next, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0 || fchown(fd, owner, (gid_t)-1) != 0 || write_all(fd, gw_secret_bytes(key)) != GW_OK ||
-        rename(next, path) != 0)
+    GW_TRY(gw_file_create(next, 0600, gw_secret_bytes(key), err));
+    if (lchown(next, owner, (gid_t)-1) != 0 || rename(next, path) != 0)
         return gw_fail(err, GW_EBACKEND, "cannot write the key that came by " TOKEN_ENV " to `%s`: %s", path,
                        strerror(errno));
+    if (setenv(TOKEN_FILE_ENV, path, 1) != 0)
+        return gw_fail(err, GW_ENOMEM, "cannot set " TOKEN_FILE_ENV);
     return GW_OK;
 }
 
 enum gw_code gw_keys_stash_environment(const char *run_dir, uid_t owner, struct gw_error *err)
 {
-    char dir[GW_RUN_DIR_FILE_MAX], path[GW_RUN_DIR_FILE_MAX];
+    char dir[GW_RUN_DIR_FILE_MAX];
     gw_auto(gw_secret) struct gw_secret *key = NULL;
-    const char *given = getenv(TOKEN_ENV);
+    const char *given = token_of_environment(environment);
 
-    if (given == NULL || given[0] == '\0')
+    if (given == NULL)
         return GW_OK;
     GW_TRY(secret_of_text(given, &key, err));
     (void)snprintf(dir, sizeof dir, "%s/keys", run_dir);
-    (void)snprintf(path, sizeof path, "%s/token.key", dir);
     if ((mkdir(dir, 0700) != 0 && errno != EEXIST) || lchown(dir, owner, (gid_t)-1) != 0)
         return gw_fail(err, GW_EBACKEND, "cannot make `%s`: %s", dir, strerror(errno));
-    GW_TRY(write_key(dir, path, owner, key, err));
-    if (setenv(TOKEN_FILE_ENV, path, 1) != 0)
-        return gw_fail(err, GW_ENOMEM, "cannot set " TOKEN_FILE_ENV);
+    GW_TRY(write_key(run_dir, owner, key, err));
     gw_keys_scrub_environment();
     return GW_OK;
 }

@@ -24,6 +24,9 @@ struct gw_keys_source {
 
 /* Missing, weak, readable by others or equal: err says so, with the command that mends it. */
 GW_MUST_CHECK enum gw_code gw_keys_load(const struct gw_keys_source *source, struct gw_keys *out, struct gw_error *err);
+/* The upstream's alone, against the token key in use: what a reload may have changed. */
+GW_MUST_CHECK enum gw_code gw_keys_check_upstream(const struct gw_keys_source *source, const struct gw_secret *token,
+                                                  struct gw_error *err);
 void gw_keys_done(struct gw_keys *k);
 GW_DEFINE_AUTO_DONE(gw_keys);
 

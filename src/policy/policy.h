@@ -114,7 +114,7 @@ const struct gw_route *gw_policy_route(const struct gw_policy *p,
                                        size_t i); /* in file order, auth and built-in ones too */
 
 /* The route of a canonical path (policy/path.h) and query, or NULL: refuse. HEAD finds GET's. The more specific pattern
- * wins: literal before {param} before /**, whatever the order in the file; routes with a query match before the same
+ * wins: literal before {param} before a tail (`/` and two stars), whatever the order in the file; routes with a query match before the same
  * one without. A query parameter that a route looks at and that stands twice makes the answer NULL. */
 const struct gw_route *gw_policy_match(const struct gw_policy *p, enum gw_method m, struct gw_str path,
                                        struct gw_str query);

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A `generation` is everything that a reload makes anew. The app holds a reference to the one in force, each call holds one to the
+ * one it began with, and the last to let go frees it: so a call sees one consistent set, and a reload waits for nobody. The
+ * store, the segments, the token key and the lock live as long as the app.
+ */
+#include "control/app.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "control/bundle.h"
+#include "control/keys.h"
+#include "control/log.h"
+#include "control/run_dir.h"
+#include "policy/policy.h"
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define SETTINGS_BYTES_MAX (32 * 1024 * 1024) /* of the arena that a YAML file of 1 MiB and its settings live in */
+
+struct generation {
+    struct gw_app_view view; /* first, so that a view is its generation */
+    unsigned refs;           /* under the app's lock */
+    struct gw_arena arena;
+    struct gw_settings settings;
+    struct gw_policy *policy;
+    struct gw_password_rules *rules;
+    struct gw_buf policy_text; /* what policy was compiled from */
+};
+
+struct gw_app {
+    struct gw_app_options options;
+    char *home;
+    char run_dir[GW_RUN_PATH_MAX + 1];
+    int lock_fd;
+    struct gw_secret *token_key;
+    struct gw_store *store;
+    struct gw_shared *shared;
+    pthread_mutex_t lock;      /* current, refs */
+    pthread_mutex_t reloading; /* one reload at a time */
+    struct generation *current;
+};
+
+static void free_wiped(void *p)
+{
+    if (p != NULL)
+        gw_wipe(p, malloc_usable_size(p));
+    free(p);
+}
+
+/* ---- generations ---- */
+
+static void generation_free(struct generation *g)
+{
+    if (g == NULL)
+        return;
+    gw_identity_free(g->view.identity);
+    gw_hasher_free(g->view.hasher);
+    gw_password_rules_free(g->rules);
+    gw_policy_free(g->policy);
+    gw_buf_done(&g->policy_text);
+    gw_arena_done(&g->arena);
+    free(g);
+}
+
+/* The bundle must hold the very bytes that were checked, so a file that changes meanwhile is a fault. */
+static enum gw_code load_policy(struct gw_app *a, struct generation *g, struct gw_faults *f, struct gw_error *err)
+{
+    const struct gw_upstream_override override = {g->settings.upstream_url, g->settings.upstream_key_file};
+    const char *path = gw_settings_path(&g->arena, a->home, g->settings.policy);
+    gw_auto(gw_buf) struct gw_buf again = {0};
+    struct gw_error why = {0};
+
+    if (path == NULL)
+        return gw_fail(err, GW_ENOMEM, "no memory for the policy's name");
+    gw_buf_init(&g->policy_text, GW_BUNDLE_FILE_MAX);
+    gw_buf_init(&again, GW_BUNDLE_FILE_MAX);
+    if (gw_file_read(path, &g->policy_text, &why) != GW_OK) {
+        gw_faults_add(f, path, 0, "%s", why.msg);
+        return gw_fail(err, GW_EINVAL, "%s", why.msg);
+    }
+    GW_TRY(gw_policy_load(path, &override, f, &g->policy, err));
+    GW_TRY(gw_file_read(path, &again, err));
+    if (!gw_str_eq(gw_buf_str(&again), gw_buf_str(&g->policy_text))) {
+        gw_faults_add(f, path, 0, "changed while it was read; try again");
+        return gw_fail(err, GW_EINVAL, "`%s` changed while it was read", path);
+    }
+    return GW_OK;
+}
+
+/* Both keys are looked at each time; the token key in use stays what it was at the start, for the workers keep theirs too. */
+static enum gw_code load_keys(struct gw_app *a, struct generation *g, struct gw_faults *f, struct gw_error *err)
+{
+    const struct gw_keys_source source = {a->home, &g->settings, gw_policy_upstream(g->policy), a->options.getenv_fn};
+    gw_auto(gw_keys) struct gw_keys keys = {0};
+    struct gw_error why = {0};
+
+    enum gw_code code =
+        a->token_key == NULL ? gw_keys_load(&source, &keys, &why) : gw_keys_check_upstream(&source, a->token_key, &why);
+    if (code != GW_OK) {
+        gw_faults_add(f, a->home, 0, "%s", why.msg);
+        return gw_fail(err, GW_EINVAL, "%s", why.msg);
+    }
+    if (a->token_key == NULL)
+        a->token_key = gw_take(&keys.token);
+    return GW_OK;
+}
+
+/* What the files alone decide: settings, policy, keys. */
+static enum gw_code generation_check(struct gw_app *a, struct generation *g, struct gw_faults *f, struct gw_error *err)
+{
+    const char *file = gw_settings_path(&g->arena, a->home, GW_STR("gateway.yaml"));
+
+    if (file == NULL)
+        return gw_fail(err, GW_ENOMEM, "no memory for the settings' name");
+    gw_settings_load(file, a->options.getenv_fn, &g->arena, &g->settings, f);
+    if (gw_faults_count(f) > 0)
+        return gw_fail(err, GW_EINVAL, "`%s` has faults", file);
+    GW_TRY(load_policy(a, g, f, err));
+    return load_keys(a, g, f, err);
+}
+
+static const char *blocklist_of(struct gw_app *a, struct generation *g)
+{
+    return g->settings.password_blocklist.len == 0
+               ? NULL
+               : gw_settings_path(&g->arena, a->home, g->settings.password_blocklist);
+}
+
+/* What works with them. The store and the segments must be open. */
+static enum gw_code generation_start(struct gw_app *a, struct generation *g, struct gw_error *err)
+{
+    const struct gw_hasher_options pool = {
+        .threads = (unsigned)g->settings.login_hash_threads,
+        .queue_max = (unsigned)g->settings.login_queue,
+        .per_address_max = (unsigned)g->settings.login_queue_per_address,
+        .params = {.memory_kib = (uint32_t)(g->settings.argon2_memory_bytes / 1024),
+                   .passes = (uint32_t)g->settings.argon2_passes,
+                   .lanes = 1},
+        .random = a->options.random,
+    };
+
+    GW_TRY(gw_password_rules_new((enum gw_password_profile)g->settings.password_profile, blocklist_of(a, g), &g->rules,
+                                 err));
+    GW_TRY(gw_hasher_new(&pool, &g->view.hasher, err));
+    const struct gw_identity_options services = {
+        .store = a->store,
+        .shared = a->shared,
+        .settings = &g->settings,
+        .rules = g->rules,
+        .hasher = g->view.hasher,
+        .token_key = a->token_key,
+        .clock = a->options.clock,
+        .random = a->options.random,
+    };
+    GW_TRY(gw_identity_new(&services, &g->view.identity, err));
+    g->view.settings = &g->settings;
+    g->view.policy = g->policy;
+    g->view.store = a->store;
+    return GW_OK;
+}
+
+static enum gw_code generation_new(struct gw_app *a, struct gw_faults *f, struct generation **out, struct gw_error *err)
+{
+    struct generation *g = calloc(1, sizeof *g);
+
+    if (g == NULL)
+        return gw_fail(err, GW_ENOMEM, "no memory for a generation");
+    g->refs = 1;
+    gw_arena_init(&g->arena, SETTINGS_BYTES_MAX);
+    enum gw_code code = generation_check(a, g, f, err);
+    if (code != GW_OK) {
+        generation_free(g);
+        return code;
+    }
+    *out = g;
+    return GW_OK;
+}
+
+const struct gw_app_view *gw_app_view_get(struct gw_app *a)
+{
+    pthread_mutex_lock(&a->lock);
+    struct generation *g = a->current;
+    g->refs++;
+    pthread_mutex_unlock(&a->lock);
+    return &g->view;
+}
+
+static void generation_put(struct gw_app *a, struct generation *g)
+{
+    pthread_mutex_lock(&a->lock);
+    assert(g->refs > 0);
+    bool last = --g->refs == 0;
+    pthread_mutex_unlock(&a->lock);
+    if (last)
+        generation_free(g);
+}
+
+void gw_app_view_put(struct gw_app *a, const struct gw_app_view *v)
+{
+    /* A view is const for its users; here it is its generation again. */
+    generation_put(a, (struct generation *)(uintptr_t)v);
+}
+
+/* ---- publication ---- */
+
+static enum gw_code publish(struct gw_app *a, const struct generation *g, struct gw_error *err)
+{
+    gw_auto(gw_buf) struct gw_buf gateway = {0};
+    char hash[GW_BUNDLE_HASH_LEN + 1];
+    struct gw_bundle_ref in_force;
+    struct gw_error ignored = {0};
+
+    if (a->shared == NULL)
+        return GW_OK;
+    gw_buf_init(&gateway, GW_BUNDLE_FILE_MAX);
+    GW_TRY(gw_bundle_settings(&g->settings, a->home, &gateway, err));
+    const struct gw_bundle bundle = {gw_buf_str(&gateway), gw_buf_str(&g->policy_text)};
+    GW_TRY(gw_bundle_write(a->run_dir, &bundle, hash, err));
+    /* The same content again is no news for the workers. */
+    if (gw_shared_get_bundle(a->shared, &in_force) != GW_OK || strcmp(in_force.hash, hash) != 0)
+        gw_shared_set_bundle(a->shared, hash);
+    if (gw_bundle_prune(a->run_dir, hash, gw_clock_real_s(a->options.clock), &ignored) != GW_OK)
+        gw_log(GW_LOG_WARN, "bundle", {"error", gw_str(ignored.msg)}, {"text", GW_STR("old bundles; leaving them")});
+    return GW_OK;
+}
+
+enum gw_code gw_app_reload(struct gw_app *a, struct gw_faults *f, struct gw_error *err)
+{
+    struct generation *g = NULL, *old = NULL;
+
+    pthread_mutex_lock(&a->reloading);
+    enum gw_code code = generation_new(a, f, &g, err);
+    if (code == GW_OK)
+        code = generation_start(a, g, err);
+    if (code == GW_OK)
+        code = publish(a, g, err);
+    if (code == GW_OK) {
+        pthread_mutex_lock(&a->lock);
+        old = a->current;
+        a->current = gw_take(&g);
+        pthread_mutex_unlock(&a->lock);
+        generation_put(a, old);
+    }
+    pthread_mutex_unlock(&a->reloading);
+    generation_free(g);
+    return code;
+}
+
+/* ---- opening ---- */
+
+static enum gw_code take_lock(struct gw_app *a, struct gw_error *err)
+{
+    gw_auto(gw_buf) struct gw_buf path = {0};
+
+    gw_buf_init(&path, 8 * 1024);
+    gw_buf_addf(&path, "%s/control.lock", a->home);
+    GW_TRY(gw_buf_check(&path, err));
+    a->lock_fd = open(path.ptr, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (a->lock_fd < 0)
+        return gw_fail(err, errno == ENOENT ? GW_ENOTFOUND : GW_EBACKEND,
+                       "`%s`: %s; make a home with `aaiti init --home %s`", path.ptr, strerror(errno), a->home);
+    if (flock(a->lock_fd, LOCK_EX | LOCK_NB) == 0)
+        return GW_OK;
+    return gw_fail(err, errno == EWOULDBLOCK ? GW_ECONFLICT : GW_EBACKEND,
+                   "another process (aaiti control, or a command) holds the home directory `%s`; try again in a moment",
+                   a->home);
+}
+
+static enum gw_code open_shared(struct gw_app *a, const struct gw_settings *s, struct gw_error *err)
+{
+    const struct gw_shared_sizes sizes = {
+        .sessions = (uint32_t)s->session_capacity,
+        .users = (uint32_t)s->user_capacity,
+        .revocations = (uint32_t)s->revocation_capacity,
+    };
+
+    if (a->options.mode == GW_APP_OFFLINE)
+        return GW_OK;
+    GW_TRY(gw_run_dir_name(s, a->home, a->run_dir, err));
+    GW_TRY(gw_run_dir_make(a->run_dir, geteuid(), (gid_t)-1, err));
+    return gw_shared_open(a->run_dir, GW_SHARED_WRITER, &sizes, &a->shared, err);
+}
+
+static enum gw_code open_store(struct gw_app *a, struct gw_error *err)
+{
+    gw_auto(gw_buf) struct gw_buf path = {0};
+
+    gw_buf_init(&path, 8 * 1024);
+    gw_buf_addf(&path, "%s/aaiti.db", a->home);
+    GW_TRY(gw_buf_check(&path, err));
+    return gw_store_open_sqlite(path.ptr, &a->store, err);
+}
+
+static enum gw_code open_all(struct gw_app *a, struct gw_faults *f, struct gw_error *err)
+{
+    GW_TRY(take_lock(a, err));
+    GW_TRY(generation_new(a, f, &a->current, err));
+    GW_TRY(open_store(a, err));
+    GW_TRY(open_shared(a, &a->current->settings, err));
+    GW_TRY(generation_start(a, a->current, err));
+    if (a->shared == NULL)
+        return GW_OK;
+    GW_TRY(gw_identity_publish(a->current->view.identity, err));
+    return publish(a, a->current, err);
+}
+
+enum gw_code gw_app_open(const struct gw_app_options *o, struct gw_faults *f, struct gw_app **out, struct gw_error *err)
+{
+    struct gw_app *a = calloc(1, sizeof *a);
+
+    if (a == NULL)
+        return gw_fail(err, GW_ENOMEM, "no memory for the application");
+    json_set_alloc_funcs(malloc, free_wiped);
+    a->options = *o;
+    a->lock_fd = -1;
+    pthread_mutex_init(&a->lock, NULL);
+    pthread_mutex_init(&a->reloading, NULL);
+    a->home = strdup(o->home);
+    enum gw_code code = a->home != NULL ? open_all(a, f, err) : gw_fail(err, GW_ENOMEM, "no memory for a name");
+    if (code != GW_OK) {
+        gw_app_close(a);
+        return code;
+    }
+    *out = a;
+    return GW_OK;
+}
+
+void gw_app_close(struct gw_app *a)
+{
+    if (a == NULL)
+        return;
+    generation_free(a->current);
+    gw_shared_close(a->shared);
+    gw_store_close(a->store);
+    gw_secret_free(a->token_key);
+    gw_fd_auto_(&a->lock_fd);
+    pthread_mutex_destroy(&a->lock);
+    pthread_mutex_destroy(&a->reloading);
+    free(a->home);
+    free(a);
+}
+
+struct gw_shared *gw_app_shared(struct gw_app *a)
+{
+    return a->shared;
+}
+
+const char *gw_app_run_dir(const struct gw_app *a)
+{
+    return a->run_dir[0] != '\0' ? a->run_dir : NULL;
+}
+
+const struct gw_clock *gw_app_clock(const struct gw_app *a)
+{
+    return a->options.clock;
+}

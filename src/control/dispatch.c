@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The order is the point: row, caller, right, body, handler. Nothing of a body is looked at for a caller who may not make the call, and
+ * no handler decides a right of its own but over what belongs to the caller.
+ */
+#include "control/dispatch.h"
+#include "control/exchange.h"
+#include "control/log.h"
+#include "policy/path.h"
+#include <stdio.h>
+#include <string.h>
+
+#define BODY_MAX (64 * 1024)
+#define ARENA_MAX (256 * 1024)
+#define RETRY_AFTER_S 2
+
+/* ---- bodies ---- */
+
+#define STRING(member, need_, min_, max_)                                                                  \
+    {                                                                                                      \
+        .name = (member), .type = GW_API_STRING, .need = (need_), .min_bytes = (min_), .max_bytes = (max_) \
+    }
+#define BOOL(member)                          \
+    {                                         \
+        .name = (member), .type = GW_API_BOOL \
+    }
+#define END          \
+    {                \
+        .name = NULL \
+    }
+/* What a password must be is the rules' business; here only what it can be at all. */
+#define PASSWORD(member, need_) STRING(member, need_, 1, GW_PASSWORD_MAX_BYTES)
+
+static const struct gw_api_member login_body[] = {
+    STRING("username", GW_API_OPTIONAL, 1, GW_EMAIL_MAX),
+    STRING("email", GW_API_OPTIONAL, 1, GW_EMAIL_MAX),
+    PASSWORD("password", GW_API_REQUIRED),
+    END,
+};
+/* No role: A.A.I.T.I's own registration honours even `admin`. */
+static const struct gw_api_member register_body[] = {
+    STRING("username", GW_API_REQUIRED, 1, GW_USERNAME_MAX),
+    STRING("email", GW_API_REQUIRED, 1, GW_EMAIL_MAX),
+    PASSWORD("password", GW_API_REQUIRED),
+    END,
+};
+static const struct gw_api_member password_body[] = {
+    PASSWORD("currentPassword", GW_API_REQUIRED),
+    PASSWORD("newPassword", GW_API_REQUIRED),
+    END,
+};
+static const struct gw_api_member reset_body[] = {
+    STRING("code", GW_API_REQUIRED, 1, 64),
+    PASSWORD("newPassword", GW_API_REQUIRED),
+    END,
+};
+static const struct gw_api_member set_password_body[] = {
+    PASSWORD("newPassword", GW_API_REQUIRED),
+    END,
+};
+static const struct gw_api_member user_add_body[] = {
+    STRING("username", GW_API_REQUIRED, 1, GW_USERNAME_MAX),
+    STRING("email", GW_API_OPTIONAL, 0, GW_EMAIL_MAX),
+    STRING("role", GW_API_REQUIRED, 1, GW_ROLE_MAX),
+    STRING("upstreamId", GW_API_OPTIONAL, 0, GW_UPSTREAM_ID_MAX),
+    PASSWORD("password", GW_API_OPTIONAL),
+    END,
+};
+static const struct gw_api_member user_import_body[] = {
+    STRING("username", GW_API_REQUIRED, 1, GW_USERNAME_MAX),
+    STRING("email", GW_API_OPTIONAL, 0, GW_EMAIL_MAX),
+    STRING("role", GW_API_REQUIRED, 1, GW_ROLE_MAX),
+    STRING("upstreamId", GW_API_OPTIONAL, 0, GW_UPSTREAM_ID_MAX),
+    STRING("passwordHash", GW_API_REQUIRED, 1, GW_PWHASH_LEN),
+    BOOL("active"),
+    END,
+};
+static const struct gw_api_member user_change_body[] = {
+    STRING("email", GW_API_OPTIONAL, 0, GW_EMAIL_MAX),
+    STRING("role", GW_API_OPTIONAL, 1, GW_ROLE_MAX),
+    STRING("upstreamId", GW_API_OPTIONAL, 0, GW_UPSTREAM_ID_MAX),
+    BOOL("active"),
+    END,
+};
+static const struct gw_api_member revoke_body[] = {
+    STRING("jti", GW_API_REQUIRED, GW_UUID_LEN, GW_UUID_LEN),
+    STRING("expires", GW_API_REQUIRED, GW_TIME_LEN, GW_TIME_LEN),
+    END,
+};
+
+/* ---- the table ---- */
+
+#define AUTH(method_, path_, target_, access_, body_, handle_)                                  \
+    {                                                                                           \
+        method_, path_, GW_TARGET_##target_, GW_API_##access_, NULL, body_, gw_handle_##handle_ \
+    }
+#define CALL(method_, path_, access_, body_, handle_)                                                     \
+    {                                                                                                     \
+        method_, "/aaiti/v1" path_, GW_TARGET_CONTROL, GW_API_##access_, NULL, body_, gw_handle_##handle_ \
+    }
+#define WITH(method_, path_, permission_, body_, handle_)                                                         \
+    {                                                                                                             \
+        method_, "/aaiti/v1" path_, GW_TARGET_CONTROL, GW_API_PERMISSION, permission_, body_, gw_handle_##handle_ \
+    }
+
+static const struct gw_api_route routes[] = {
+    AUTH("POST", "/api/auth/login", LOGIN, PUBLIC, login_body, login),
+    AUTH("POST", "/api/auth/refresh", REFRESH, PUBLIC, NULL, refresh),
+    AUTH("POST", "/api/auth/logout", LOGOUT, SIGNED_IN, NULL, logout),
+    AUTH("GET", "/api/auth/profile", PROFILE, SIGNED_IN, NULL, profile),
+    AUTH("POST", "/api/auth/register", REGISTER, REGISTRATION, register_body, register),
+
+    CALL("PUT", "/password", SIGNED_IN, password_body, password_change),
+    CALL("POST", "/password/reset", PUBLIC, reset_body, password_reset),
+
+    WITH("GET", "/users", "users:read", NULL, user_list),
+    WITH("POST", "/users", "users:write", user_add_body, user_add),
+    CALL("POST", "/users/import", OPERATOR, user_import_body, user_import),
+    WITH("GET", "/users/{id}", "users:read", NULL, user_get),
+    WITH("PATCH", "/users/{id}", "users:write", user_change_body, user_change),
+    WITH("DELETE", "/users/{id}", "users:delete", NULL, user_delete),
+    WITH("POST", "/users/{id}/reset", "users:write", NULL, reset_begin),
+    CALL("PUT", "/users/{id}/password", OPERATOR, set_password_body, password_set),
+
+    CALL("GET", "/sessions", SIGNED_IN, NULL, session_list),
+    CALL("DELETE", "/sessions", SIGNED_IN, NULL, session_end_all),
+    CALL("DELETE", "/sessions/{id}", SIGNED_IN, NULL, session_end),
+    WITH("POST", "/tokens/revoke", "users:write", revoke_body, token_revoke),
+
+    WITH("POST", "/policy/reload", "system:write", NULL, policy_reload),
+    WITH("GET", "/status", "system:read", NULL, status),
+};
+static const size_t route_count = sizeof routes / sizeof routes[0];
+
+const struct gw_api_route *gw_api_routes(size_t *out_count)
+{
+    *out_count = route_count;
+    return routes;
+}
+
+/* ---- finding the row ---- */
+
+/* "{id}" matches one segment, anything else itself. */
+static bool path_matches(struct gw_str pattern, struct gw_str path, struct gw_str *out_id)
+{
+    struct gw_str want, have;
+
+    while (gw_str_split(&pattern, '/', &want)) {
+        if (!gw_str_split(&path, '/', &have))
+            return false;
+        if (gw_str_eq(want, GW_STR("{id}")) && have.len > 0)
+            *out_id = have;
+        else if (!gw_str_eq(want, have))
+            return false;
+    }
+    return path.ptr == NULL;
+}
+
+static bool method_matches(const char *method, struct gw_str asked)
+{
+    if (gw_str_eq(asked, GW_STR("HEAD")))
+        asked = GW_STR("GET");
+    return gw_str_eq(gw_str(method), asked);
+}
+
+static enum gw_target target_of(const struct gw_exchange *x)
+{
+    if (gw_str_starts(x->call->path, GW_STR("/aaiti/v1/")))
+        return GW_TARGET_CONTROL;
+    const struct gw_route *r =
+        gw_policy_match(x->view->policy, gw_method_parse(x->call->method), x->call->path, x->call->query);
+    return r != NULL ? r->target : GW_TARGET_BACKEND;
+}
+
+/* 0 and x->route set, or the status of the refusal. */
+static unsigned find_route(struct gw_exchange *x)
+{
+    enum gw_target target = target_of(x);
+    unsigned refusal = 404;
+
+    for (size_t i = 0; i < route_count && x->route == NULL; i++) {
+        const struct gw_api_route *r = &routes[i];
+        struct gw_str id = GW_STR_NULL;
+        if (r->target != target || (target == GW_TARGET_CONTROL && !path_matches(gw_str(r->path), x->call->path, &id)))
+            continue;
+        if (target == GW_TARGET_CONTROL && !method_matches(r->method, x->call->method)) {
+            refusal = 405;
+            continue;
+        }
+        x->route = r;
+        x->id = id;
+    }
+    return x->route != NULL ? 0 : refusal;
+}
+
+/* A canonical path still carries %40 and its kin. */
+static enum gw_code decode_id(struct gw_exchange *x, struct gw_error *err)
+{
+    char *text = gw_arena_alloc(x->arena, x->id.len + 1);
+    size_t n = 0;
+
+    if (text == NULL)
+        return gw_fail(err, GW_ENOMEM, "no memory for an id");
+    for (size_t i = 0; i < x->id.len; i++) {
+        if (x->id.ptr[i] != '%') {
+            text[n++] = x->id.ptr[i];
+            continue;
+        }
+        int high = i + 2 < x->id.len ? gw_hex_digit(x->id.ptr[i + 1]) : -1;
+        int low = i + 2 < x->id.len ? gw_hex_digit(x->id.ptr[i + 2]) : -1;
+        if (high < 0 || low < 0)
+            return gw_fail(err, GW_EPARSE, "the path is not percent-encoded as it should be");
+        text[n++] = (char)(high * 16 + low);
+        i += 2;
+    }
+    x->id = (struct gw_str){text, n};
+    return GW_OK;
+}
+
+/* ---- the caller and the right ---- */
+
+bool gw_exchange_may(const struct gw_exchange *x, const char *permission)
+{
+    if (x->call->kind == GW_CALLER_OPERATOR)
+        return true;
+    if (x->caller == NULL)
+        return false;
+    int role = gw_policy_role(x->view->policy, gw_str(x->caller->user.role));
+    int index = gw_policy_permission(x->view->policy, gw_str(permission));
+    if (role < 0 || index < 0)
+        return false;
+    const struct gw_permission_set *held = gw_policy_role_permissions(x->view->policy, (unsigned)role);
+    return (held->bits[index / 64] >> (index % 64) & 1) != 0;
+}
+
+/* 0, or the status of the refusal. */
+static unsigned refuse_access(const struct gw_exchange *x)
+{
+    switch (x->route->access) {
+    case GW_API_PUBLIC:
+        return 0;
+    case GW_API_REGISTRATION:
+        return x->view->settings->register_enabled ? 0 : 403;
+    case GW_API_SIGNED_IN:
+        return x->caller != NULL || x->call->kind == GW_CALLER_OPERATOR ? 0 : 401;
+    case GW_API_PERMISSION:
+        if (gw_exchange_may(x, x->route->permission))
+            return 0;
+        return x->caller != NULL ? 403 : 401;
+    case GW_API_OPERATOR:
+        if (x->call->kind == GW_CALLER_OPERATOR)
+            return 0;
+        return x->caller != NULL ? 403 : 401;
+    }
+    return 403;
+}
+
+/* A public call is nobody's: a stale token sent along must not hinder signing in. */
+static enum gw_code identify(struct gw_exchange *x, struct gw_caller *caller, struct gw_error *err)
+{
+    bool is_public = x->route->access == GW_API_PUBLIC || x->route->access == GW_API_REGISTRATION;
+
+    if (x->call->kind == GW_CALLER_OPERATOR || is_public || x->call->token.len == 0)
+        return GW_OK;
+    enum gw_code code = gw_identify(x->view->identity, x->call->token, caller, err);
+    if (code == GW_OK)
+        x->caller = caller;
+    return code == GW_EDENIED ? GW_OK : code;
+}
+
+/* ---- the body ---- */
+
+static enum gw_code check_member(const struct gw_api_member *m, const json_t *body, struct gw_error *err)
+{
+    struct gw_str text;
+    bool truth;
+
+    enum gw_code code = m->type == GW_API_BOOL ? gw_json_get_bool(body, m->name, &truth, err)
+                                               : gw_json_get_str(body, m->name, m->min_bytes, m->max_bytes, &text, err);
+    if (code == GW_ENOTFOUND && m->need == GW_API_OPTIONAL)
+        return GW_OK;
+    return code == GW_ENOTFOUND ? gw_fail(err, GW_EINVAL, "/%s: missing", m->name) : code;
+}
+
+static enum gw_code parse_body(struct gw_exchange *x, struct gw_error *err)
+{
+    const char *names[GW_API_MEMBERS_MAX + 1] = {NULL};
+
+    enum gw_code code = gw_json_parse(x->call->body, GW_JSON_DEFAULT_LIMITS, &x->body, err);
+    if (code != GW_OK)
+        return code == GW_ELIMIT ? gw_fail(err, GW_EPARSE, "JSON text is nested too deep") : code;
+    if (!json_is_object(x->body))
+        return gw_fail(err, GW_EINVAL, "the body: expected a JSON object");
+    for (size_t i = 0; x->route->body[i].name != NULL; i++)
+        names[i] = x->route->body[i].name;
+    GW_TRY(gw_json_only(x->body, names, err));
+    for (size_t i = 0; x->route->body[i].name != NULL; i++)
+        GW_TRY(check_member(&x->route->body[i], x->body, err));
+    return GW_OK;
+}
+
+struct gw_str gw_exchange_str(const struct gw_exchange *x, const char *name)
+{
+    const json_t *value = json_object_get(x->body, name);
+
+    return json_is_string(value) ? (struct gw_str){json_string_value(value), json_string_length(value)} : GW_STR_NULL;
+}
+
+enum gw_code gw_exchange_query(const struct gw_exchange *x, struct gw_str name, struct gw_str *out,
+                               struct gw_error *err)
+{
+    enum gw_code code = gw_query_get(x->call->query, name, x->arena, out);
+
+    if (code == GW_ECONFLICT || code == GW_EPARSE)
+        return gw_fail(err, GW_EINVAL, "query: `%.*s` stands twice or cannot be decoded", GW_STR_ARG(name));
+    return code;
+}
+
+struct gw_str gw_exchange_actor(const struct gw_exchange *x)
+{
+    if (x->call->kind == GW_CALLER_OPERATOR)
+        return GW_STR("operator");
+    return x->caller != NULL ? gw_str(x->caller->user.username) : GW_STR("nobody");
+}
+
+struct gw_str gw_exchange_address(const struct gw_exchange *x)
+{
+    char *text = gw_arena_alloc(x->arena, GW_IP_LEN + 1);
+
+    if (text == NULL)
+        return GW_STR_NULL;
+    gw_ip_format(&x->call->address, text);
+    return gw_str(text);
+}
+
+/* ---- the flow ---- */
+
+/* What a failure of a step says to the client. The message of an error is written for operators; it is shown only for the
+ * codes whose messages speak of the caller's own input. */
+static const struct {
+    enum gw_code code;
+    unsigned status;
+    enum { HIDE, SHOW } message;
+    enum { FINAL, RETRY } again;
+    const char *error; /* NULL: the status's title */
+} refusals[] = {
+    {GW_EINVAL, 400, SHOW, FINAL, NULL},    {GW_EPARSE, 400, SHOW, FINAL, NULL},
+    {GW_ENOTFOUND, 404, HIDE, FINAL, NULL}, {GW_ECONFLICT, 409, SHOW, FINAL, NULL},
+    {GW_EDENIED, 403, HIDE, FINAL, NULL},   {GW_ELIMIT, 503, HIDE, RETRY, "Too busy, try again"},
+    {GW_ETIMEOUT, 503, HIDE, RETRY, NULL}, /* the client has gone: nobody reads it */
+    {GW_EBACKEND, 503, HIDE, RETRY, NULL},
+};
+
+static void refuse_for(struct gw_exchange *x, const struct gw_error *err)
+{
+    size_t i = 0;
+    const size_t count = sizeof refusals / sizeof refusals[0];
+
+    while (i < count && refusals[i].code != err->code)
+        i++;
+    bool known = i < count;
+    if (!known || err->code == GW_EBACKEND)
+        gw_log(GW_LOG_ERROR, "call", {"method", x->call->method}, {"path", x->call->path},
+               {"request", x->call->request_id}, {"code", gw_str(gw_code_name(err->code))},
+               {"where", gw_str(err->where)}, {"error", gw_str(err->msg)});
+    if (!known) {
+        (void)gw_reply_refuse(x, 500, NULL, NULL);
+        return;
+    }
+    x->reply->retry_after_s = refusals[i].again == RETRY ? RETRY_AFTER_S : 0;
+    (void)gw_reply_refuse(x, refusals[i].status, refusals[i].error,
+                          refusals[i].message == SHOW && err->msg[0] != '\0' ? err->msg : NULL);
+}
+
+static enum gw_code answer(struct gw_exchange *x, struct gw_caller *caller, struct gw_error *err)
+{
+    unsigned refusal = find_route(x);
+
+    if (refusal != 0)
+        return gw_reply_refuse(x, refusal, NULL, NULL);
+    GW_TRY(decode_id(x, err));
+    GW_TRY(identify(x, caller, err));
+    refusal = refuse_access(x);
+    if (refusal != 0)
+        return gw_reply_refuse(x, refusal, NULL, NULL);
+    if (x->route->body != NULL) {
+        if (x->call->body.len > BODY_MAX)
+            return gw_reply_refuse(x, 413, NULL, NULL);
+        GW_TRY(parse_body(x, err));
+    }
+    return x->route->handle(x, err);
+}
+
+void gw_dispatch(struct gw_app *a, const struct gw_call *call, struct gw_reply *out)
+{
+    gw_auto(gw_arena) struct gw_arena arena = {0};
+    struct gw_caller caller = {0};
+    struct gw_error err = {0};
+
+    gw_arena_init(&arena, ARENA_MAX);
+    *out = (struct gw_reply){.status = 500};
+    gw_buf_init(&out->set_cookie, 8 * 1024);
+    const struct gw_app_view *view = gw_app_view_get(a);
+    struct gw_exchange x = {.app = a, .view = view, .call = call, .arena = &arena, .reply = out};
+    enum gw_code code = answer(&x, &caller, &err);
+    if (code != GW_OK) {
+        err.code = code; /* not every failing call has words */
+        refuse_for(&x, &err);
+    }
+    json_decref(x.body);
+    gw_app_view_put(a, view);
+}

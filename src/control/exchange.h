@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * One call being answered, as its handler sees it: row found, caller known and permitted, body checked against the row's members.
+ * Handlers are in handle_*.c, by noun; only dispatch.c calls them.
+ */
+#include "control/dispatch.h"
+
+struct gw_exchange {
+    struct gw_app *app;
+    const struct gw_app_view *view;
+    const struct gw_call *call;
+    const struct gw_api_route *route;
+    const struct gw_caller *caller; /* NULL: nobody signed in, or an operator */
+    struct gw_str id;               /* what stands for {id}, decoded */
+    json_t *body;
+    struct gw_arena *arena;
+    struct gw_reply *reply;
+};
+
+/* A member of the checked body; ptr NULL when absent. */
+struct gw_str gw_exchange_str(const struct gw_exchange *x, const char *name);
+/* GW_OK, or GW_ENOTFOUND when the query has no such parameter. */
+GW_MUST_CHECK enum gw_code gw_exchange_query(const struct gw_exchange *x, struct gw_str name, struct gw_str *out,
+                                             struct gw_error *err);
+/* Whether the caller holds a permission; an operator holds all. */
+bool gw_exchange_may(const struct gw_exchange *x, const char *permission);
+/* For the log: user name, or "operator"; and the client's address. */
+struct gw_str gw_exchange_actor(const struct gw_exchange *x);
+struct gw_str gw_exchange_address(const struct gw_exchange *x);
+
+/* ---- answers (reply.c) ---- */
+
+/* Takes body over; NULL (jansson had no memory) is GW_ENOMEM. */
+GW_MUST_CHECK enum gw_code gw_reply_json(struct gw_exchange *x, unsigned status, json_t *body, struct gw_error *err);
+/* A refusal: error is for the person; detail (NULL: none) says which member, or how to mend it. Always GW_OK. */
+enum gw_code gw_reply_refuse(struct gw_exchange *x, unsigned status, const char *error, const char *detail);
+/* Shapes that several handlers give. NULL without memory. */
+json_t *gw_reply_user(const struct gw_user_row *u);       /* as the management calls show a user */
+json_t *gw_reply_user_brief(const struct gw_user_row *u); /* as A.A.I.T.I shows one */
+json_t *gw_reply_time(int64_t unix_s);                    /* null for 0 */
+json_t *gw_reply_uuid(const struct gw_uuid *u);
+
+/* ---- handlers ---- */
+
+enum gw_code gw_handle_login(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_logout(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_refresh(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_profile(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_register(struct gw_exchange *x, struct gw_error *err);
+
+enum gw_code gw_handle_password_change(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_password_reset(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_password_set(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_reset_begin(struct gw_exchange *x, struct gw_error *err);
+
+enum gw_code gw_handle_user_list(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_user_add(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_user_import(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_user_get(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_user_change(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_user_delete(struct gw_exchange *x, struct gw_error *err);
+
+enum gw_code gw_handle_session_list(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_session_end(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_session_end_all(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_token_revoke(struct gw_exchange *x, struct gw_error *err);
+
+enum gw_code gw_handle_policy_reload(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_status(struct gw_exchange *x, struct gw_error *err);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/exchange.h"
+#include "control/log.h"
+
+static enum gw_code reply_done(struct gw_exchange *x, const char *event, struct gw_str user, struct gw_error *err)
+{
+    gw_log(GW_LOG_INFO, event, {"user", user}, {"by", gw_exchange_actor(x)}, {"address", gw_exchange_address(x)},
+           {"request", x->call->request_id});
+    return gw_reply_json(x, 200, json_pack("{s:s}", "message", "Password changed"), err);
+}
+
+enum gw_code gw_handle_password_change(struct gw_exchange *x, struct gw_error *err)
+{
+    if (x->caller == NULL)
+        return gw_reply_refuse(x, 403, "An operator has no password", NULL);
+    enum gw_code code =
+        gw_user_change_password(x->view->identity, &x->caller->user.id, gw_exchange_str(x, "currentPassword"),
+                                gw_exchange_str(x, "newPassword"), &x->caller->session_id, &x->call->address, err);
+    if (code == GW_EDENIED) {
+        gw_log(GW_LOG_INFO, "password-change", {"outcome", GW_STR("refused")}, {"user", gw_exchange_actor(x)},
+               {"address", gw_exchange_address(x)}, {"request", x->call->request_id});
+        return gw_reply_refuse(x, 403, "The current password is wrong", NULL);
+    }
+    return code == GW_OK ? reply_done(x, "password-change", gw_exchange_actor(x), err) : code;
+}
+
+enum gw_code gw_handle_password_reset(struct gw_exchange *x, struct gw_error *err)
+{
+    enum gw_code code = gw_user_reset_finish(x->view->identity, gw_exchange_str(x, "code"),
+                                             gw_exchange_str(x, "newPassword"), &x->call->address, err);
+
+    if (code == GW_EDENIED) {
+        gw_log(GW_LOG_INFO, "password-reset", {"outcome", GW_STR("refused")}, {"address", gw_exchange_address(x)},
+               {"request", x->call->request_id});
+        return gw_reply_refuse(x, 403, "The code is not valid", NULL);
+    }
+    return code == GW_OK ? reply_done(x, "password-reset", GW_STR("by code"), err) : code;
+}
+
+enum gw_code gw_handle_password_set(struct gw_exchange *x, struct gw_error *err)
+{
+    struct gw_user_row user;
+
+    GW_TRY(gw_user_find(x->view->identity, x->id, &user, err));
+    GW_TRY(gw_user_set_password(x->view->identity, &user.id, gw_exchange_str(x, "newPassword"), err));
+    return reply_done(x, "password-set", gw_str(user.username), err);
+}
+
+enum gw_code gw_handle_reset_begin(struct gw_exchange *x, struct gw_error *err)
+{
+    struct gw_user_row user;
+    char code[GW_RESET_CODE_LEN + 1];
+
+    GW_TRY(gw_user_find(x->view->identity, x->id, &user, err));
+    GW_TRY(gw_user_reset_begin(x->view->identity, &user.id, code, err));
+    gw_log(GW_LOG_INFO, "password-reset-code", {"user", gw_str(user.username)}, {"by", gw_exchange_actor(x)},
+           {"address", gw_exchange_address(x)}, {"request", x->call->request_id});
+    json_t *body =
+        json_pack("{s:s, s:I}", "code", code, "expiresIn", (json_int_t)(x->view->settings->reset_code_ttl_ms / 1000));
+    gw_wipe(code, sizeof code);
+    return gw_reply_json(x, 201, body, err);
+}
