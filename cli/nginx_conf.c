@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The text is a list of parts, each either fixed or with one value in quotes. nginx has no escape that holds in all its
+ * directives ($ starts a variable in some, a backslash means different things), so a value with such a character is refused
+ * rather than escaped.
+ */
+#include "nginx_conf.h"
+
+/* nginx's own statuses (errors of the request line, of TLS, of the upstream …) as problem+json. */
+#define ERROR_PAGES                                                                                            \
+    "    error_page 400 401 402 403 404 405 406 408 409 410 411 412 413 414 415 416 421 429 494 495 496 497\n" \
+    "               500 501 502 503 504 507 /aaiti/problem;\n"
+
+/* AEAD with forward secrecy only; TLS 1.3 has its own list. */
+#define CIPHERS                                                                                \
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:" \
+    "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+
+static const char head_text[] = "error_log stderr notice;\n"
+                                "pcre_jit on;\n"
+                                "worker_rlimit_nofile 16384;\n"
+                                /* Old workers hold connections of theirs no longer than a stop may take. */
+                                "worker_shutdown_timeout 8s;\n"
+                                "thread_pool gw threads=1 max_queue=16;\n"
+                                "events { worker_connections 4096; }\n";
+
+static const char http_text[] =
+    "    access_log off;\n"
+    "    server_tokens off;\n"
+    "    merge_slashes off;\n"
+    "    default_type application/octet-stream;\n"
+    "    client_header_buffer_size 4k;\n"
+    "    large_client_header_buffers 4 16k;\n"
+    "    client_body_buffer_size 64k;\n"
+    "    client_header_timeout 15s;\n"
+    "    client_body_timeout 15s;\n"
+    "    send_timeout 30s;\n"
+    "    keepalive_timeout 65s;\n"
+    "    keepalive_requests 100000;\n"
+    "    reset_timedout_connection on;\n"
+    "    request_pool_size 8k;\n"
+    "    tcp_nodelay on;\n" ERROR_PAGES "    proxy_http_version 1.1;\n"
+    "    proxy_connect_timeout 5s;\n"
+    "    proxy_send_timeout 30s;\n"
+    "    proxy_read_timeout 60s;\n"
+    /* An answer larger than the buffers is passed on as the client takes it: the run directory is memory. */
+    "    proxy_max_temp_file_size 0;\n"
+    /* A backend must not steer nginx: an internal redirect of its choice would be a request that nobody judged. */
+    "    proxy_ignore_headers X-Accel-Redirect X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset X-Accel-Expires;\n"
+    /* Only an error before an answer, and never a POST that was sent. */
+    "    proxy_next_upstream error;\n"
+    "    proxy_redirect off;\n"
+    "    ssl_protocols TLSv1.2 TLSv1.3;\n"
+    "    ssl_ciphers " CIPHERS ";\n"
+    "    ssl_prefer_server_ciphers off;\n"
+    "    ssl_session_cache shared:tls:4m;\n"
+    "    ssl_session_tickets off;\n";
+
+static const char location_text[] = "        location / {\n"
+                                    "            gw on;\n"
+                                    "            proxy_pass http://gw_backend;\n"
+                                    "            proxy_set_header Connection \"\";\n";
+
+static const char control_text[] = "        location = /aaiti/problem {\n"
+                                   "            gw on;\n"
+                                   "            gw_problem;\n"
+                                   "        }\n"
+                                   "        location @gw_control {\n"
+                                   "            proxy_pass http://gw_control;\n"
+                                   "            proxy_read_timeout 30s;\n"
+                                   "            proxy_set_header Host aaiti;\n"
+                                   "            proxy_set_header Connection close;\n"
+                                   "            proxy_set_header X-AAITI-Client-Address $gw_client_address;\n"
+                                   "            proxy_set_header X-AAITI-Request-Id $gw_request_id;\n"
+                                   "        }\n"
+                                   "    }\n"
+                                   "}\n";
+
+static bool can_hold(struct gw_str value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.ptr[i];
+        if (c < ' ' || c == 0x7f || c == '"' || c == '\\' || c == '$' || c == '\'')
+            return false;
+    }
+    return value.len > 0;
+}
+
+/* A directive whose format holds one %s between double quotes. */
+static enum gw_code add_value(struct gw_buf *out, const char *before, struct gw_str value, const char *after,
+                              struct gw_error *err)
+{
+    if (!can_hold(value))
+        return gw_fail(err, GW_EINVAL,
+                       "nginx.conf cannot hold the value `%.*s`: it is empty or has a quote, $, \\ or a "
+                       "control character in it",
+                       GW_STR_ARG(value));
+    gw_buf_add(out, gw_str(before));
+    gw_buf_add(out, value);
+    gw_buf_add(out, gw_str(after));
+    return GW_OK;
+}
+
+static enum gw_code add_main(const struct gw_nginx_conf *c, struct gw_buf *out, struct gw_error *err)
+{
+    gw_buf_add(out, GW_STR("# Written by `aaiti serve`; changes are lost.\ndaemon off;\n"));
+    GW_TRY(add_value(out, "load_module \"", gw_str(c->module), "\";\n", err));
+    GW_TRY(add_value(out, "pid \"", gw_str(c->nginx_dir), "/nginx.pid\";\n", err));
+    if (c->user != NULL) {
+        GW_TRY(add_value(out, "user \"", gw_str(c->user), "\"", err));
+        GW_TRY(add_value(out, " \"", gw_str(c->group), "\";\n", err));
+    }
+    if (c->settings->workers > 0)
+        gw_buf_addf(out, "worker_processes %jd;\n", (intmax_t)c->settings->workers);
+    else
+        gw_buf_add(out, GW_STR("worker_processes auto;\n"));
+    gw_buf_add(out, gw_str(head_text));
+    return GW_OK;
+}
+
+static enum gw_code add_http(const struct gw_nginx_conf *c, struct gw_buf *out, struct gw_error *err)
+{
+    static const char *const temporary[] = {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"};
+
+    gw_buf_add(out, GW_STR("http {\n"));
+    for (size_t i = 0; i < sizeof temporary / sizeof temporary[0]; i++) {
+        gw_buf_addf(out, "    %s_temp_path", temporary[i]);
+        GW_TRY(add_value(out, " \"", gw_str(c->nginx_dir), "/", err));
+        gw_buf_addf(out, "%s\";\n", temporary[i]);
+    }
+    GW_TRY(add_value(out, "    gw_run_dir \"", gw_str(c->run_dir), "\";\n", err));
+    GW_TRY(add_value(out, "    gw_token_key \"", gw_str(c->token_key), "\";\n", err));
+    if (c->upstream_key != NULL)
+        GW_TRY(add_value(out, "    gw_upstream_key \"", gw_str(c->upstream_key), "\";\n", err));
+    gw_buf_addf(out, "    client_max_body_size %jd;\n", (intmax_t)c->settings->body_max_bytes);
+    gw_buf_add(out, gw_str(http_text));
+    return GW_OK;
+}
+
+/* host:port of the backend; an IPv6 address in brackets. */
+static enum gw_code add_backend(const struct gw_upstream *u, const char *before, const char *after, struct gw_buf *out,
+                                struct gw_error *err)
+{
+    bool v6 = gw_str_find(u->host, ':') < u->host.len && u->host.ptr[0] != '[';
+    gw_buf_add(out, gw_str(before));
+    GW_TRY(add_value(out, v6 ? "[" : "", u->host, v6 ? "]" : "", err));
+    gw_buf_addf(out, ":%u%s", u->port, after);
+    return GW_OK;
+}
+
+static enum gw_code add_servers(const struct gw_nginx_conf *c, struct gw_buf *out, struct gw_error *err)
+{
+    GW_TRY(add_backend(c->upstream, "    upstream gw_backend {\n        server \"", "\" max_fails=0;\n", out, err));
+    /* Node closes an idle connection after 5 s: be sooner, or a request meets the close. */
+    gw_buf_add(out, GW_STR("        keepalive 64;\n        keepalive_timeout 4s;\n    }\n"));
+    GW_TRY(add_value(out, "    upstream gw_control { server \"unix:", gw_str(c->run_dir),
+                     "/web.sock\" max_fails=0; }\n", err));
+
+    GW_TRY(add_value(out, "    server {\n        listen \"", c->settings->listen, "\" ssl http2;\n", err));
+    GW_TRY(add_value(out, "        ssl_certificate \"", gw_str(c->certificate), "\";\n", err));
+    GW_TRY(add_value(out, "        ssl_certificate_key \"", gw_str(c->certificate_key), "\";\n", err));
+    gw_buf_add(out, gw_str(location_text));
+    GW_TRY(add_backend(c->upstream, "            proxy_set_header Host \"", "\";\n        }\n", out, err));
+    gw_buf_add(out, gw_str(control_text));
+    return GW_OK;
+}
+
+enum gw_code gw_nginx_conf_print(const struct gw_nginx_conf *c, struct gw_buf *out, struct gw_error *err)
+{
+    if (!gw_str_starts(c->upstream->url, GW_STR("http://")))
+        return gw_fail(err, GW_EINVAL, "upstream.url `%.*s`: only http:// is served so far",
+                       GW_STR_ARG(c->upstream->url));
+    GW_TRY(add_main(c, out, err));
+    GW_TRY(add_http(c, out, err));
+    GW_TRY(add_servers(c, out, err));
+    return gw_buf_check(out, err);
+}

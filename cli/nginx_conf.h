@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The nginx.conf of `aaiti serve`, as text. Everything that varies is in struct gw_nginx_conf; whoever fills it has checked
+ * the settings and the policy.
+ */
+#include "config/settings.h"
+#include "policy/policy.h"
+
+struct gw_nginx_conf {
+    const struct gw_settings *settings;
+    const struct gw_upstream *upstream;
+    const char *run_dir;                  /* control's segments and web.sock */
+    const char *nginx_dir;                /* pid, temporary files */
+    const char *module;                   /* ngx_http_gw_module.so */
+    const char *token_key, *upstream_key; /* upstream_key may be NULL */
+    const char *certificate, *certificate_key;
+    const char *user, *group; /* of the workers; NULL: those of the master */
+};
+
+/* Appends to out. GW_EINVAL names a value that nginx.conf cannot hold. */
+GW_MUST_CHECK enum gw_code gw_nginx_conf_print(const struct gw_nginx_conf *c, struct gw_buf *out, struct gw_error *err);

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nginx_conf.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct gw_settings settings = {.body_max_bytes = 1048576};
+static struct gw_upstream upstream = {.port = 5000};
+
+static struct gw_nginx_conf sample(void)
+{
+    settings.listen = GW_STR("127.0.0.1:8443");
+    settings.workers = 2;
+    upstream.url = GW_STR("http://127.0.0.1:5000");
+    upstream.host = GW_STR("127.0.0.1");
+    return (struct gw_nginx_conf){
+        .settings = &settings,
+        .upstream = &upstream,
+        .run_dir = "/run/aaiti",
+        .nginx_dir = "/run/aaiti.nginx",
+        .module = "/usr/lib/nginx/modules/ngx_http_gw_module.so",
+        .token_key = "/home/x y/keys/token.key",
+        .certificate = "/h/tls/cert.pem",
+        .certificate_key = "/h/tls/key.pem",
+    };
+}
+
+static void has(const struct gw_nginx_conf *c, const char *wanted, bool there)
+{
+    gw_auto(gw_buf) struct gw_buf out = {0};
+    struct gw_error err = {0};
+    gw_buf_init(&out, 65536);
+    assert_int_equal(gw_nginx_conf_print(c, &out, &err), GW_OK);
+    if ((strstr(out.ptr, wanted) != NULL) != there)
+        fail_msg("%s `%s` in:\n%s", there ? "no" : "there is", wanted, out.ptr);
+}
+
+static void test_says_what_it_is_given(void **state)
+{
+    static const char *const wanted[] = {
+        "worker_processes 2;\n",
+        "gw_run_dir \"/run/aaiti\";",
+        "gw_token_key \"/home/x y/keys/token.key\";",
+        "client_max_body_size 1048576;",
+        "server \"127.0.0.1:5000\" max_fails=0;",
+        "proxy_set_header Host \"127.0.0.1:5000\";",
+        "server \"unix:/run/aaiti/web.sock\"",
+        "listen \"127.0.0.1:8443\" ssl http2;",
+        "proxy_temp_path \"/run/aaiti.nginx/proxy\";",
+        "X-Accel-Redirect",
+    };
+    (void)state;
+    struct gw_nginx_conf c = sample();
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+        has(&c, wanted[i], true);
+    has(&c, "\nuser ", false);
+    has(&c, "gw_upstream_key", false);
+}
+
+static void test_names_user_key_and_ipv6_where_given(void **state)
+{
+    (void)state;
+    struct gw_nginx_conf c = sample();
+    c.user = "aaiti-web";
+    c.group = "aaiti-web";
+    c.upstream_key = "/k/upstream.key";
+    settings.workers = 0;
+    upstream.host = GW_STR("::1");
+    has(&c, "user \"aaiti-web\" \"aaiti-web\";\n", true);
+    has(&c, "gw_upstream_key \"/k/upstream.key\";", true);
+    has(&c, "server \"[::1]:5000\"", true);
+    has(&c, "worker_processes auto;\n", true);
+}
+
+static void test_refuses_what_would_break_out_of_its_quotes(void **state)
+{
+    static const char *const bad[] = {"/a\"b", "/a$b", "/a\\b", "/a\nb", "/a'b", "/a\x7f", ""};
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        for (int field = 0; field < 4; field++) {
+            gw_auto(gw_buf) struct gw_buf out = {0};
+            struct gw_error err = {0};
+            struct gw_nginx_conf c = sample();
+            const char **const fields[] = {&c.run_dir, &c.nginx_dir, &c.module, &c.certificate};
+            *fields[field] = bad[i];
+            gw_buf_init(&out, 65536);
+            assert_int_equal(gw_nginx_conf_print(&c, &out, &err), GW_EINVAL);
+        }
+    }
+    struct gw_nginx_conf c = sample();
+    gw_auto(gw_buf) struct gw_buf out = {0};
+    struct gw_error err = {0};
+    gw_buf_init(&out, 65536);
+    settings.listen = GW_STR("127.0.0.1:1\" default_server; #");
+    assert_int_equal(gw_nginx_conf_print(&c, &out, &err), GW_EINVAL);
+    c = sample();
+    upstream.host = GW_STR("a\"; evil");
+    assert_int_equal(gw_nginx_conf_print(&c, &out, &err), GW_EINVAL);
+    c = sample();
+    upstream.url = GW_STR("https://127.0.0.1");
+    assert_int_equal(gw_nginx_conf_print(&c, &out, &err), GW_EINVAL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_says_what_it_is_given),
+        cmocka_unit_test(test_names_user_key_and_ipv6_where_given),
+        cmocka_unit_test(test_refuses_what_would_break_out_of_its_quotes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
