@@ -145,6 +145,7 @@ static bool path_matches(struct gw_str pattern, struct gw_str path, struct gw_st
 {
     struct gw_str want, have;
 
+    *out_id = GW_STR_NULL;
     while (gw_str_split(&pattern, '/', &want)) {
         if (!gw_str_split(&path, '/', &have))
             return false;
@@ -172,25 +173,22 @@ static enum gw_target target_of(const struct gw_exchange *x)
     return r != NULL ? r->target : GW_TARGET_BACKEND;
 }
 
-/* 0 and x->route set, or the status of the refusal. */
-static unsigned find_route(struct gw_exchange *x)
+static bool find_route(struct gw_exchange *x)
 {
     enum gw_target target = target_of(x);
-    unsigned refusal = 404;
 
-    for (size_t i = 0; i < route_count && x->route == NULL; i++) {
+    for (size_t i = 0; i < route_count; i++) {
         const struct gw_api_route *r = &routes[i];
-        struct gw_str id = GW_STR_NULL;
-        if (r->target != target || (target == GW_TARGET_CONTROL && !path_matches(gw_str(r->path), x->call->path, &id)))
-            continue;
-        if (target == GW_TARGET_CONTROL && !method_matches(r->method, x->call->method)) {
-            refusal = 405;
-            continue;
+        bool fits = r->target == target;
+        if (target == GW_TARGET_CONTROL)
+            fits = fits && method_matches(r->method, x->call->method) &&
+                   path_matches(gw_str(r->path), x->call->path, &x->id);
+        if (fits) {
+            x->route = r;
+            return true;
         }
-        x->route = r;
-        x->id = id;
     }
-    return x->route != NULL ? 0 : refusal;
+    return false;
 }
 
 /* A canonical path still carries %40 and its kin. */
@@ -374,13 +372,11 @@ static void refuse_for(struct gw_exchange *x, const struct gw_error *err)
 
 static enum gw_code answer(struct gw_exchange *x, struct gw_caller *caller, struct gw_error *err)
 {
-    unsigned refusal = find_route(x);
-
-    if (refusal != 0)
-        return gw_reply_refuse(x, refusal, NULL, NULL);
+    if (!find_route(x))
+        return gw_reply_refuse(x, 404, NULL, NULL);
     GW_TRY(decode_id(x, err));
     GW_TRY(identify(x, caller, err));
-    refusal = refuse_access(x);
+    unsigned refusal = refuse_access(x);
     if (refusal != 0)
         return gw_reply_refuse(x, refusal, NULL, NULL);
     if (x->route->body != NULL) {

@@ -11,7 +11,6 @@ static const struct {
     {401, "unauthorized", "Authentication required"},
     {403, "forbidden", "Forbidden"},
     {404, "not-found", "Not found"},
-    {405, "method-not-allowed", "Method not allowed"},
     {409, "conflict", "Conflict"},
     {413, "too-large", "The body is too large"},
     {422, "faulty-configuration", "The configuration has faults"},

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP/1.1 as far as one call needs it: a request with Connection: close, an answer with Content-Length (RFC 9112). The other end is
+ * our own server; what it sends is checked all the same.
+ */
+#include "control/client.h"
+#include "control/app.h"
+#include "control/dispatch.h"
+#include "control/run_dir.h"
+#include "policy/path.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define ANSWER_MAX ((size_t)64 * 1024 * 1024)
+#define WAIT_S 60
+
+static const struct gw_json_limits answer_limits = {.max_bytes = ANSWER_MAX, .max_depth = 16};
+
+/* ---- over the socket ---- */
+
+static enum gw_code connect_to(const char *run_dir, int *out_fd, struct gw_error *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const struct timeval wait = {.tv_sec = WAIT_S};
+    gw_auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    int n = snprintf(address.sun_path, sizeof address.sun_path, "%s/admin.sock", run_dir);
+    if (n < 0 || (size_t)n >= sizeof address.sun_path)
+        return gw_fail(err, GW_EINVAL, "the run directory's name `%s` is too long", run_dir);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) != 0)
+        return gw_fail(err, GW_EBACKEND, "cannot make a socket: %s", strerror(errno));
+    if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
+        if (errno == ENOENT || errno == ECONNREFUSED)
+            return gw_fail(err, GW_ENOTFOUND, "nobody listens on `%s`", address.sun_path);
+        if (errno == EACCES)
+            return gw_fail(err, GW_EDENIED,
+                           "`%s` is for root and the gateway's own user; run the command as one of them",
+                           address.sun_path);
+        return gw_fail(err, GW_EBACKEND, "`%s`: %s", address.sun_path, strerror(errno));
+    }
+    *out_fd = fd;
+    fd = -1;
+    return GW_OK;
+}
+
+static enum gw_code send_all(int fd, struct gw_str text, struct gw_error *err)
+{
+    while (text.len > 0) {
+        ssize_t n = send(fd, text.ptr, text.len, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return gw_fail(err, GW_EBACKEND, "control closed the connection: %s", strerror(errno));
+        text = gw_str_sub(text, (size_t)n, text.len);
+    }
+    return GW_OK;
+}
+
+static enum gw_code receive_all(int fd, struct gw_buf *out, struct gw_error *err)
+{
+    char piece[16 * 1024];
+
+    for (;;) {
+        ssize_t n = recv(fd, piece, sizeof piece, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return gw_fail(err, errno == EAGAIN ? GW_ETIMEOUT : GW_EBACKEND, "no answer of control: %s",
+                           strerror(errno));
+        if (n == 0)
+            break;
+        gw_buf_add(out, (struct gw_str){piece, (size_t)n});
+    }
+    gw_wipe(piece, sizeof piece);
+    return gw_buf_check(out, err);
+}
+
+static bool find_header(struct gw_str head, struct gw_str name, struct gw_str *out)
+{
+    struct gw_str line;
+
+    while (gw_str_split(&head, '\n', &line)) {
+        size_t colon = gw_str_find(line, ':');
+        if (!gw_str_eq_nocase(gw_str_sub(line, 0, colon), name))
+            continue;
+        *out = gw_str_trim(gw_str_sub(line, colon + 1, line.len));
+        if (out->len > 0 && out->ptr[out->len - 1] == '\r')
+            out->len--;
+        return true;
+    }
+    return false;
+}
+
+static enum gw_code parse_answer(struct gw_str text, struct gw_answer *out, struct gw_error *err)
+{
+    const char *end = text.len > 0 ? memmem(text.ptr, text.len, "\r\n\r\n", 4) : NULL;
+    struct gw_str head, body, length;
+    int64_t status, content_length = 0;
+
+    if (end == NULL || !gw_str_starts(text, GW_STR("HTTP/1.1 ")) || !gw_str_to_i64(gw_str_sub(text, 9, 3), &status))
+        return gw_fail(err, GW_EPARSE, "the answer of control is not HTTP");
+    head = gw_str_sub(text, 0, (size_t)(end - text.ptr));
+    body = gw_str_sub(text, head.len + 4, text.len);
+    if (find_header(head, GW_STR("content-length"), &length) && !gw_str_to_i64(length, &content_length))
+        return gw_fail(err, GW_EPARSE, "the answer of control has no length");
+    if ((uint64_t)content_length != body.len)
+        return gw_fail(err, GW_EPARSE, "the answer of control is cut short");
+    if (body.len > 0)
+        GW_TRY(gw_json_parse(body, answer_limits, &out->body, err));
+    out->status = (unsigned)status;
+    return GW_OK;
+}
+
+enum gw_code gw_client_call(const char *run_dir, const char *method, const char *target, struct gw_str body,
+                            struct gw_answer *out, struct gw_error *err)
+{
+    gw_auto_fd int fd = -1;
+    gw_auto(gw_buf) struct gw_buf request = {0}, answer = {0};
+
+    gw_buf_init(&request, ANSWER_MAX);
+    gw_buf_init(&answer, ANSWER_MAX);
+    gw_buf_addf(&request, "%s %s HTTP/1.1\r\nHost: aaiti\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n", method,
+                target, body.len);
+    gw_buf_add(&request, body);
+    GW_TRY(gw_buf_check(&request, err));
+    GW_TRY(connect_to(run_dir, &fd, err));
+    GW_TRY(send_all(fd, gw_buf_str(&request), err));
+    GW_TRY(receive_all(fd, &answer, err));
+    return parse_answer(gw_buf_str(&answer), out, err);
+}
+
+/* ---- either way ---- */
+
+struct gw_operator {
+    char run_dir[GW_RUN_PATH_MAX + 1];
+    struct gw_app *app; /* NULL: over the socket */
+};
+
+static enum gw_code find_run_dir(const char *home, gw_getenv_fn getenv_fn, struct gw_faults *f, char *dst,
+                                 struct gw_error *err)
+{
+    gw_auto(gw_arena) struct gw_arena a = {0};
+    struct gw_settings settings = {0};
+
+    gw_arena_init(&a, (size_t)32 * 1024 * 1024);
+    const char *file = gw_settings_path(&a, home, GW_STR("gateway.yaml"));
+    if (file == NULL)
+        return gw_fail(err, GW_ENOMEM, "no memory for the settings");
+    if (access(home, F_OK) != 0)
+        return gw_fail(err, GW_ENOTFOUND, "there is no home directory `%s`; make one with `aaiti init --home %s`", home,
+                       home);
+    gw_settings_load(file, getenv_fn, &a, &settings, f);
+    if (gw_faults_count(f) > 0)
+        return gw_fail(err, GW_EINVAL, "`%s` has faults", file);
+    return gw_run_dir_name(&settings, home, dst, err);
+}
+
+enum gw_code gw_operator_open(const char *home, gw_getenv_fn getenv_fn, struct gw_faults *f, struct gw_operator **out,
+                              struct gw_error *err)
+{
+    gw_auto(gw_operator) struct gw_operator *o = calloc(1, sizeof *o);
+    gw_auto_fd int probe = -1;
+
+    if (o == NULL)
+        return gw_fail(err, GW_ENOMEM, "no memory for a connection");
+    GW_TRY(find_run_dir(home, getenv_fn, f, o->run_dir, err));
+    enum gw_code code = connect_to(o->run_dir, &probe, err);
+    if (code == GW_ENOTFOUND) {
+        const struct gw_app_options options = {.home = home,
+                                               .mode = GW_APP_OFFLINE,
+                                               .getenv_fn = getenv_fn,
+                                               .clock = gw_system_clock(),
+                                               .random = gw_system_random()};
+        code = gw_app_open(&options, f, &o->app, err);
+    }
+    if (code == GW_OK)
+        *out = gw_take(&o);
+    return code;
+}
+
+void gw_operator_free(struct gw_operator *o)
+{
+    if (o == NULL)
+        return;
+    gw_app_close(o->app);
+    free(o);
+}
+
+bool gw_operator_is_online(const struct gw_operator *o)
+{
+    return o->app == NULL;
+}
+
+static enum gw_code call_here(struct gw_app *app, const char *method, const char *target, struct gw_str body,
+                              struct gw_answer *out, struct gw_error *err)
+{
+    gw_auto(gw_arena) struct gw_arena a = {0};
+    struct gw_target_uri uri;
+    struct gw_reply reply;
+    struct gw_call call = {.kind = GW_CALLER_OPERATOR, .method = gw_str(method), .body = body};
+
+    gw_arena_init(&a, 64 * 1024);
+    GW_TRY(gw_path_canonical(gw_str(target), &a, &uri, err));
+    GW_TRY(gw_ip_parse(GW_STR("127.0.0.1"), &call.address));
+    call.path = uri.path;
+    call.query = uri.query;
+    gw_dispatch(app, &call, &reply);
+    out->status = reply.status;
+    out->body = gw_take(&reply.body);
+    gw_reply_done(&reply);
+    return GW_OK;
+}
+
+enum gw_code gw_operator_call(struct gw_operator *o, const char *method, const char *target, const json_t *body,
+                              struct gw_answer *out, struct gw_error *err)
+{
+    char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
+
+    if (body != NULL && text == NULL)
+        return gw_fail(err, GW_EINVAL, "the call cannot be written as JSON");
+    enum gw_code code = o->app != NULL ? call_here(o->app, method, target, gw_str(text), out, err)
+                                       : gw_client_call(o->run_dir, method, target, gw_str(text), out, err);
+    if (text != NULL)
+        gw_wipe(text, strlen(text));
+    free(text);
+    return code;
+}
+
+const char *gw_answer_text(const struct gw_answer *a)
+{
+    const json_t *text = json_object_get(a->body, "detail");
+
+    if (!json_is_string(text))
+        text = json_object_get(a->body, "error");
+    return json_is_string(text) ? json_string_value(text) : "no reason was given";
+}

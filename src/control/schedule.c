@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/schedule.h"
+#include "control/log.h"
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define TICK_MS 500
+
+static enum gw_code beat(struct gw_app *a, struct gw_error *err)
+{
+    (void)err;
+    gw_shared_beat(gw_app_shared(a), gw_clock_real_s(gw_app_clock(a)));
+    return GW_OK;
+}
+
+static enum gw_code save_last_seen(struct gw_app *a, struct gw_error *err)
+{
+    const struct gw_app_view *v = gw_app_view_get(a);
+    enum gw_code code = gw_identity_save_last_seen(v->identity, err);
+
+    gw_app_view_put(a, v);
+    return code;
+}
+
+static enum gw_code clean_up(struct gw_app *a, struct gw_error *err)
+{
+    const struct gw_app_view *v = gw_app_view_get(a);
+    enum gw_code code = gw_identity_clean_up(v->identity, err);
+
+    gw_app_view_put(a, v);
+    return code;
+}
+
+static const struct gw_task tasks[] = {
+    {"beat", 1000, beat},
+    {"last-seen", 60 * 1000, save_last_seen},
+    {"clean-up", 3600 * 1000, clean_up},
+};
+
+void gw_agenda_init(struct gw_agenda *g, const struct gw_task *table, size_t count, int64_t now_ms)
+{
+    assert(count <= GW_TASKS_MAX);
+    *g = (struct gw_agenda){.tasks = table, .count = count};
+    for (size_t i = 0; i < count; i++)
+        g->due_ms[i] = now_ms + table[i].every_ms;
+}
+
+void gw_agenda_run(struct gw_agenda *g, struct gw_app *a, int64_t now_ms)
+{
+    for (size_t i = 0; i < g->count; i++) {
+        struct gw_error err = {0};
+        if (now_ms < g->due_ms[i])
+            continue;
+        g->due_ms[i] = now_ms + g->tasks[i].every_ms;
+        enum gw_code code = g->tasks[i].run(a, &err);
+        if (code != GW_OK)
+            gw_log(GW_LOG_ERROR, "schedule", {"task", gw_str(g->tasks[i].name)}, {"code", gw_str(gw_code_name(code))},
+                   {"error", gw_str(err.msg)});
+    }
+}
+
+struct gw_schedule {
+    struct gw_app *app;
+    struct gw_agenda agenda;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool stopping;
+};
+
+static void *run(void *arg)
+{
+    struct gw_schedule *s = arg;
+    struct timespec until;
+
+    pthread_mutex_lock(&s->lock);
+    while (!s->stopping) {
+        pthread_mutex_unlock(&s->lock);
+        gw_agenda_run(&s->agenda, s->app, gw_clock_mono_ms(gw_app_clock(s->app)));
+        pthread_mutex_lock(&s->lock);
+        (void)clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += TICK_MS * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000L;
+        until.tv_nsec %= 1000000000L;
+        if (!s->stopping)
+            (void)pthread_cond_timedwait(&s->wake, &s->lock, &until);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+enum gw_code gw_schedule_start(struct gw_app *a, struct gw_schedule **out, struct gw_error *err)
+{
+    struct gw_schedule *s = calloc(1, sizeof *s);
+    pthread_condattr_t monotonic;
+
+    if (s == NULL)
+        return gw_fail(err, GW_ENOMEM, "no memory for the schedule");
+    s->app = a;
+    gw_agenda_init(&s->agenda, tasks, sizeof tasks / sizeof tasks[0], gw_clock_mono_ms(gw_app_clock(a)));
+    (void)beat(a, err);
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    int failed = pthread_create(&s->thread, NULL, run, s);
+    if (failed != 0) {
+        pthread_cond_destroy(&s->wake);
+        pthread_mutex_destroy(&s->lock);
+        free(s);
+        return gw_fail(err, GW_EBACKEND, "cannot start a thread: %s", strerror(failed));
+    }
+    *out = s;
+    return GW_OK;
+}
+
+void gw_schedule_stop(struct gw_schedule *s)
+{
+    if (s == NULL)
+        return;
+    pthread_mutex_lock(&s->lock);
+    s->stopping = true;
+    pthread_cond_signal(&s->wake);
+    pthread_mutex_unlock(&s->lock);
+    (void)pthread_join(s->thread, NULL);
+    pthread_cond_destroy(&s->wake);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}

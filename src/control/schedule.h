@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What control does by the clock: its sign of life each second, last-seen times each minute, clean-up each hour. One thread does all;
+ * a task that fails is logged and comes again at its time.
+ */
+#include "control/app.h"
+
+/* One task; the code it returns is only logged. */
+struct gw_task {
+    const char *name;
+    int64_t every_ms;
+    enum gw_code (*run)(struct gw_app *a, struct gw_error *err);
+};
+#define GW_TASKS_MAX 8
+
+/* When each task of a table is due, in monotonic time. */
+struct gw_agenda {
+    const struct gw_task *tasks;
+    size_t count;
+    int64_t due_ms[GW_TASKS_MAX];
+};
+
+/* The first turn of every task is one period from now. */
+void gw_agenda_init(struct gw_agenda *g, const struct gw_task *tasks, size_t count, int64_t now_ms);
+/* Runs what is due; a task that was late is not made up for. */
+void gw_agenda_run(struct gw_agenda *g, struct gw_app *a, int64_t now_ms);
+
+struct gw_schedule;
+/* The thread that runs control's own table. Beats once before it returns. */
+GW_MUST_CHECK enum gw_code gw_schedule_start(struct gw_app *a, struct gw_schedule **out, struct gw_error *err);
+void gw_schedule_stop(struct gw_schedule *s);
