@@ -261,7 +261,8 @@ ngx_http_gw_header_filter(ngx_http_request_t *r)
         ngx_http_gw_drop_headers(r);
     }
 
-    fields = gw_security_headers(&n);
+    fields = gw_security_headers(r->connection->ssl ? GW_TRANSPORT_TLS
+                                                    : GW_TRANSPORT_PLAIN, &n);
 
     for (i = 0; i < n; i++) {
         if (ngx_http_gw_add_header(r, fields[i].name, fields[i].value) != NGX_OK) {

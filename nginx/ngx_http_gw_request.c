@@ -9,7 +9,7 @@
 
 
 /* What we add to a request for the upstream: credential and the X- fields of ngx_http_gw_add_fields. */
-#define NGX_HTTP_GW_ADDED_MAX  6
+#define NGX_HTTP_GW_ADDED_MAX  7
 
 
 static void
@@ -221,6 +221,7 @@ ngx_http_gw_add_fields(ngx_http_request_t *r, struct gw_decision *d)
     struct {
         struct gw_str  name, lowcase, value;
     } fields[] = {
+        { GW_STR("Cookie"), GW_STR("cookie"), d->cookie },
         { GW_STR("X-Forwarded-For"), GW_STR("x-forwarded-for"), d->client_address },
         { GW_STR("X-Forwarded-Host"), GW_STR("x-forwarded-host"), host },
         { GW_STR("X-Forwarded-Proto"), GW_STR("x-forwarded-proto"),

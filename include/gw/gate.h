@@ -45,14 +45,14 @@ uint64_t gw_gate_generation(const struct gw_gate *g);
 struct gw_header {
     struct gw_str name; /* lower case */
     struct gw_str value;
-    bool drop; /* out: must not reach the upstream */
+    bool drop; /* out: must not reach the upstream (PASS) or control (CONTROL) */
 };
 
 struct gw_request_head {
     struct gw_str method, target; /* as received */
     uint8_t peer[16];             /* of the connection; IPv4 as ::ffff:a.b.c.d */
     bool tls;
-    struct gw_header *headers; /* all of them; drop is written by gw_request_head */
+    struct gw_header *headers; /* all of them; drop is written by gw_request_new */
     size_t header_count;
 };
 
@@ -76,12 +76,13 @@ struct gw_decision {
     unsigned status;                           /* GW_ANSWER, GW_REFUSE */
     struct gw_str target;                      /* PASS, CONTROL: the canonical target to send on */
     struct gw_str credential_name, credential; /* PASS: header to add ("Authorization", "Bearer …"); empty: none */
-    struct gw_str client_address;              /* text form, for X-Forwarded-For */
-    struct gw_str request_id;                  /* UUIDv7 text */
-    struct gw_str content_type, body;          /* GW_ANSWER */
-    unsigned retry_after_s;                    /* 0: none */
-    const char *detail;        /* for the log: which token fault, which stage; static storage; NULL: none */
-    struct gw_str user, route; /* for the log; empty: none */
+    struct gw_str cookie;             /* PASS: Cookie header to add, the client's own without ours; empty: none */
+    struct gw_str client_address;     /* text form, for X-Forwarded-For */
+    struct gw_str request_id;         /* UUIDv7 text */
+    struct gw_str content_type, body; /* GW_ANSWER */
+    unsigned retry_after_s;           /* 0: none */
+    const char *detail;               /* for the log: which token fault, which stage; static storage; NULL: none */
+    struct gw_str user, route;        /* for the log; empty: none */
 };
 
 /* Judges the head. All results live in the arena, which must outlive gw_request_done. Never fails: what goes wrong inside is a
@@ -99,8 +100,9 @@ void gw_request_done(struct gw_gate *g, struct gw_request *r);
 struct gw_header_field {
     struct gw_str name, value;
 };
-/* Security headers of every answer. Static storage. */
-const struct gw_header_field *gw_security_headers(size_t *out_count);
+enum gw_transport { GW_TRANSPORT_PLAIN, GW_TRANSPORT_TLS };
+/* Security headers of every answer. Static storage. `WWW-Authenticate: Bearer` on a 401 of ours is the adapter's. */
+const struct gw_header_field *gw_security_headers(enum gw_transport transport, size_t *out_count);
 /* A header of the upstream that must not reach the client: its CORS, rate limit, server and framework headers, and any
  * attempt to set our cookie. name in lower case. */
 bool gw_response_header_is_dropped(struct gw_str name, struct gw_str value);

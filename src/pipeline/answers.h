@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Texts that the gate answers by itself. Problems are declared in gw/gate.h.
+ */
+#include <gw/arena.h>
+#include <gw/gate.h>
+
+struct gw_health {
+    bool ready, control_up;
+    uint64_t generation;
+};
+
+/* {"status":"ok|degraded","version":…,"control":"up|down","generation":N}. GW_ENOMEM. */
+GW_MUST_CHECK enum gw_code gw_health_body(const struct gw_health *health, struct gw_arena *a, struct gw_str *out);
+/* Static storage. */
+struct gw_str gw_landing_body(void);

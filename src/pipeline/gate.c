@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The gate's life: keys in the master, segments and snapshot in each worker. */
+#include "pipeline/pipeline.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- randomness for request ids ---- */
+
+static enum gw_code fill_from_pool(const struct gw_random *self, void *dst, size_t n)
+{
+    struct gw_random_pool *pool = (struct gw_random_pool *)(uintptr_t)self; /* drops const: a pool runs dry */
+    if (n > sizeof(pool->bytes))
+        return GW_ELIMIT;
+    if (pool->left < n) {
+        GW_TRY(gw_random_fill(pool->source, pool->bytes, sizeof(pool->bytes), NULL));
+        pool->left = sizeof(pool->bytes);
+    }
+    pool->left -= n;
+    memcpy(dst, pool->bytes + pool->left, n);
+    return GW_OK;
+}
+
+/* ---- life ---- */
+
+static enum gw_code load_keys(struct gw_gate *g, const struct gw_gate_options *options, struct gw_error *err)
+{
+    GW_TRY(gw_secret_load(options->token_key_file, &g->token_key, err));
+    if (options->upstream_key_file == NULL)
+        return GW_OK;
+    GW_TRY(gw_secret_load(options->upstream_key_file, &g->upstream_key, err));
+    if (gw_secret_eq(g->token_key, g->upstream_key))
+        return gw_fail(
+            err, GW_EINVAL,
+            "the token key %s and the upstream key %s are equal: a token of the gateway would be good at the "
+            "backend, past the gateway; make another token key: rm %s && aaiti init",
+            options->token_key_file, options->upstream_key_file, options->token_key_file);
+    return GW_OK;
+}
+
+static void free_scoped(struct gw_gate **g)
+{
+    gw_gate_free(*g);
+}
+
+enum gw_code gw_gate_new(const struct gw_gate_options *options, struct gw_gate **out, struct gw_error *err)
+{
+    __attribute__((cleanup(free_scoped))) struct gw_gate *g = calloc(1, sizeof(*g));
+    if (g == NULL || (g->run_dir = strdup(options->run_dir)) == NULL)
+        return gw_fail(err, GW_ENOMEM, "no memory for the gate");
+    g->clock = gw_system_clock();
+    g->random = gw_system_random();
+    GW_TRY(load_keys(g, options, err));
+    *out = gw_take(&g);
+    return GW_OK;
+}
+
+void gw_gate_free(struct gw_gate *g)
+{
+    if (g == NULL)
+        return;
+    gw_mint_free(g->mint);
+    gw_snapshot_unref(g->snapshot);
+    gw_shared_close(g->shared);
+    gw_secret_free(g->upstream_key);
+    gw_secret_free(g->token_key);
+    free(g->run_dir);
+    free(g);
+}
+
+/* Not being able to is a state, not a failure: control may be about to make them, and until then requests get 503. */
+static void map_segments(struct gw_gate *g)
+{
+    if (g->shared != NULL && gw_shared_is_retired(g->shared)) {
+        gw_shared_close(g->shared);
+        g->shared = NULL;
+    }
+    if (g->shared == NULL && gw_shared_open(g->run_dir, GW_SHARED_READER, NULL, &g->shared, NULL) != GW_OK)
+        g->shared = NULL;
+}
+
+enum gw_code gw_gate_start(struct gw_gate *g, struct gw_error *err)
+{
+    g->pool = (struct gw_random_pool){.random = {.fill = fill_from_pool}, .source = g->random};
+    GW_TRY(gw_mint_new(g->upstream_key, &g->mint, err));
+    map_segments(g);
+    return GW_OK;
+}
+
+bool gw_gate_poll(struct gw_gate *g)
+{
+    map_segments(g);
+    struct gw_bundle_ref ref;
+    if (g->shared == NULL || gw_shared_get_bundle(g->shared, &ref) != GW_OK)
+        return false;
+    if (g->snapshot == NULL)
+        return true;
+    const struct gw_bundle_ref *used = &g->snapshot->ref;
+    return ref.generation != used->generation || strcmp(ref.hash, used->hash) != 0;
+}
+
+enum gw_code gw_gate_load(const struct gw_gate *g, struct gw_snapshot **out, struct gw_error *err)
+{
+    /* A mapping of its own: the event loop may replace the gate's at any time. */
+    gw_auto(gw_shared) struct gw_shared *shared = NULL;
+    GW_TRY(gw_shared_open(g->run_dir, GW_SHARED_READER, NULL, &shared, err));
+    struct gw_bundle_ref ref;
+    enum gw_code code = gw_shared_get_bundle(shared, &ref);
+    if (code != GW_OK)
+        return gw_fail(err, code, "no policy is published");
+    const struct gw_snapshot_source source = {
+        .run_dir = g->run_dir, .ref = &ref, .token_key = g->token_key, .upstream_key = g->upstream_key};
+    return gw_snapshot_load(&source, out, err);
+}
+
+void gw_gate_install(struct gw_gate *g, struct gw_snapshot *s)
+{
+    gw_snapshot_unref(g->snapshot);
+    s->edition = ++g->installs;
+    g->snapshot = s;
+}
+
+uint64_t gw_gate_generation(const struct gw_gate *g)
+{
+    return g->snapshot != NULL ? g->snapshot->ref.generation : 0;
+}

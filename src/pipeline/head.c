@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pipeline/head.h"
+
+#include <string.h>
+
+/* ---- requests ---- */
+
+enum match { EXACT, PREFIX };
+enum field { OTHER, AUTHORIZATION, COOKIE, ORIGIN, FETCH_SITE, HOST, FORWARDED_FOR, CONNECTION };
+enum fate { KEEP, DROP };
+
+struct rule {
+    struct gw_str name;
+    enum match match;
+    enum fate fate;
+    enum field field;
+};
+
+/* The first row that matches decides. */
+static const struct rule request_rules[] = {
+    {GW_STR("authorization"), EXACT, DROP, AUTHORIZATION},
+    {GW_STR("cookie"), EXACT, KEEP, COOKIE}, /* rebuilt when ours is in it */
+    {GW_STR("origin"), EXACT, KEEP, ORIGIN},
+    {GW_STR("sec-fetch-site"), EXACT, KEEP, FETCH_SITE},
+    {GW_STR("host"), EXACT, KEEP, HOST},
+    /* who the client is: the gateway's to say */
+    {GW_STR("x-forwarded-for"), EXACT, DROP, FORWARDED_FOR},
+    {GW_STR("x-forwarded-"), PREFIX, DROP, OTHER},
+    {GW_STR("forwarded"), EXACT, DROP, OTHER},
+    {GW_STR("x-real-ip"), EXACT, DROP, OTHER},
+    {GW_STR("x-client-ip"), EXACT, DROP, OTHER},
+    {GW_STR("x-cluster-client-ip"), EXACT, DROP, OTHER},
+    {GW_STR("true-client-ip"), EXACT, DROP, OTHER},
+    {GW_STR("cf-connecting-ip"), EXACT, DROP, OTHER},
+    {GW_STR("x-user-"), PREFIX, DROP, OTHER},
+    {GW_STR("x-aaiti-"), PREFIX, DROP, OTHER},
+    {GW_STR("x-request-id"), EXACT, DROP, OTHER},
+    /* another target or method than the one that was judged */
+    {GW_STR("x-original-url"), EXACT, DROP, OTHER},
+    {GW_STR("x-rewrite-url"), EXACT, DROP, OTHER},
+    {GW_STR("x-http-method-override"), EXACT, DROP, OTHER},
+    {GW_STR("x-http-method"), EXACT, DROP, OTHER},
+    {GW_STR("x-method-override"), EXACT, DROP, OTHER},
+    /* hop by hop, RFC 9110 section 7.6.1 */
+    {GW_STR("connection"), EXACT, DROP, CONNECTION},
+    {GW_STR("keep-alive"), EXACT, DROP, OTHER},
+    {GW_STR("proxy-"), PREFIX, DROP, OTHER},
+    {GW_STR("te"), EXACT, DROP, OTHER},
+    {GW_STR("trailer"), EXACT, DROP, OTHER},
+    {GW_STR("upgrade"), EXACT, DROP, OTHER},
+    {GW_STR("http2-settings"), EXACT, DROP, OTHER},
+};
+
+#define CONNECTION_TOKENS_MAX 16
+
+static bool matches(const struct rule *rule, struct gw_str name)
+{
+    size_t n = rule->name.len;
+    if (name.len < n || (rule->match == EXACT && name.len != n) || name.ptr[0] != rule->name.ptr[0])
+        return false;
+    return memcmp(name.ptr, rule->name.ptr, n) == 0;
+}
+
+static const struct rule *rule_for(const struct rule *rules, size_t count, struct gw_str name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (matches(&rules[i], name))
+            return &rules[i];
+    return NULL;
+}
+
+/* CGI and WSGI servers read X_User_Id as X-User-Id. */
+static bool has_underscore(struct gw_str name)
+{
+    return name.len > 0 && memchr(name.ptr, '_', name.len) != NULL;
+}
+
+static bool is_session_cookie(struct gw_str pair)
+{
+    return gw_str_eq(gw_str_trim(gw_str_sub(pair, 0, gw_str_find(pair, '='))), GW_STR(GW_SESSION_COOKIE));
+}
+
+static bool read_cookies(struct gw_str value, struct gw_head_fields *out)
+{
+    struct gw_str pair;
+    while (gw_str_split(&value, ';', &pair)) {
+        if (!is_session_cookie(pair))
+            continue;
+        if (out->has_session_cookie)
+            return false;
+        out->has_session_cookie = true;
+        size_t equals = gw_str_find(pair, '=');
+        out->session_cookie = gw_str_trim(gw_str_sub(pair, equals + 1, pair.len));
+    }
+    return true;
+}
+
+static bool set_once(struct gw_str *field, struct gw_str value)
+{
+    if (field->ptr != NULL)
+        return false;
+    *field = value.ptr != NULL ? value : GW_STR("");
+    return true;
+}
+
+static bool read_field(enum field field, struct gw_header *h, struct gw_head_fields *out)
+{
+    switch (field) {
+    case AUTHORIZATION:
+        out->authorization_header = h;
+        return set_once(&out->authorization, h->value);
+    case ORIGIN:
+        return set_once(&out->origin, h->value);
+    case FETCH_SITE:
+        return set_once(&out->fetch_site, h->value);
+    case HOST:
+        return set_once(&out->host, h->value);
+    case COOKIE:
+        out->cookie_headers++;
+        return read_cookies(h->value, out);
+    case FORWARDED_FOR:
+        out->forwarded_for_headers++;
+        return true;
+    case CONNECTION:
+    case OTHER:
+        return true;
+    }
+    return false;
+}
+
+static void drop_named(struct gw_request_head *head, struct gw_str name)
+{
+    for (size_t i = 0; i < head->header_count; i++)
+        if (gw_str_eq_nocase(head->headers[i].name, name))
+            head->headers[i].drop = true;
+}
+
+/* What Connection lists was meant for this hop. "close" and "keep-alive" name no header of the message. */
+static bool drop_listed(struct gw_request_head *head, struct gw_str list)
+{
+    struct gw_str token;
+    for (unsigned n = 0; gw_str_split(&list, ',', &token); n++) {
+        if (n == CONNECTION_TOKENS_MAX)
+            return false;
+        token = gw_str_trim(token);
+        if (!gw_str_eq_nocase(token, GW_STR("close")) && !gw_str_eq_nocase(token, GW_STR("keep-alive")))
+            drop_named(head, token);
+    }
+    return true;
+}
+
+static void drop_cookies(struct gw_request_head *head)
+{
+    drop_named(head, GW_STR("cookie"));
+}
+
+bool gw_head_read(struct gw_request_head *head, struct gw_str credential_header, struct gw_head_fields *out)
+{
+    const size_t rule_count = sizeof(request_rules) / sizeof(request_rules[0]);
+    *out = (struct gw_head_fields){0};
+    struct gw_str connection = GW_STR_NULL;
+    for (size_t i = 0; i < head->header_count; i++) {
+        struct gw_header *h = &head->headers[i];
+        const struct rule *rule = rule_for(request_rules, rule_count, h->name);
+        h->drop = (rule != NULL && rule->fate == DROP) || has_underscore(h->name) ||
+                  (credential_header.len > 0 && gw_str_eq_nocase(h->name, credential_header));
+        if (rule == NULL)
+            continue;
+        if (rule->field == CONNECTION && !set_once(&connection, h->value))
+            return false;
+        if (!read_field(rule->field, h, out))
+            return false;
+    }
+    if (out->has_session_cookie)
+        drop_cookies(head);
+    return connection.len == 0 || drop_listed(head, connection);
+}
+
+void gw_head_keep_credential(struct gw_request_head *head, const struct gw_head_fields *fields)
+{
+    if (fields->authorization_header != NULL)
+        fields->authorization_header->drop = false;
+    if (!fields->has_session_cookie)
+        return;
+    for (size_t i = 0; i < head->header_count; i++)
+        if (gw_str_eq(head->headers[i].name, GW_STR("cookie")))
+            head->headers[i].drop = false;
+}
+
+static void append(char **at, struct gw_str s)
+{
+    memcpy(*at, s.ptr, s.len);
+    *at += s.len;
+}
+
+enum gw_code gw_head_other_cookies(const struct gw_request_head *head, struct gw_arena *a, struct gw_str *out)
+{
+    size_t max = 0;
+    for (size_t i = 0; i < head->header_count; i++)
+        if (gw_str_eq(head->headers[i].name, GW_STR("cookie")))
+            max += 2 * head->headers[i].value.len + 2; /* a separator a pair: "; " for ";" */
+    char *text = gw_arena_alloc(a, max), *at = text;
+    if (text == NULL)
+        return GW_ENOMEM;
+    for (size_t i = 0; i < head->header_count; i++) {
+        struct gw_str list = head->headers[i].value, pair;
+        if (!gw_str_eq(head->headers[i].name, GW_STR("cookie")))
+            continue;
+        while (gw_str_split(&list, ';', &pair)) {
+            pair = gw_str_trim(pair);
+            if (pair.len == 0 || is_session_cookie(pair))
+                continue;
+            if (at != text)
+                append(&at, GW_STR("; "));
+            append(&at, pair);
+        }
+    }
+    *out = (struct gw_str){text, (size_t)(at - text)};
+    return GW_OK;
+}
+
+/* ---- answers ---- */
+
+static const struct rule response_rules[] = {
+    {GW_STR("access-control-"), PREFIX, DROP, OTHER},
+    {GW_STR("ratelimit"), PREFIX, DROP, OTHER},
+    {GW_STR("x-ratelimit-"), PREFIX, DROP, OTHER},
+    {GW_STR("x-powered-by"), EXACT, DROP, OTHER},
+    {GW_STR("server"), EXACT, DROP, OTHER},
+    {GW_STR("set-cookie"), EXACT, KEEP, COOKIE},
+    {GW_STR("x-request-id"), EXACT, DROP, OTHER},
+    /* the gateway's own: once */
+    {GW_STR("x-content-type-options"), EXACT, DROP, OTHER},
+    {GW_STR("x-frame-options"), EXACT, DROP, OTHER},
+    {GW_STR("content-security-policy"), EXACT, DROP, OTHER},
+    {GW_STR("referrer-policy"), EXACT, DROP, OTHER},
+    {GW_STR("permissions-policy"), EXACT, DROP, OTHER},
+    {GW_STR("cross-origin-opener-policy"), EXACT, DROP, OTHER},
+    {GW_STR("cross-origin-resource-policy"), EXACT, DROP, OTHER},
+    {GW_STR("strict-transport-security"), EXACT, DROP, OTHER},
+    {GW_STR("cache-control"), EXACT, DROP, OTHER},
+};
+
+bool gw_response_header_is_dropped(struct gw_str name, struct gw_str value)
+{
+    const struct rule *rule = rule_for(response_rules, sizeof(response_rules) / sizeof(response_rules[0]), name);
+    if (rule == NULL)
+        return false;
+    return rule->fate == DROP || is_session_cookie(value);
+}
+
+/* Strict-Transport-Security last: it is left off where there is no TLS (RFC 6797 section 7.2). */
+static const struct gw_header_field security_headers[] = {
+    {GW_STR("X-Content-Type-Options"), GW_STR("nosniff")},
+    {GW_STR("X-Frame-Options"), GW_STR("DENY")},
+    {GW_STR("Content-Security-Policy"), GW_STR("default-src 'none'; frame-ancestors 'none'")},
+    {GW_STR("Referrer-Policy"), GW_STR("no-referrer")},
+    {GW_STR("Permissions-Policy"), GW_STR("camera=(), geolocation=(), microphone=(), payment=(), usb=()")},
+    {GW_STR("Cross-Origin-Opener-Policy"), GW_STR("same-origin")},
+    {GW_STR("Cross-Origin-Resource-Policy"), GW_STR("same-origin")},
+    {GW_STR("Cache-Control"), GW_STR("no-store")},
+    {GW_STR("Strict-Transport-Security"), GW_STR("max-age=31536000; includeSubDomains")},
+};
+
+const struct gw_header_field *gw_security_headers(enum gw_transport transport, size_t *out_count)
+{
+    *out_count = sizeof(security_headers) / sizeof(security_headers[0]) - (transport == GW_TRANSPORT_TLS ? 0 : 1);
+    return security_headers;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The headers of a request and of an answer: which of them decide something, which may go on. One table for each
+ * direction, in head.c.
+ */
+#include <gw/arena.h>
+#include <gw/gate.h>
+
+#define GW_SESSION_COOKIE "__Host-aaiti_session"
+
+/* The headers that decide. ptr NULL: there was none. */
+struct gw_head_fields {
+    struct gw_str authorization, origin, fetch_site, host;
+    struct gw_str session_cookie; /* value of ours */
+    struct gw_header *authorization_header;
+    bool has_session_cookie;
+    unsigned cookie_headers, forwarded_for_headers;
+};
+
+/* Finds the deciding fields and marks every header that the backend must not see. credential_header: the one the policy fills itself;
+ * empty: none. False: a deciding header stands twice, our cookie stands twice, or Connection lists more than it may. */
+GW_MUST_CHECK bool gw_head_read(struct gw_request_head *head, struct gw_str credential_header,
+                                struct gw_head_fields *out);
+/* Control is to see the client's own credential, the backend is not. */
+void gw_head_keep_credential(struct gw_request_head *head, const struct gw_head_fields *fields);
+/* All Cookie headers as one without ours; empty when nothing is left. GW_ENOMEM. */
+GW_MUST_CHECK enum gw_code gw_head_other_cookies(const struct gw_request_head *head, struct gw_arena *a,
+                                                 struct gw_str *out);

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A request's way through the stages. The first refusal wins; a stage that fails is a refusal, here and nowhere else.
+ */
+#include "pipeline/pipeline.h"
+
+#include "pipeline/answers.h"
+
+#include <string.h>
+
+#define CONTROL_DEAD_AFTER_S 5
+
+struct stage {
+    const char *name;
+    enum gw_code (*check)(struct gw_request *r, struct gw_verdict *v);
+};
+
+static const struct stage stages[] = {
+    {"headers", gw_stage_headers}, /* first: marks what must not go on, whatever comes later */
+    {"address", gw_stage_address}, /* before what is recorded of a refusal */
+    {"route", gw_stage_route},     /* before token: says whether one is needed */
+    {"token", gw_stage_token},           {"access", gw_stage_access}, /* after token: needs the user */
+    {"cross-site", gw_stage_cross_site}, /* after token: needs to know whether the cookie was it */
+    {"identity", gw_stage_identity},     /* last: costs a signature */
+};
+
+static void refuse(struct gw_decision *out, enum gw_reason reason, const char *detail)
+{
+    out->action = GW_REFUSE;
+    out->reason = reason;
+    out->status = gw_reason_status(reason);
+    out->detail = detail;
+    out->retry_after_s = out->status == 503 ? 1 : 0;
+    out->target = out->cookie = out->credential_name = out->credential = GW_STR_NULL;
+}
+
+/* ---- what follows when nobody refused ---- */
+
+static enum gw_code answer_health(struct gw_request *r)
+{
+    const struct gw_shared *shared = r->gate->shared;
+    const struct gw_health health = {
+        .ready = shared != NULL && gw_shared_is_ready(shared),
+        .control_up = shared != NULL && r->now_s - gw_shared_heartbeat(shared) < CONTROL_DEAD_AFTER_S,
+        .generation = r->snapshot->ref.generation,
+    };
+    r->out->content_type = GW_STR("application/json");
+    return gw_health_body(&health, r->arena, &r->out->body);
+}
+
+static enum gw_code finish(struct gw_request *r)
+{
+    struct gw_decision *out = r->out;
+    enum gw_target target = r->route->target;
+    if (gw_target_is_control(target)) {
+        gw_head_keep_credential(r->head, &r->fields);
+        out->action = GW_CONTROL;
+        return GW_OK;
+    }
+    if (target == GW_TARGET_BACKEND) {
+        out->action = GW_PASS;
+        return r->fields.has_session_cookie ? gw_head_other_cookies(r->head, r->arena, &out->cookie) : GW_OK;
+    }
+    out->action = GW_ANSWER;
+    out->status = 200;
+    if (target == GW_TARGET_HEALTH)
+        return answer_health(r);
+    out->content_type = GW_STR("text/html; charset=utf-8");
+    out->body = gw_landing_body();
+    return GW_OK;
+}
+
+/* ---- the way ---- */
+
+/* True: nobody refused. */
+static bool run(struct gw_request *r, const struct stage *first, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct gw_verdict v = {.reason = GW_REASON_NONE};
+        if (first[i].check(r, &v) != GW_OK)
+            v = (struct gw_verdict){.reason = GW_REASON_INTERNAL, .detail = first[i].name};
+        if (v.reason == GW_REASON_NONE)
+            continue;
+        refuse(r->out, v.reason, v.detail);
+        return false;
+    }
+    return true;
+}
+
+static enum gw_code write_address(struct gw_request *r)
+{
+    char text[GW_IP_LEN + 1];
+    gw_ip_format(&r->client, text);
+    return gw_arena_str(r->arena, gw_str(text), &r->out->client_address);
+}
+
+static enum gw_code write_request_id(struct gw_request *r)
+{
+    struct gw_uuid id;
+    char *text = gw_arena_alloc(r->arena, GW_UUID_LEN + 1);
+    if (text == NULL)
+        return GW_ENOMEM;
+    GW_TRY(gw_uuid_v7(&r->gate->pool.random, r->gate->clock, &id, NULL));
+    gw_uuid_format(&id, text);
+    r->out->request_id = (struct gw_str){text, GW_UUID_LEN};
+    return GW_OK;
+}
+
+static void judge(struct gw_request *r)
+{
+    memcpy(r->client.b, r->head->peer, sizeof(r->client.b));
+    if (write_request_id(r) != GW_OK) {
+        refuse(r->out, GW_REASON_INTERNAL, "request id");
+        return;
+    }
+    bool goes_on = r->snapshot != NULL && run(r, stages, sizeof(stages) / sizeof(stages[0]));
+    if (r->snapshot == NULL)
+        refuse(r->out, GW_REASON_NOT_READY, "no policy yet");
+    if (write_address(r) != GW_OK || (goes_on && finish(r) != GW_OK))
+        refuse(r->out, GW_REASON_INTERNAL, "answer");
+}
+
+struct gw_request *gw_request_new(struct gw_gate *g, struct gw_request_head *head, struct gw_arena *a,
+                                  struct gw_decision *out)
+{
+    *out = (struct gw_decision){.action = GW_REFUSE};
+    struct gw_request *r = gw_arena_calloc(a, 1, sizeof(*r));
+    if (r == NULL) {
+        refuse(out, GW_REASON_INTERNAL, "memory");
+        return NULL;
+    }
+    r->gate = g;
+    r->head = head;
+    r->arena = a;
+    r->out = out;
+    r->now_s = gw_clock_real_s(g->clock);
+    r->snapshot = g->snapshot;
+    if (r->snapshot != NULL)
+        gw_snapshot_ref(r->snapshot);
+    judge(r);
+    return r;
+}
+
+/* A user who changed meanwhile is shown to the backend as of now. */
+static enum gw_code recheck_identity(struct gw_request *r, struct gw_verdict *v)
+{
+    return r->user.version == r->shown_version ? GW_OK : gw_stage_identity(r, v);
+}
+
+static const struct stage rechecks[] = {
+    {"token", gw_token_check_live},
+    {"access", gw_stage_access},
+    {"identity", recheck_identity},
+};
+
+bool gw_request_recheck(struct gw_gate *g, struct gw_request *r, struct gw_decision *out)
+{
+    if (!r->signed_in)
+        return true;
+    r->now_s = gw_clock_real_s(g->clock);
+    r->out = out;
+    return run(r, rechecks, sizeof(rechecks) / sizeof(rechecks[0]));
+}
+
+void gw_request_done(struct gw_gate *g, struct gw_request *r)
+{
+    (void)g;
+    if (r == NULL)
+        return;
+    gw_snapshot_unref(r->snapshot);
+    r->snapshot = NULL;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Inside the gate: its state, a request's state, and the stages. A stage looks at the request, notes what later ones need, and may
+ * refuse; that a stage could not do its work is a code, which pipeline.c alone turns into a refusal. Event loop only.
+ */
+#include "base/clock.h"
+#include "base/ip.h"
+#include "crypto/random.h"
+#include "pipeline/head.h"
+#include "pipeline/mint.h"
+#include "pipeline/snapshot.h"
+#include "policy/path.h"
+
+#define GW_RANDOM_POOL_BYTES 1024
+
+/* Randomness for request ids, fetched for a hundred of them at once. Not for secrets. */
+struct gw_random_pool {
+    struct gw_random random; /* first */
+    const struct gw_random *source;
+    size_t left;
+    uint8_t bytes[GW_RANDOM_POOL_BYTES];
+};
+
+struct gw_gate {
+    char *run_dir;
+    struct gw_secret *token_key, *upstream_key; /* upstream_key may be NULL */
+    const struct gw_clock *clock;
+    const struct gw_random *random;
+    /* of a worker, made by gw_gate_start */
+    struct gw_shared *shared;     /* NULL: control has made none yet */
+    struct gw_snapshot *snapshot; /* NULL: nothing published yet */
+    uint64_t installs;
+    struct gw_mint *mint;
+    struct gw_random_pool pool;
+};
+
+enum gw_credential_kind { GW_CREDENTIAL_ABSENT, GW_CREDENTIAL_BEARER, GW_CREDENTIAL_COOKIE };
+
+struct gw_request {
+    struct gw_gate *gate;
+    struct gw_snapshot *snapshot; /* holds a reference; NULL: there was none */
+    struct gw_request_head *head;
+    struct gw_arena *arena;
+    struct gw_decision *out;
+    int64_t now_s;
+    struct gw_head_fields fields;
+    struct gw_ip client;
+    enum gw_method method;
+    const struct gw_route *route;
+    enum gw_credential_kind presented;
+    bool has_bearer_scheme; /* an Authorization header of scheme Bearer, whatever follows */
+    bool signed_in;         /* what follows is filled */
+    int role;               /* -1: a name that the policy does not know */
+    int64_t token_end_s;    /* leeway included */
+    struct gw_uuid session_id, token_id, user_id;
+    struct gw_live_user user;
+    uint32_t shown_version; /* of the user whom the credential is for */
+};
+
+/* Left as it is: go on. */
+struct gw_verdict {
+    enum gw_reason reason;
+    const char *detail; /* static storage; NULL: none */
+};
+static inline enum gw_code gw_refuse(struct gw_verdict *v, enum gw_reason reason, const char *detail)
+{
+    *v = (struct gw_verdict){.reason = reason, .detail = detail};
+    return GW_OK;
+}
+
+enum gw_code gw_stage_headers(struct gw_request *r, struct gw_verdict *v);
+enum gw_code gw_stage_address(struct gw_request *r, struct gw_verdict *v);
+enum gw_code gw_stage_route(struct gw_request *r, struct gw_verdict *v);
+enum gw_code gw_stage_token(struct gw_request *r, struct gw_verdict *v);
+enum gw_code gw_stage_access(struct gw_request *r, struct gw_verdict *v);
+enum gw_code gw_stage_cross_site(struct gw_request *r, struct gw_verdict *v);
+enum gw_code gw_stage_identity(struct gw_request *r, struct gw_verdict *v);
+
+/* Token, session and user as of now_s: fills r->user and r->role. Part of gw_stage_token, and of the recheck. */
+enum gw_code gw_token_check_live(struct gw_request *r, struct gw_verdict *v);
+
+/* The control plane answers this route. */
+bool gw_target_is_control(enum gw_target target);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What one published bundle says, compiled: settings, policy, a verifier with its profile. Built in a pool thread, then
+ * const but for its verifier and reference count, which belong to the event loop. The gate holds one reference, each
+ * request under way another.
+ */
+#include "config/settings.h"
+#include "crypto/secret.h"
+#include "policy/policy.h"
+#include "shared/shared.h"
+#include "token/jwt.h"
+
+struct gw_snapshot {
+    struct gw_bundle_ref ref;
+    struct gw_arena arena; /* strings of the settings */
+    struct gw_settings settings;
+    struct gw_policy *policy;
+    struct gw_jwt_verifier *verifier;
+    uint64_t edition; /* the gate numbers what it installs: unlike a generation never the same for two */
+    unsigned references;
+};
+
+struct gw_snapshot_source {
+    const char *run_dir;
+    const struct gw_bundle_ref *ref;
+    const struct gw_secret *token_key;
+    const struct gw_secret *upstream_key; /* NULL: none was given */
+};
+
+/* GW_EINVAL: a hash that is no hash, faults in the files (the first is named), or a policy that needs a key the master was not given.
+ * One reference, the caller's. */
+GW_MUST_CHECK enum gw_code gw_snapshot_load(const struct gw_snapshot_source *source, struct gw_snapshot **out,
+                                            struct gw_error *err);
+void gw_snapshot_ref(struct gw_snapshot *s);
+void gw_snapshot_unref(struct gw_snapshot *s);

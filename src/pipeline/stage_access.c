@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether they may: by the live user's role, so that a change bites at once; what the token says of a role is not looked at. */
+#include "pipeline/pipeline.h"
+
+enum gw_code gw_stage_access(struct gw_request *r, struct gw_verdict *v)
+{
+    int role = r->signed_in ? r->role : -1;
+    switch (gw_policy_access(r->snapshot->policy, r->route, role)) {
+    case GW_ACCESS_YES:
+        return GW_OK;
+    case GW_ACCESS_NEEDS_SIGN_IN:
+        /* A user whose role the policy does not know looks like nobody to it, but has signed in. */
+        return gw_refuse(v, r->signed_in ? GW_REASON_NO_PERMISSION : GW_REASON_ANONYMOUS, NULL);
+    case GW_ACCESS_NO:
+        break;
+    }
+    return gw_refuse(v, GW_REASON_NO_PERMISSION, NULL);
+}

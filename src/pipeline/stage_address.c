@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who is asking. The peer, unless it is a trusted proxy: then the rightmost address of X-Forwarded-For that is not itself one, for
+ * everything to the left of that was written by whoever stands there.
+ */
+#include "pipeline/pipeline.h"
+
+static bool is_trusted(const struct gw_settings *settings, const struct gw_ip *ip)
+{
+    for (size_t i = 0; i < settings->trusted_proxies.count; i++)
+        if (gw_cidr_contains(&settings->trusted_proxies.item[i], ip))
+            return true;
+    return false;
+}
+
+/* Cuts the last element off the list. False: the list was empty. */
+static bool cut_last(struct gw_str *list, struct gw_str *out)
+{
+    if (list->ptr == NULL)
+        return false;
+    size_t start = list->len;
+    while (start > 0 && list->ptr[start - 1] != ',')
+        start--;
+    *out = gw_str_trim(gw_str_sub(*list, start, list->len));
+    *list = start == 0 ? GW_STR_NULL : gw_str_sub(*list, 0, start - 1);
+    return true;
+}
+
+enum walk { FOUND, GO_ON, MALFORMED };
+
+static enum walk walk_list(const struct gw_request *r, struct gw_str list, struct gw_ip *client)
+{
+    struct gw_str hop;
+    while (cut_last(&list, &hop)) {
+        if (gw_ip_parse(hop, client) != GW_OK)
+            return MALFORMED;
+        if (!is_trusted(&r->snapshot->settings, client))
+            return FOUND;
+    }
+    return GO_ON;
+}
+
+static enum walk walk_headers(const struct gw_request *r, struct gw_ip *client)
+{
+    enum walk walk = GO_ON;
+    for (size_t i = r->head->header_count; walk == GO_ON && i-- > 0;)
+        if (gw_str_eq(r->head->headers[i].name, GW_STR("x-forwarded-for")))
+            walk = walk_list(r, r->head->headers[i].value, client);
+    return walk;
+}
+
+enum gw_code gw_stage_address(struct gw_request *r, struct gw_verdict *v)
+{
+    struct gw_ip client = r->client; /* the peer, so far */
+    if (r->fields.forwarded_for_headers > 0 && is_trusted(&r->snapshot->settings, &client) &&
+        walk_headers(r, &client) == MALFORMED)
+        return gw_refuse(v, GW_REASON_BAD_ADDRESS, NULL);
+    r->client = client;
+    return GW_OK;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whether the user meant it. A browser sends our cookie along with any site's request; so an unsafe one by cookie needs a
+ * sign that only our own pages can give: their origin, or a Bearer header, which no browser attaches by itself (Basic it does).
+ * Signing somebody in (login, refresh, register) needs no cookie to do harm: there a foreign origin is refused.
+ */
+#include "pipeline/pipeline.h"
+
+/* "https://" + Host; over plain connections TLS may end before us, so that both schemes are ours. */
+static bool is_own_origin(const struct gw_request *r)
+{
+    static const struct gw_str schemes[] = {GW_STR("https://"), GW_STR("http://")};
+    struct gw_str origin = r->fields.origin, host = r->fields.host;
+    for (size_t i = 0; i < (r->head->tls ? 1u : 2u); i++) {
+        struct gw_str rest = gw_str_sub(origin, schemes[i].len, origin.len);
+        if (host.len > 0 && gw_str_starts(origin, schemes[i]) && gw_str_eq_nocase(rest, host))
+            return true;
+    }
+    return false;
+}
+
+static bool has_proof(const struct gw_request *r)
+{
+    return r->has_bearer_scheme || is_own_origin(r) || gw_str_eq(r->fields.fetch_site, GW_STR("same-origin"));
+}
+
+static bool is_foreign(const struct gw_request *r)
+{
+    struct gw_str site = r->fields.fetch_site;
+    if (r->fields.origin.ptr != NULL && !is_own_origin(r))
+        return true;
+    return site.ptr != NULL && !gw_str_eq(site, GW_STR("same-origin")) && !gw_str_eq(site, GW_STR("none"));
+}
+
+static bool signs_in(enum gw_target target)
+{
+    return target == GW_TARGET_LOGIN || target == GW_TARGET_REFRESH || target == GW_TARGET_REGISTER;
+}
+
+/* Control will look at the cookie though we did not; a backend never sees one that we did not accept. */
+static bool acts_by_cookie(const struct gw_request *r)
+{
+    return r->presented == GW_CREDENTIAL_COOKIE && (r->signed_in || gw_target_is_control(r->route->target));
+}
+
+enum gw_code gw_stage_cross_site(struct gw_request *r, struct gw_verdict *v)
+{
+    if (gw_method_is_safe(r->method))
+        return GW_OK;
+    if (signs_in(r->route->target))
+        return is_foreign(r) ? gw_refuse(v, GW_REASON_CROSS_SITE, "a foreign origin signs in") : GW_OK;
+    if (acts_by_cookie(r) && !has_proof(r))
+        return gw_refuse(v, GW_REASON_CROSS_SITE, NULL);
+    return GW_OK;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is asked for: one canonical form of the target, and the one route of the policy that names it. What nobody may do is
+ * refused here, before anything is spent on a credential.
+ */
+#include "pipeline/pipeline.h"
+
+enum gw_code gw_stage_route(struct gw_request *r, struct gw_verdict *v)
+{
+    const struct gw_policy *policy = r->snapshot->policy;
+    struct gw_target_uri uri;
+    enum gw_code code = gw_path_canonical(r->head->target, r->arena, &uri, NULL);
+    if (code == GW_EPARSE)
+        return gw_refuse(v, GW_REASON_BAD_TARGET, NULL);
+    if (code == GW_ELIMIT)
+        return gw_refuse(v, GW_REASON_TARGET_TOO_LONG, NULL);
+    GW_TRY(code);
+    r->method = gw_method_parse(r->head->method);
+    r->route = gw_policy_match(policy, r->method, uri.path, uri.query);
+    if (r->route == NULL)
+        return gw_refuse(v, GW_REASON_NO_ROUTE, NULL);
+    r->out->target = uri.canonical;
+    r->out->route = r->route->pattern;
+    if (gw_policy_access(policy, r->route, -1) == GW_ACCESS_NO)
+        return gw_refuse(v, GW_REASON_ROUTE_DENIED, NULL);
+    return GW_OK;
+}
+
+bool gw_target_is_control(enum gw_target target)
+{
+    switch (target) {
+    case GW_TARGET_LOGIN:
+    case GW_TARGET_REFRESH:
+    case GW_TARGET_LOGOUT:
+    case GW_TARGET_PROFILE:
+    case GW_TARGET_REGISTER:
+    case GW_TARGET_CONTROL:
+        return true;
+    case GW_TARGET_BACKEND:
+    case GW_TARGET_HEALTH:
+    case GW_TARGET_LANDING:
+        break;
+    }
+    return false;
+}

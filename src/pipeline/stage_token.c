@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who it is. A Bearer token, else the session cookie, which carries the same token. A presented token that fails is a
+ * refusal even where the cookie is good: the client meant the token. Only where anybody may come is a bad credential as good as none.
+ *
+ * After the signature: not revoked, session live, user live, all three as control knows them now. That the segment cannot
+ * tell is never the client's fault: 503.
+ */
+#include "pipeline/pipeline.h"
+
+#include <string.h>
+
+/* ---- which credential ---- */
+
+/* What a frontend sends when its storage holds no token. */
+static bool is_no_token(struct gw_str token)
+{
+    return token.len == 0 || gw_str_eq(token, GW_STR("null")) || gw_str_eq(token, GW_STR("undefined"));
+}
+
+static struct gw_str choose(struct gw_request *r)
+{
+    struct gw_str value = gw_str_trim(r->fields.authorization);
+    size_t space = gw_str_find(value, ' ');
+    if (gw_str_eq_nocase(gw_str_sub(value, 0, space), GW_STR("Bearer"))) {
+        r->has_bearer_scheme = true;
+        struct gw_str token = gw_str_trim(gw_str_sub(value, space, value.len));
+        if (!is_no_token(token)) {
+            r->presented = GW_CREDENTIAL_BEARER;
+            return token;
+        }
+    }
+    if (!is_no_token(r->fields.session_cookie)) {
+        r->presented = GW_CREDENTIAL_COOKIE;
+        return r->fields.session_cookie;
+    }
+    r->presented = GW_CREDENTIAL_ABSENT;
+    return GW_STR_NULL;
+}
+
+/* ---- is it good ---- */
+
+static enum gw_code unless_found(enum gw_code code, struct gw_verdict *v, enum gw_reason reason)
+{
+    if (code == GW_ENOTFOUND)
+        return gw_refuse(v, reason, NULL);
+    if (code == GW_EBACKEND)
+        return gw_refuse(v, GW_REASON_NOT_READY, "the authority segment could not be read");
+    return code;
+}
+
+static enum gw_code check_revoked(const struct gw_request *r, struct gw_verdict *v)
+{
+    bool revoked = true;
+    GW_TRY(unless_found(gw_shared_is_revoked(r->gate->shared, &r->token_id, &revoked), v, GW_REASON_INTERNAL));
+    if (v->reason == GW_REASON_NONE && revoked)
+        return gw_refuse(v, GW_REASON_TOKEN_REVOKED, NULL);
+    return GW_OK;
+}
+
+static enum gw_code check_session(const struct gw_request *r, struct gw_verdict *v)
+{
+    struct gw_shared *shared = r->gate->shared;
+    struct gw_live_session session;
+    GW_TRY(unless_found(gw_shared_get_session(shared, &r->session_id, &session), v, GW_REASON_SESSION_ENDED));
+    if (v->reason != GW_REASON_NONE)
+        return GW_OK;
+    if (!gw_uuid_eq(&session.user_id, &r->user_id))
+        return gw_refuse(v, GW_REASON_TOKEN_REFUSED, "the session is another user's");
+    if (session.expires_s <= r->now_s)
+        return gw_refuse(v, GW_REASON_SESSION_ENDED, "past its absolute end");
+    int64_t last_seen_s = gw_shared_last_seen(shared, &session);
+    if (r->now_s - last_seen_s > session.idle_s)
+        return gw_refuse(v, GW_REASON_SESSION_IDLE, NULL);
+    if (last_seen_s < r->now_s) /* at most once a second */
+        gw_shared_touch(shared, &r->session_id, r->now_s);
+    return GW_OK;
+}
+
+static enum gw_code check_user(struct gw_request *r, struct gw_verdict *v)
+{
+    GW_TRY(unless_found(gw_shared_get_user(r->gate->shared, &r->user_id, &r->user), v, GW_REASON_USER_INACTIVE));
+    if (v->reason == GW_REASON_NONE && r->user.active != 1)
+        return gw_refuse(v, GW_REASON_USER_INACTIVE, NULL);
+    return GW_OK;
+}
+
+enum gw_code gw_token_check_live(struct gw_request *r, struct gw_verdict *v)
+{
+    if (r->gate->shared == NULL)
+        return gw_refuse(v, GW_REASON_NOT_READY, "no authority segment");
+    if (r->now_s >= r->token_end_s)
+        return gw_refuse(v, GW_REASON_TOKEN_REFUSED, gw_jwt_reason_text(GW_JWT_EXPIRED));
+    static enum gw_code (*const checks[])(const struct gw_request *, struct gw_verdict *) = {check_revoked,
+                                                                                             check_session};
+    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]) && v->reason == GW_REASON_NONE; i++)
+        GW_TRY(checks[i](r, v));
+    if (v->reason == GW_REASON_NONE)
+        GW_TRY(check_user(r, v));
+    if (v->reason != GW_REASON_NONE)
+        return GW_OK;
+    r->role = gw_policy_role(r->snapshot->policy, gw_str(r->user.role));
+    return GW_OK;
+}
+
+static enum gw_code check_token(struct gw_request *r, struct gw_str token, struct gw_verdict *v)
+{
+    struct gw_jwt_claims claims;
+    enum gw_jwt_reason fault = gw_jwt_verify(r->snapshot->verifier, token, r->now_s, &claims);
+    if (fault != GW_JWT_OK)
+        return gw_refuse(v, GW_REASON_TOKEN_REFUSED, gw_jwt_reason_text(fault));
+    if (gw_uuid_parse(claims.sub, &r->user_id) != GW_OK)
+        return gw_refuse(v, GW_REASON_TOKEN_REFUSED, "its subject is no user of ours");
+    r->session_id = claims.sid;
+    r->token_id = claims.jti;
+    r->token_end_s = claims.exp_s + r->snapshot->settings.token_leeway_ms / 1000;
+    return gw_token_check_live(r, v);
+}
+
+/* Control looks at the credential itself, and the gate's own answers are anybody's. */
+static bool is_needed(const struct gw_route *route)
+{
+    return route->access != GW_ACCESS_PUBLIC || route->target == GW_TARGET_BACKEND;
+}
+
+enum gw_code gw_stage_token(struct gw_request *r, struct gw_verdict *v)
+{
+    struct gw_str token = choose(r);
+    if (r->presented == GW_CREDENTIAL_ABSENT || !is_needed(r->route))
+        return GW_OK;
+    struct gw_verdict verdict = {.reason = GW_REASON_NONE};
+    GW_TRY(check_token(r, token, &verdict));
+    if (verdict.reason == GW_REASON_NONE) {
+        r->signed_in = true;
+        return gw_arena_str(r->arena, gw_str(r->user.username), &r->out->user);
+    }
+    if (r->route->access != GW_ACCESS_PUBLIC)
+        *v = verdict;
+    return GW_OK;
+}
