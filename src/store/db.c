@@ -55,14 +55,14 @@ static enum gw_code fail(struct gw_db *db, const char *doing, struct gw_error *e
                    sqlite3_errmsg(db->handle));
 }
 
-static void lock(struct gw_db *db)
+void gw_db_hold(struct gw_db *db)
 {
     int rc = pthread_mutex_lock(&db->lock);
     assert(rc == 0);
     assert(!db->in_walk);
 }
 
-static void unlock(struct gw_db *db)
+void gw_db_release(struct gw_db *db)
 {
     int rc = pthread_mutex_unlock(&db->lock);
     assert(rc == 0);
@@ -122,11 +122,11 @@ static enum gw_code no_row(sqlite3_stmt *st, void *ctx, struct gw_error *err)
 enum gw_code gw_db_change(struct gw_db *db, unsigned id, const struct gw_db_value *values, size_t count,
                           int *out_changed, struct gw_error *err)
 {
-    lock(db);
+    gw_db_hold(db);
     enum gw_code code = run(db, id, values, count, no_row, NULL, err);
     if (code == GW_OK && out_changed != NULL)
         *out_changed = sqlite3_changes(db->handle);
-    unlock(db);
+    gw_db_release(db);
     return code;
 }
 
@@ -157,9 +157,9 @@ enum gw_code gw_db_query_one(struct gw_db *db, unsigned id, const struct gw_db_v
                              gw_db_row_fn row, void *out, const char *noun, struct gw_error *err)
 {
     struct single one = {.row = row, .out = out};
-    lock(db);
+    gw_db_hold(db);
     enum gw_code code = run(db, id, values, count, single_row, &one, err);
-    unlock(db);
+    gw_db_release(db);
     GW_TRY(code);
     return one.found ? GW_OK : gw_fail(err, GW_ENOTFOUND, "no such %s", noun);
 }
@@ -167,11 +167,11 @@ enum gw_code gw_db_query_one(struct gw_db *db, unsigned id, const struct gw_db_v
 enum gw_code gw_db_walk(struct gw_db *db, unsigned id, const struct gw_db_value *values, size_t count, gw_db_row_fn row,
                         void *ctx, struct gw_error *err)
 {
-    lock(db);
+    gw_db_hold(db);
     db->in_walk = true;
     enum gw_code code = run(db, id, values, count, row, ctx, err);
     db->in_walk = false;
-    unlock(db);
+    gw_db_release(db);
     return code;
 }
 
@@ -200,11 +200,11 @@ enum gw_code gw_db_read_uuid(sqlite3_stmt *st, int column, struct gw_uuid *out, 
 
 enum gw_code gw_db_begin(struct gw_db *db, struct gw_error *err)
 {
-    lock(db);
+    gw_db_hold(db);
     assert(!db->in_transaction);
     enum gw_code code = execute(db, "BEGIN IMMEDIATE", "begin", err);
     if (code != GW_OK) {
-        unlock(db);
+        gw_db_release(db);
         return code;
     }
     db->in_transaction = true;
@@ -217,7 +217,7 @@ static void leave(struct gw_db *db)
     if (sqlite3_get_autocommit(db->handle) == 0)
         sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
     db->in_transaction = false;
-    unlock(db);
+    gw_db_release(db);
 }
 
 void gw_db_rollback(struct gw_db *db)

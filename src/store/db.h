@@ -30,6 +30,9 @@ void gw_db_close(struct gw_db *db);
 GW_MUST_CHECK enum gw_code gw_db_begin(struct gw_db *db, struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_db_commit(struct gw_db *db, struct gw_error *err);
 void gw_db_rollback(struct gw_db *db);
+/* Takes the lock once more, and gives it back. */
+void gw_db_hold(struct gw_db *db);
+void gw_db_release(struct gw_db *db);
 
 /* A change; *out_changed (may be NULL) tells how many rows it touched. GW_ECONFLICT: not unique; GW_ENOTFOUND: a row that it refers
  * to is missing. */

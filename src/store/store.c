@@ -36,6 +36,16 @@ enum gw_code gw_store_end(struct gw_store *s, enum gw_code code, struct gw_error
     return code;
 }
 
+void gw_store_hold(struct gw_store *s)
+{
+    s->ops->hold(s);
+}
+
+void gw_store_release(struct gw_store *s)
+{
+    s->ops->release(s);
+}
+
 /* A field of a row: where its array is, how large it is, whether it may be empty. */
 struct field {
     const char *name;

@@ -64,6 +64,10 @@ void gw_store_rollback(struct gw_store *s);
 /* Commits when code is GW_OK, rolls back otherwise; gives the code to pass on. A failed commit has been rolled back. */
 GW_MUST_CHECK enum gw_code gw_store_end(struct gw_store *s, enum gw_code code, struct gw_error *err);
 
+/* Keeps other threads out over a commit, for what must follow commits in their order (the authority segment). Nests. */
+void gw_store_hold(struct gw_store *s);
+void gw_store_release(struct gw_store *s);
+
 /* Users. Insert and update: GW_ECONFLICT when the name or the address is taken. Get, update and delete: GW_ENOTFOUND. */
 GW_MUST_CHECK enum gw_code gw_store_user_insert(struct gw_store *s, const struct gw_user_row *u, struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_store_user_update(struct gw_store *s, struct gw_user_row *u,

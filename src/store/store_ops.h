@@ -11,6 +11,8 @@ struct gw_store_ops {
     enum gw_code (*begin)(struct gw_store *s, struct gw_error *err);
     enum gw_code (*commit)(struct gw_store *s, struct gw_error *err);
     void (*rollback)(struct gw_store *s);
+    void (*hold)(struct gw_store *s);
+    void (*release)(struct gw_store *s);
 
     enum gw_code (*user_insert)(struct gw_store *s, const struct gw_user_row *u, struct gw_error *err);
     enum gw_code (*user_update)(struct gw_store *s, struct gw_user_row *u, struct gw_error *err);

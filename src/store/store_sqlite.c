@@ -146,6 +146,16 @@ static void sqlite_rollback(struct gw_store *s)
     gw_db_rollback(db_of(s));
 }
 
+static void sqlite_hold(struct gw_store *s)
+{
+    gw_db_hold(db_of(s));
+}
+
+static void sqlite_release(struct gw_store *s)
+{
+    gw_db_release(db_of(s));
+}
+
 /* ---- users ---- */
 
 #define USER_VALUES(u)                                                                              \
@@ -334,6 +344,8 @@ static const struct gw_store_ops sqlite_ops = {
     .begin = sqlite_begin,
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,
+    .hold = sqlite_hold,
+    .release = sqlite_release,
     .user_insert = sqlite_user_insert,
     .user_update = sqlite_user_update,
     .user_delete = sqlite_user_delete,

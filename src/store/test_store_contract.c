@@ -466,6 +466,20 @@ static void a_refused_change_leaves_the_transaction_usable(void **state)
     assert_int_equal(gw_store_user_by_name(f->store, GW_STR("bob"), &out, &f->err), GW_OK);
 }
 
+static void a_hold_outlives_the_transactions_in_it(void **state)
+{
+    struct fixture *f = *state;
+    gw_store_hold(f->store);
+    for (uint8_t n = 1; n <= 2; n++) {
+        char name[8];
+        snprintf(name, sizeof(name), "u%u", n);
+        assert_int_equal(gw_store_begin(f->store, &f->err), GW_OK);
+        add_user(f, n, name, "");
+        assert_int_equal(gw_store_commit(f->store, &f->err), GW_OK);
+    }
+    gw_store_release(f->store);
+}
+
 #define THREADS 4
 #define ROUNDS 25
 
@@ -535,6 +549,7 @@ int main(void)
             CASE(a_reset_code_is_good_until_it_expires_is_replaced_or_is_deleted),
             CASE(a_transaction_is_all_or_nothing),
             CASE(a_refused_change_leaves_the_transaction_usable),
+            CASE(a_hold_outlives_the_transactions_in_it),
             CASE(a_transaction_keeps_other_threads_out),
         };
         for (size_t t = 0; t < sizeof(tests) / sizeof(tests[0]); t++)
