@@ -7,6 +7,7 @@
  */
 #include "base/ip.h"
 #include "crypto/pwhash.h"
+#include <gw/cleanup.h>
 
 struct gw_hasher;
 
@@ -34,6 +35,9 @@ GW_MUST_CHECK enum gw_code gw_hasher_verify(struct gw_hasher *h, const struct gw
                                             struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_hasher_make(struct gw_hasher *h, const struct gw_ip *address, struct gw_str password,
                                           gw_gone_fn gone, void *gone_ctx, char *dst, struct gw_error *err);
+
+/* Made at lower cost than this pool's params, or not by Argon2id: make a new one while the password is at hand. */
+bool gw_hasher_is_outdated(const struct gw_hasher *h, const char *hash);
 
 struct gw_hasher_stats {
     uint64_t done, refused, gone;

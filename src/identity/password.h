@@ -10,7 +10,7 @@
 
 struct gw_password_rules;
 
-/* blocklist: a file, one password a line, compared without ASCII case. */
+/* blocklist: a file, one password a line, compared without ASCII case; NULL: the one that comes with the gateway. */
 GW_MUST_CHECK enum gw_code gw_password_rules_new(enum gw_password_profile profile, const char *blocklist,
                                                  struct gw_password_rules **out, struct gw_error *err);
 void gw_password_rules_free(struct gw_password_rules *r);

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The order of work is made visible by the `gone` question, which a pool of one thread asks job by job: it can hold the thread at
+ * a gate, and write down whose turn it is.
+ */
+#include "identity/hasher.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define MAX_JOBS 16
+
+static const struct gw_pwhash_params cheap = {.memory_kib = 64, .passes = 1, .lanes = 1};
+
+static struct gw_fake_random fake_random;
+
+static struct gw_hasher *pool(unsigned threads, unsigned queue_max, unsigned per_address_max)
+{
+    struct gw_hasher *h = NULL;
+    gw_fake_random_init(&fake_random, 7);
+    const struct gw_hasher_options o = {.threads = threads,
+                                        .queue_max = queue_max,
+                                        .per_address_max = per_address_max,
+                                        .params = cheap,
+                                        .random = &fake_random.random};
+    assert_int_equal(gw_hasher_new(&o, &h, NULL), GW_OK);
+    return h;
+}
+
+static struct gw_ip ip(const char *text)
+{
+    struct gw_ip out;
+    assert_int_equal(gw_ip_parse(gw_str(text), &out), GW_OK);
+    return out;
+}
+
+/* ---- a gate that jobs pass one by one ---- */
+
+struct gate {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool open, reached; /* reached: a job stands before it */
+    char order[MAX_JOBS + 1];
+};
+
+static void gate_init(struct gate *g)
+{
+    *g = (struct gate){.open = false};
+    pthread_mutex_init(&g->lock, NULL);
+    pthread_cond_init(&g->changed, NULL);
+}
+
+static void gate_open(struct gate *g)
+{
+    pthread_mutex_lock(&g->lock);
+    g->open = true;
+    pthread_cond_broadcast(&g->changed);
+    pthread_mutex_unlock(&g->lock);
+}
+
+static void gate_await(struct gate *g)
+{
+    pthread_mutex_lock(&g->lock);
+    while (!g->reached)
+        pthread_cond_wait(&g->changed, &g->lock);
+    pthread_mutex_unlock(&g->lock);
+}
+
+struct caller {
+    struct gw_hasher *hasher;
+    struct gate *gate;
+    struct gw_ip address;
+    char letter;
+    bool gone;
+    enum gw_code code;
+    pthread_t thread;
+};
+
+static bool pass_gate(void *ctx)
+{
+    struct caller *c = ctx;
+    pthread_mutex_lock(&c->gate->lock);
+    c->gate->reached = true;
+    pthread_cond_broadcast(&c->gate->changed);
+    while (!c->gate->open)
+        pthread_cond_wait(&c->gate->changed, &c->gate->lock);
+    c->gate->order[strlen(c->gate->order)] = c->letter;
+    pthread_mutex_unlock(&c->gate->lock);
+    return c->gone;
+}
+
+static void *call(void *ctx)
+{
+    struct caller *c = ctx;
+    c->code = gw_hasher_verify(c->hasher, &c->address, NULL, GW_STR("x"), pass_gate, c, NULL);
+    return NULL;
+}
+
+/* Starts callers one after the other: the first is held at the gate, the others wait in the order given. */
+static void start_callers(struct caller *callers, size_t count, struct gw_hasher *h, struct gate *gate)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct gw_hasher_stats stats;
+        callers[i].hasher = h;
+        callers[i].gate = gate;
+        assert_int_equal(pthread_create(&callers[i].thread, NULL, call, &callers[i]), 0);
+        if (i == 0)
+            gate_await(gate);
+        for (gw_hasher_stats(h, &stats); stats.waiting < i; gw_hasher_stats(h, &stats))
+            sched_yield();
+    }
+}
+
+static void join_callers(struct caller *callers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(pthread_join(callers[i].thread, NULL), 0);
+}
+
+/* ---- answers ---- */
+
+static void passwords_are_made_and_verified(void **state)
+{
+    (void)state;
+    struct gw_hasher *h = pool(2, 4, 4);
+    struct gw_ip a = ip("192.0.2.1");
+    char hash[GW_PWHASH_LEN];
+    assert_int_equal(gw_hasher_make(h, &a, GW_STR("Str0ng!Pass"), NULL, NULL, hash, NULL), GW_OK);
+    assert_int_equal(gw_hasher_verify(h, &a, hash, GW_STR("Str0ng!Pass"), NULL, NULL, NULL), GW_OK);
+    assert_int_equal(gw_hasher_verify(h, &a, hash, GW_STR("Str0ng!pass"), NULL, NULL, NULL), GW_EDENIED);
+    assert_int_equal(gw_hasher_verify(h, &a, "nonsense", GW_STR("x"), NULL, NULL, NULL), GW_EPARSE);
+    gw_hasher_free(h);
+}
+
+static void a_user_that_does_not_exist_costs_a_hash_and_is_denied(void **state)
+{
+    (void)state;
+    struct gw_hasher *h = pool(1, 4, 4);
+    struct gw_ip a = ip("192.0.2.1");
+    struct gw_hasher_stats stats;
+    assert_int_equal(gw_hasher_verify(h, &a, NULL, GW_STR("Str0ng!Pass"), NULL, NULL, NULL), GW_EDENIED);
+    gw_hasher_stats(h, &stats);
+    assert_int_equal(stats.done, 1);
+    gw_hasher_free(h);
+}
+
+static void hashes_of_other_kinds_or_lower_cost_are_outdated(void **state)
+{
+    (void)state;
+    struct gw_hasher *h = pool(1, 1, 1);
+    static const struct {
+        const char *hash;
+        bool outdated;
+    } cases[] = {
+        {"$2b$12$oBfibYsN1nBKizMrxMzUf.yy0H3A9tKjwhIhorlf3FSiJ23KQ46jC", true},
+        {"$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0$CWPUZTCPQ4EYwYgIRvhlyQ", false},
+        {"$argon2id$v=19$m=32,t=1,p=1$c2FsdHNhbHRzYWx0$CWPUZTCPQ4EYwYgIRvhlyQ", true},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_int_equal(gw_hasher_is_outdated(h, cases[i].hash), cases[i].outdated);
+    gw_hasher_free(h);
+}
+
+/* ---- fairness and bounds ---- */
+
+static void addresses_take_turns_whatever_one_of_them_queues(void **state)
+{
+    (void)state;
+    struct gw_hasher *h = pool(1, 16, 8);
+    struct gate gate;
+    gate_init(&gate);
+    struct caller callers[] = {
+        {.address = ip("192.0.2.9"), .letter = 'x'},      {.address = ip("192.0.2.1"), .letter = 'a'},
+        {.address = ip("192.0.2.1"), .letter = 'b'},      {.address = ip("192.0.2.1"), .letter = 'c'},
+        {.address = ip("192.0.2.2"), .letter = 'p'},      {.address = ip("2001:db8::1"), .letter = 's'},
+        {.address = ip("2001:db8::ffff"), .letter = 't'}, /* the same /64: the same turn */
+        {.address = ip("192.0.2.2"), .letter = 'q'},
+    };
+    start_callers(callers, COUNT(callers), h, &gate);
+    gate_open(&gate);
+    join_callers(callers, COUNT(callers));
+    assert_string_equal(gate.order, "xapsbqtc");
+    gw_hasher_free(h);
+}
+
+static void an_address_that_queues_again_stands_behind_the_others(void **state)
+{
+    (void)state;
+    struct gw_hasher *h = pool(1, 4, 4);
+    for (int round = 0; round < 3; round++) { /* lanes are used again */
+        struct gate gate;
+        gate_init(&gate);
+        struct caller callers[] = {
+            {.address = ip("192.0.2.1"), .letter = 'a'}, {.address = ip("192.0.2.2"), .letter = 'b'},
+            {.address = ip("192.0.2.2"), .letter = 'e'}, {.address = ip("192.0.2.1"), .letter = 'c'},
+            {.address = ip("192.0.2.3"), .letter = 'd'},
+        };
+        start_callers(callers, COUNT(callers), h, &gate);
+        gate_open(&gate);
+        join_callers(callers, COUNT(callers));
+        assert_string_equal(gate.order, "abcde");
+    }
+    gw_hasher_free(h);
+}
+
+static void a_full_queue_or_share_refuses_at_once(void **state)
+{
+    (void)state;
+    struct gw_hasher *h = pool(1, 3, 2);
+    struct gate gate;
+    struct gw_hasher_stats stats;
+    gate_init(&gate);
+    struct caller callers[] = {
+        {.address = ip("192.0.2.9"), .letter = 'x'},
+        {.address = ip("192.0.2.1"), .letter = 'a'},
+        {.address = ip("192.0.2.1"), .letter = 'b'},
+        {.address = ip("192.0.2.2"), .letter = 'c'},
+    };
+    struct gw_ip greedy = ip("192.0.2.1"), other = ip("192.0.2.3");
+    start_callers(callers, 3, h, &gate);
+    assert_int_equal(gw_hasher_verify(h, &greedy, NULL, GW_STR("x"), NULL, NULL, NULL), GW_ELIMIT);
+    callers[3].hasher = h, callers[3].gate = &gate;
+    assert_int_equal(pthread_create(&callers[3].thread, NULL, call, &callers[3]), 0);
+    for (gw_hasher_stats(h, &stats); stats.waiting < 3; gw_hasher_stats(h, &stats))
+        sched_yield();
+    assert_int_equal(gw_hasher_verify(h, &other, NULL, GW_STR("x"), NULL, NULL, NULL), GW_ELIMIT);
+    gate_open(&gate);
+    join_callers(callers, COUNT(callers));
+    for (size_t i = 0; i < COUNT(callers); i++)
+        assert_int_equal(callers[i].code, GW_EDENIED);
+    gw_hasher_stats(h, &stats);
+    assert_int_equal(stats.done, 4);
+    assert_int_equal(stats.refused, 2);
+    assert_int_equal(stats.waiting, 0);
+    gw_hasher_free(h);
+}
+
+static void a_client_that_has_gone_is_not_hashed_for(void **state)
+{
+    (void)state;
+    struct gw_hasher *h = pool(1, 4, 4);
+    struct gate gate;
+    struct gw_hasher_stats stats;
+    gate_init(&gate);
+    struct caller callers[] = {
+        {.address = ip("192.0.2.1"), .letter = 'a'},
+        {.address = ip("192.0.2.1"), .letter = 'b', .gone = true},
+    };
+    start_callers(callers, COUNT(callers), h, &gate);
+    gate_open(&gate);
+    join_callers(callers, COUNT(callers));
+    assert_int_equal(callers[0].code, GW_EDENIED);
+    assert_int_equal(callers[1].code, GW_ETIMEOUT);
+    gw_hasher_stats(h, &stats);
+    assert_int_equal(stats.done, 1);
+    assert_int_equal(stats.gone, 1);
+    gw_hasher_free(h);
+}
+
+static void *free_pool(void *h)
+{
+    gw_hasher_free(h);
+    return NULL;
+}
+
+static void the_end_lets_running_jobs_end_and_refuses_waiting_ones(void **state)
+{
+    (void)state;
+    struct gw_hasher *h = pool(1, 4, 4);
+    struct gate gate;
+    gate_init(&gate);
+    struct caller callers[] = {
+        {.address = ip("192.0.2.1"), .letter = 'a'},
+        {.address = ip("192.0.2.1"), .letter = 'b'},
+        {.address = ip("192.0.2.2"), .letter = 'c'},
+    };
+    pthread_t ender;
+    start_callers(callers, COUNT(callers), h, &gate);
+    assert_int_equal(pthread_create(&ender, NULL, free_pool, h), 0);
+    join_callers(&callers[1], 2); /* refused while the first still runs */
+    gate_open(&gate);
+    join_callers(callers, 1);
+    assert_int_equal(pthread_join(ender, NULL), 0);
+    assert_int_equal(callers[0].code, GW_EDENIED);
+    assert_int_equal(callers[1].code, GW_ELIMIT);
+    assert_int_equal(callers[2].code, GW_ELIMIT);
+    assert_string_equal(gate.order, "a");
+}
+
+static enum gw_code no_random(const struct gw_random *self, void *dst, size_t n)
+{
+    (void)self, (void)dst, (void)n;
+    return GW_ECRYPTO;
+}
+
+static void without_randomness_there_is_no_pool(void **state)
+{
+    (void)state;
+    const struct gw_random none = {no_random};
+    const struct gw_hasher_options o = {
+        .threads = 1, .queue_max = 1, .per_address_max = 1, .params = cheap, .random = &none};
+    struct gw_hasher *h = NULL;
+    assert_int_equal(gw_hasher_new(&o, &h, NULL), GW_ECRYPTO);
+    assert_null(h);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(passwords_are_made_and_verified),
+        cmocka_unit_test(a_user_that_does_not_exist_costs_a_hash_and_is_denied),
+        cmocka_unit_test(hashes_of_other_kinds_or_lower_cost_are_outdated),
+        cmocka_unit_test(addresses_take_turns_whatever_one_of_them_queues),
+        cmocka_unit_test(an_address_that_queues_again_stands_behind_the_others),
+        cmocka_unit_test(a_full_queue_or_share_refuses_at_once),
+        cmocka_unit_test(a_client_that_has_gone_is_not_hashed_for),
+        cmocka_unit_test(the_end_lets_running_jobs_end_and_refuses_waiting_ones),
+        cmocka_unit_test(without_randomness_there_is_no_pool),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
