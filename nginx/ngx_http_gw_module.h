@@ -31,7 +31,7 @@ typedef struct {
     struct gw_gate      *gate;
     struct gw_request   *request;
     struct gw_decision   decision;
-    struct gw_header    *headers;       /* as many as r->headers_in.headers holds, in its order */
+    struct gw_request_head head;        /* headers: those of r->headers_in, in its order */
     struct gw_arena      arena;
     u_char               space[NGX_HTTP_GW_ARENA_SIZE];
 } ngx_http_gw_ctx_t;

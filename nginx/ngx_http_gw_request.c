@@ -117,7 +117,7 @@ ngx_http_gw_judge(ngx_http_request_t *r, ngx_http_gw_main_conf_t *gmcf)
     ngx_list_part_t         *part;
     ngx_http_gw_ctx_t       *ctx;
     ngx_pool_cleanup_t      *cln;
-    struct gw_request_head   head;
+    struct gw_request_head  *head;
 
     ctx = ngx_palloc(r->pool, sizeof(ngx_http_gw_ctx_t));
     cln = ngx_pool_cleanup_add(r->pool, 0);
@@ -130,14 +130,15 @@ ngx_http_gw_judge(ngx_http_request_t *r, ngx_http_gw_main_conf_t *gmcf)
     ctx->gate = gmcf->gate;
     ngx_http_gw_arena_init(r, &ctx->arena, ctx->space, sizeof(ctx->space));
 
-    head.header_count = ngx_http_gw_count(&r->headers_in.headers);
-    head.headers = ngx_palloc(r->pool, (head.header_count + 1) * sizeof(struct gw_header));
+    head = &ctx->head;
+    head->header_count = ngx_http_gw_count(&r->headers_in.headers);
+    head->headers = ngx_palloc(r->pool, (head->header_count + 1) * sizeof(struct gw_header));
 
-    if (head.headers == NULL) {
+    if (head->headers == NULL) {
         return NULL;
     }
 
-    ctx->headers = out = head.headers;
+    out = head->headers;
 
     ngx_http_gw_each_header(&r->headers_in.headers, part, h) {
         out->name = (struct gw_str) { (char *) h->lowcase_key, h->key.len };
@@ -146,12 +147,12 @@ ngx_http_gw_judge(ngx_http_request_t *r, ngx_http_gw_main_conf_t *gmcf)
         out++;
     }
 
-    head.method = ngx_http_gw_str(r->method_name);
-    head.target = ngx_http_gw_str(r->unparsed_uri);
-    head.tls = r->connection->ssl != NULL;
-    ngx_http_gw_peer(r->connection, head.peer);
+    head->method = ngx_http_gw_str(r->method_name);
+    head->target = ngx_http_gw_str(r->unparsed_uri);
+    head->tls = r->connection->ssl != NULL;
+    ngx_http_gw_peer(r->connection, head->peer);
 
-    ctx->request = gw_request_new(gmcf->gate, &head, &ctx->arena, &ctx->decision);
+    ctx->request = gw_request_new(gmcf->gate, head, &ctx->arena, &ctx->decision);
 
     cln->handler = ngx_http_gw_ctx_cleanup;
     cln->data = ctx;
@@ -253,7 +254,7 @@ ngx_http_gw_rebuild_headers(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
     struct gw_header  *judged;
 
     old = r->headers_in.headers;
-    judged = ctx->headers;
+    judged = ctx->head.headers;
 
     if (ngx_list_init(&r->headers_in.headers, r->pool,
                       ngx_http_gw_count(&old) + NGX_HTTP_GW_ADDED_MAX,

@@ -7,6 +7,8 @@
  */
 #include "ngx_http_gw_module.h"
 
+#include <sys/prctl.h>
+
 
 #define NGX_HTTP_GW_POLL_MS   100
 #define NGX_HTTP_GW_RETRY_MS  5000
@@ -148,6 +150,11 @@ ngx_http_gw_init_process(ngx_cycle_t *cycle)
         || (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE))
     {
         return NGX_OK;
+    }
+
+    /* An orphan of a killed master would keep the port from the next one, and never learn of a reload. */
+    if (ngx_process == NGX_PROCESS_WORKER) {
+        (void) prctl(PR_SET_PDEATHSIG, SIGQUIT);
     }
 
     ngx_http_gw_worker.gate = gmcf->gate;
