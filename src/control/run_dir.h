@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Where a running gateway keeps what need not outlive it, on tmpfs: segments, bundles, sockets, nginx's own files.
+ * Where a running gateway keeps what need not outlive it, on tmpfs: segments, bundles, sockets. Beside it, in NAME.nginx,
+ * stand nginx.conf, nginx's pid and temporary files, which belong to whoever runs `aaiti serve`: control must not be able to
+ * replace what a root nginx reads.
  *
  *     authority  counters             segments (shared/shared.h)
  *     bundles/HASH/{gateway,policy}.yaml
  *     web.sock                        control's socket for the data plane: every call needs a token
  *     admin.sock                      control's socket for root and control's own user (SO_PEERCRED): operator calls
- *     nginx.conf  nginx.pid  nginx/   written by `aaiti serve`
  *     keys/                           secrets that came by environment variable
  */
 #include "config/settings.h"

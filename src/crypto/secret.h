@@ -17,7 +17,7 @@ struct gw_secret;
 
 /* Copies the bytes; the caller wipes its own copy. Any length from 0: strength is gw_secret_check's business. */
 GW_MUST_CHECK enum gw_code gw_secret_new(struct gw_str bytes, struct gw_secret **out, struct gw_error *err);
-/* Reads a regular file that nobody but its owner may read (0600 or 0400; root's and ours only; no symlink), refuses a weak
+/* Reads a regular file that nobody but its owner may read (0600 or 0400; root's and ours only, anybody's for root; no symlink), refuses a weak
  * one (gw_secret_check). err says what is wrong and the command that mends it. GW_ENOTFOUND when there is none. */
 GW_MUST_CHECK enum gw_code gw_secret_load(const char *path, struct gw_secret **out, struct gw_error *err);
 /* Shorter than GW_SECRET_MIN_BYTES, longer than the maximum, a known default ("change me" and its kin), or of few distinct bytes: GW_EINVAL. */

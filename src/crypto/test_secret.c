@@ -256,17 +256,17 @@ static void what_is_no_regular_file_is_refused(void **state)
     assert_null(s);
 }
 
-static void anothers_file_is_refused(void **state)
+/* nginx's master, as root, reads the keys of control's own user. That user could not be kept out anyway. */
+static void root_reads_another_users_file(void **state)
 {
     (void)state;
-    struct gw_secret *s = NULL;
+    gw_auto(gw_secret) struct gw_secret *s = NULL;
     struct gw_error err = {.code = GW_OK};
     if (geteuid() != 0)
         skip(); /* only root can give a file away */
     put_file(GW_STR(GOOD "\n"), 0600);
     assert_int_equal(chown(path, 65534, (gid_t)-1), 0);
-    assert_int_equal(gw_secret_load(path, &s, &err), GW_EINVAL);
-    assert_non_null(strstr(err.msg, "chown"));
+    assert_int_equal(gw_secret_load(path, &s, &err), GW_OK);
 }
 
 static void a_created_key_is_private_strong_and_never_overwritten(void **state)
@@ -330,7 +330,7 @@ int main(void)
         cmocka_unit_test(a_file_gives_its_text_without_the_final_newline),
         cmocka_unit_test(bad_files_are_refused_with_the_mend_and_without_the_secret),
         cmocka_unit_test(what_is_no_regular_file_is_refused),
-        cmocka_unit_test(anothers_file_is_refused),
+        cmocka_unit_test(root_reads_another_users_file),
         cmocka_unit_test(a_created_key_is_private_strong_and_never_overwritten),
         cmocka_unit_test(a_failed_creation_leaves_no_file),
         cmocka_unit_test(a_hardened_process_is_not_dumpable),
