@@ -105,6 +105,10 @@ struct gw_upstream_override {
 /* Compiles a policy file. On faults (added to f, all of them) GW_EINVAL and *out stays as it was. The policy keeps its own arena. */
 GW_MUST_CHECK enum gw_code gw_policy_load(const char *file, const struct gw_upstream_override *override,
                                           struct gw_faults *f, struct gw_policy **out, struct gw_error *err);
+/* The same of a text; file is its name in faults. */
+GW_MUST_CHECK enum gw_code gw_policy_load_text(struct gw_str text, const char *file,
+                                               const struct gw_upstream_override *override, struct gw_faults *f,
+                                               struct gw_policy **out, struct gw_error *err);
 void gw_policy_free(struct gw_policy *p);
 GW_DEFINE_AUTO_FREE(gw_policy);
 
@@ -119,15 +123,19 @@ const struct gw_route *gw_policy_route(const struct gw_policy *p,
 const struct gw_route *gw_policy_match(const struct gw_policy *p, enum gw_method m, struct gw_str path,
                                        struct gw_str query);
 
-/* Roles and permissions are closed sets. -1: unknown, which holds nothing. */
+/* Roles and permissions are closed sets. */
+#define GW_ROLE_NONE (-1)    /* nobody is signed in */
+#define GW_ROLE_UNKNOWN (-2) /* signed in, with a role that the policy does not know: holds nothing */
+/* Index, or GW_ROLE_UNKNOWN. */
 int gw_policy_role(const struct gw_policy *p, struct gw_str name);
 struct gw_str gw_policy_role_name(const struct gw_policy *p, unsigned role);
 size_t gw_policy_role_count(const struct gw_policy *p);
 const struct gw_permission_set *gw_policy_role_permissions(const struct gw_policy *p, unsigned role);
+/* Index, or -1. */
 int gw_policy_permission(const struct gw_policy *p, struct gw_str name);
 struct gw_str gw_policy_permission_name(const struct gw_policy *p, unsigned permission);
 size_t gw_policy_permission_count(const struct gw_policy *p);
 
-/* Whether role (-1: nobody signed in) may use the route: the one place that decides it, for both planes and `explain`. */
+/* Whether role (an index, GW_ROLE_NONE or GW_ROLE_UNKNOWN) may use the route: the one place that decides it, for both planes and `explain`. */
 enum gw_access_answer { GW_ACCESS_YES, GW_ACCESS_NEEDS_SIGN_IN, GW_ACCESS_NO };
 enum gw_access_answer gw_policy_access(const struct gw_policy *p, const struct gw_route *r, int role);

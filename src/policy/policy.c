@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Look-ups in a compiled policy, and the decision who may use a route. */
+#include "policy/policy.h"
+
+#include "policy/compiled.h"
+
+#include <stdlib.h>
+
+static const struct gw_str method_names[] = {
+#define GW_METHOD(name) GW_STR(#name),
+#include "policy/method.def"
+#undef GW_METHOD
+};
+
+enum gw_method gw_method_parse(struct gw_str name)
+{
+    for (size_t i = 0; i < GW_METHOD_OTHER; i++)
+        if (gw_str_eq(method_names[i], name))
+            return (enum gw_method)i;
+    return GW_METHOD_OTHER;
+}
+
+const char *gw_method_name(enum gw_method m)
+{
+    return method_names[m].ptr;
+}
+
+bool gw_method_is_safe(enum gw_method m)
+{
+    return m == GW_METHOD_GET || m == GW_METHOD_HEAD || m == GW_METHOD_OPTIONS;
+}
+
+const char *gw_risk_name(enum gw_risk r)
+{
+    static const char *const names[] = {
+        [GW_RISK_NEUTRAL] = "neutral", [GW_RISK_OPENS] = "opens", [GW_RISK_REDUCES] = "reduces"};
+    return names[r];
+}
+
+void gw_policy_free(struct gw_policy *p)
+{
+    if (p == NULL)
+        return;
+    gw_arena_done(&p->arena);
+    free(p);
+}
+
+const struct gw_upstream *gw_policy_upstream(const struct gw_policy *p)
+{
+    return &p->upstream;
+}
+
+size_t gw_policy_route_count(const struct gw_policy *p)
+{
+    return p->route_count;
+}
+
+const struct gw_route *gw_policy_route(const struct gw_policy *p, size_t i)
+{
+    return &p->routes[i].route;
+}
+
+/* ---- roles and permissions ---- */
+
+int gw_policy_role(const struct gw_policy *p, struct gw_str name)
+{
+    for (size_t i = 0; i < p->role_count; i++)
+        if (gw_str_eq(p->roles[i].name, name))
+            return (int)i;
+    return GW_ROLE_UNKNOWN;
+}
+
+struct gw_str gw_policy_role_name(const struct gw_policy *p, unsigned role)
+{
+    return p->roles[role].name;
+}
+
+size_t gw_policy_role_count(const struct gw_policy *p)
+{
+    return p->role_count;
+}
+
+const struct gw_permission_set *gw_policy_role_permissions(const struct gw_policy *p, unsigned role)
+{
+    return &p->roles[role].permissions;
+}
+
+int gw_policy_permission(const struct gw_policy *p, struct gw_str name)
+{
+    for (size_t i = 0; i < p->permission_count; i++)
+        if (gw_str_eq(p->permissions[i], name))
+            return (int)i;
+    return -1;
+}
+
+struct gw_str gw_policy_permission_name(const struct gw_policy *p, unsigned permission)
+{
+    return p->permissions[permission];
+}
+
+size_t gw_policy_permission_count(const struct gw_policy *p)
+{
+    return p->permission_count;
+}
+
+static bool holds(const struct gw_policy *p, int role, unsigned permission)
+{
+    return role >= 0 && (p->roles[role].permissions.bits[permission / 64] >> (permission % 64) & 1) != 0;
+}
+
+enum gw_access_answer gw_policy_access(const struct gw_policy *p, const struct gw_route *r, int role)
+{
+    if (r->access == GW_ACCESS_PUBLIC)
+        return GW_ACCESS_YES;
+    if (r->access == GW_ACCESS_DENY)
+        return GW_ACCESS_NO;
+    if (role == GW_ROLE_NONE)
+        return GW_ACCESS_NEEDS_SIGN_IN;
+    bool may = r->access == GW_ACCESS_SIGNED_IN || (r->access == GW_ACCESS_ROLE && role == (int)r->role) ||
+               (r->access == GW_ACCESS_PERMISSION && holds(p, role, r->permission));
+    return may ? GW_ACCESS_YES : GW_ACCESS_NO;
+}
+
+/* ---- routes ---- */
+
+static const struct gw_route *built_in(const struct gw_policy *p, enum gw_built_in which)
+{
+    return &p->routes[p->route_count - GW_BUILT_IN_COUNT + which].route;
+}
+
+/* Everything at and below /aaiti is the gateway's own, whatever the policy says. */
+static const struct gw_route *match_own(const struct gw_policy *p, enum gw_method m, struct gw_str below)
+{
+    if (m == GW_METHOD_GET && gw_str_eq(below, GW_STR("/health")))
+        return built_in(p, GW_BUILT_IN_HEALTH);
+    if (gw_str_eq(below, GW_STR("/v1")) || gw_str_starts(below, GW_STR("/v1/")))
+        return built_in(p, GW_BUILT_IN_CONTROL);
+    return NULL;
+}
+
+const struct gw_route *gw_policy_match(const struct gw_policy *p, enum gw_method m, struct gw_str path,
+                                       struct gw_str query)
+{
+    if (m == GW_METHOD_OTHER)
+        return NULL;
+    if (m == GW_METHOD_HEAD)
+        m = GW_METHOD_GET;
+    struct gw_str own = GW_STR("/aaiti");
+    if (gw_str_starts(path, own) && (path.len == own.len || path.ptr[own.len] == '/'))
+        return match_own(p, m, gw_str_sub(path, own.len, path.len));
+
+    const struct gw_route *found = gw_matcher_find(p->matcher, m, path, query);
+    if (found == NULL && m == GW_METHOD_GET && gw_str_eq(path, GW_STR("/")))
+        return built_in(p, GW_BUILT_IN_LANDING);
+    return found;
+}
