@@ -113,7 +113,31 @@ static enum gw_code load_keys(struct gw_app *a, struct generation *g, struct gw_
     return GW_OK;
 }
 
-/* What the files alone decide: settings, policy, keys. */
+static enum gw_code load_rules(struct gw_app *a, struct generation *g, struct gw_faults *f, struct gw_error *err)
+{
+    const struct gw_str name = g->settings.password_blocklist;
+    const char *blocklist = name.len > 0 ? gw_settings_path(&g->arena, a->home, name) : NULL;
+    struct gw_error why = {0};
+
+    if (gw_password_rules_new((enum gw_password_profile)g->settings.password_profile, blocklist, &g->rules, &why) ==
+        GW_OK)
+        return GW_OK;
+    gw_faults_add(f, blocklist != NULL ? blocklist : a->home, 0, "%s", why.msg);
+    return gw_fail(err, GW_EINVAL, "%s", why.msg);
+}
+
+static enum gw_code check_register_role(const struct generation *g, const char *file, struct gw_faults *f,
+                                        struct gw_error *err)
+{
+    const struct gw_str role = g->settings.register_role;
+
+    if (!g->settings.register_enabled || gw_policy_role(g->policy, role) >= 0)
+        return GW_OK;
+    gw_faults_add(f, file, 0, "register.role: the policy knows no role `%.*s`", GW_STR_ARG(role));
+    return gw_fail(err, GW_EINVAL, "register.role is not a role of the policy");
+}
+
+/* What the files alone decide: settings, policy, keys, password rules. */
 static enum gw_code generation_check(struct gw_app *a, struct generation *g, struct gw_faults *f, struct gw_error *err)
 {
     const char *file = gw_settings_path(&g->arena, a->home, GW_STR("gateway.yaml"));
@@ -124,14 +148,9 @@ static enum gw_code generation_check(struct gw_app *a, struct generation *g, str
     if (gw_faults_count(f) > 0)
         return gw_fail(err, GW_EINVAL, "`%s` has faults", file);
     GW_TRY(load_policy(a, g, f, err));
+    GW_TRY(check_register_role(g, file, f, err));
+    GW_TRY(load_rules(a, g, f, err));
     return load_keys(a, g, f, err);
-}
-
-static const char *blocklist_of(struct gw_app *a, struct generation *g)
-{
-    return g->settings.password_blocklist.len == 0
-               ? NULL
-               : gw_settings_path(&g->arena, a->home, g->settings.password_blocklist);
 }
 
 /* What works with them. The store and the segments must be open. */
@@ -147,8 +166,6 @@ static enum gw_code generation_start(struct gw_app *a, struct generation *g, str
         .random = a->options.random,
     };
 
-    GW_TRY(gw_password_rules_new((enum gw_password_profile)g->settings.password_profile, blocklist_of(a, g), &g->rules,
-                                 err));
     GW_TRY(gw_hasher_new(&pool, &g->view.hasher, err));
     const struct gw_identity_options services = {
         .store = a->store,
