@@ -17,7 +17,7 @@ struct entry {
     uint32_t version;
     uint32_t len;
     uint64_t edition;
-    int64_t renew_at_s;
+    int64_t iat_s;
     char text[TEXT_MAX]; /* "Bearer …" */
 };
 
@@ -123,9 +123,10 @@ static enum gw_code minted(struct gw_mint *m, const struct gw_upstream *u, const
                            uint64_t edition, int64_t now_s, struct gw_arena *a, struct gw_str *out)
 {
     struct entry *e = entry_of(m, &user->id);
-    /* A clock set back would make a kept token one of the future: iat bounds it from below. */
+    /* Renewed when less than a quarter of its life is left; or when the clock was set back, for it would be one of the future. */
+    int64_t age_s = now_s - e->iat_s;
     bool is_kept = e->len > 0 && gw_uuid_eq(&e->user_id, &user->id) && e->version == user->version &&
-                   e->edition == edition && now_s < e->renew_at_s && now_s >= e->renew_at_s - u->ttl_s;
+                   e->edition == edition && age_s >= 0 && age_s < u->ttl_s - u->ttl_s / 4;
     if (is_kept)
         return gw_arena_str(a, (struct gw_str){e->text, e->len}, out);
     gw_auto(gw_buf) struct gw_buf text;
@@ -137,7 +138,7 @@ static enum gw_code minted(struct gw_mint *m, const struct gw_upstream *u, const
         e->user_id = user->id;
         e->version = user->version;
         e->edition = edition;
-        e->renew_at_s = now_s + u->ttl_s - u->ttl_s / 4;
+        e->iat_s = now_s;
         e->len = (uint32_t)text.len;
     }
     return gw_arena_str(a, gw_buf_str(&text), out);

@@ -51,7 +51,7 @@ struct gw_request {
     enum gw_credential_kind presented;
     bool has_bearer_scheme; /* an Authorization header of scheme Bearer, whatever follows */
     bool signed_in;         /* what follows is filled */
-    int role;               /* -1: a name that the policy does not know */
+    int role;               /* GW_ROLE_UNKNOWN: a name that the policy does not know */
     int64_t token_end_s;    /* leeway included */
     struct gw_uuid session_id, token_id, user_id;
     struct gw_live_user user;

@@ -4,13 +4,11 @@
 
 enum gw_code gw_stage_access(struct gw_request *r, struct gw_verdict *v)
 {
-    int role = r->signed_in ? r->role : -1;
-    switch (gw_policy_access(r->snapshot->policy, r->route, role)) {
+    switch (gw_policy_access(r->snapshot->policy, r->route, r->signed_in ? r->role : GW_ROLE_NONE)) {
     case GW_ACCESS_YES:
         return GW_OK;
     case GW_ACCESS_NEEDS_SIGN_IN:
-        /* A user whose role the policy does not know looks like nobody to it, but has signed in. */
-        return gw_refuse(v, r->signed_in ? GW_REASON_NO_PERMISSION : GW_REASON_ANONYMOUS, NULL);
+        return gw_refuse(v, GW_REASON_ANONYMOUS, NULL);
     case GW_ACCESS_NO:
         break;
     }

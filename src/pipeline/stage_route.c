@@ -21,7 +21,7 @@ enum gw_code gw_stage_route(struct gw_request *r, struct gw_verdict *v)
         return gw_refuse(v, GW_REASON_NO_ROUTE, NULL);
     r->out->target = uri.canonical;
     r->out->route = r->route->pattern;
-    if (gw_policy_access(policy, r->route, -1) == GW_ACCESS_NO)
+    if (gw_policy_access(policy, r->route, GW_ROLE_NONE) == GW_ACCESS_NO)
         return gw_refuse(v, GW_REASON_ROUTE_DENIED, NULL);
     return GW_OK;
 }

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * A gate with all that it needs around it, for tests, fuzzing and measurement: a run directory with a bundle, a writer in
+ * control's place, keys, a fake clock. Never part of the library. Whatever fails in here ends the process.
+ */
+#include "pipeline/pipeline.h"
+
+#define GW_RIG_NOW_S INT64_C(1800000000)
+#define GW_RIG_HEADERS_MAX 64
+#define GW_RIG_PATH_MAX 160
+
+struct gw_rig {
+    char dir[32];
+    char token_key_file[GW_RIG_PATH_MAX], upstream_key_file[GW_RIG_PATH_MAX];
+    struct gw_fake_clock clock;
+    struct gw_gate *gate;
+    struct gw_shared *writer;
+    struct gw_mac *token_mac;
+    char key_id[17];
+    /* of the last request */
+    struct gw_arena arena;
+    struct gw_header headers[GW_RIG_HEADERS_MAX];
+    struct gw_request_head head;
+    struct gw_decision decision;
+    struct gw_request *request;
+};
+
+/* Policy text NULL: a small one that has a route of every kind. The gate is started, its snapshot installed, the segment ready. */
+void gw_rig_new(struct gw_rig *rig, const char *policy);
+void gw_rig_free(struct gw_rig *rig);
+/* Writes a bundle of these texts (NULL: the rig's own) and publishes it. hash: 64 hex digits. */
+void gw_rig_publish(struct gw_rig *rig, const char *hash, const char *settings, const char *policy);
+
+struct gw_uuid gw_rig_uuid(uint32_t n);
+/* Users and sessions by number; upstream_id "" for none. */
+void gw_rig_put_user(struct gw_rig *rig, uint32_t n, const char *role, const char *upstream_id);
+void gw_rig_put_session(struct gw_rig *rig, uint32_t n, uint32_t user);
+
+/* Token of session n of a user, jti 1000 + n, an hour long. Static storage of a few tokens. */
+const char *gw_rig_token(struct gw_rig *rig, uint32_t session, uint32_t user);
+/* The same with the claims as the caller wants them. */
+const char *gw_rig_token_of(struct gw_rig *rig, const struct gw_jwt_issue *issue);
+struct gw_jwt_issue gw_rig_issue(const struct gw_rig *rig, uint32_t session, uint32_t user);
+
+/* Judges "METHOD target" with header lines "name: value", NULL-terminated; over TLS from 192.0.2.1. The decision is rig->decision. */
+const struct gw_decision *gw_rig_ask(struct gw_rig *rig, const char *method, const char *target,
+                                     const char *const *headers);
+/* The header of that name was marked to stay behind. */
+bool gw_rig_dropped(const struct gw_rig *rig, const char *name);
