@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stands in for control in the benchmark: fills a run directory (bundle, authority segment with COUNT users who have a
+ * session each) from HOME's gateway.yaml, whose policy is whole and whose run_dir exists, and prints a token a line.
+ */
+#include "base/clock.h"
+#include "base/file.h"
+#include "control/bundle.h"
+#include "crypto/random.h"
+#include "crypto/secret.h"
+#include "shared/shared.h"
+#include "token/jwt.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define HOUR_S 3600
+
+struct seed {
+    const char *home;
+    uint32_t count;
+    struct gw_arena arena;
+    struct gw_settings settings;
+    struct gw_secret *key;
+    struct gw_mac *mac;
+    struct gw_shared *shared;
+    char run_dir[101], key_id[17];
+    int64_t now_s;
+};
+
+static const char *no_environment(const char *name)
+{
+    (void)name;
+    return NULL;
+}
+
+static enum gw_code load(struct seed *s, struct gw_error *err)
+{
+    gw_auto(gw_faults) struct gw_faults *faults = NULL;
+
+    GW_TRY(gw_faults_new(&faults, err));
+    gw_settings_load(gw_settings_path(&s->arena, s->home, GW_STR("gateway.yaml")), no_environment, &s->arena,
+                     &s->settings, faults);
+    if (gw_faults_count(faults) != 0)
+        return gw_fail(err, GW_EINVAL, "gateway.yaml: %s", gw_faults_get(faults, 0)->message);
+    if (!gw_str_copy(s->settings.run_dir, s->run_dir, sizeof s->run_dir))
+        return gw_fail(err, GW_EINVAL, "run_dir is too long");
+    GW_TRY(gw_secret_load(gw_settings_path(&s->arena, s->home, s->settings.token_key_file), &s->key, err));
+    GW_TRY(gw_jwt_key_id(s->key, s->key_id, err));
+    return gw_mac_new(s->key, &s->mac, err);
+}
+
+static enum gw_code publish(struct seed *s, struct gw_error *err)
+{
+    char hash[GW_BUNDLE_HASH_LEN + 1];
+    gw_auto(gw_buf) struct gw_buf gateway = {0}, policy = {0};
+
+    gw_buf_init(&gateway, GW_BUNDLE_FILE_MAX);
+    gw_buf_init(&policy, GW_BUNDLE_FILE_MAX);
+    GW_TRY(gw_bundle_settings(&s->settings, s->home, &gateway, err));
+    GW_TRY(gw_file_read(gw_settings_path(&s->arena, s->home, s->settings.policy), &policy, err));
+    const struct gw_bundle bundle = {.gateway = gw_buf_str(&gateway), .policy = gw_buf_str(&policy)};
+    GW_TRY(gw_bundle_write(s->run_dir, &bundle, hash, err));
+    gw_shared_set_bundle(s->shared, hash);
+    return GW_OK;
+}
+
+static enum gw_code print_token(struct seed *s, const struct gw_live_session *session, struct gw_error *err)
+{
+    char user_id[GW_UUID_LEN + 1];
+    gw_auto(gw_buf) struct gw_buf token = {0};
+    struct gw_jwt_issue issue = {
+        .issuer = s->settings.token_issuer,
+        .audience = s->settings.token_audience,
+        .role = GW_STR("trader"),
+        .key_id = gw_str(s->key_id),
+        .sid = session->id,
+        .iat_s = s->now_s,
+        .exp_s = s->now_s + HOUR_S,
+    };
+
+    gw_uuid_format(&session->user_id, user_id);
+    issue.sub = gw_str(user_id);
+    gw_buf_init(&token, GW_JWT_MAX_BYTES);
+    GW_TRY(gw_random_fill(gw_system_random(), issue.jti.b, sizeof issue.jti.b, err));
+    GW_TRY(gw_jwt_sign_access(s->mac, &issue, &token, err));
+    (void)puts(token.ptr);
+    return GW_OK;
+}
+
+static enum gw_code add(struct seed *s, uint32_t i, struct gw_error *err)
+{
+    struct gw_live_user user = {.version = 1, .active = 1, .role = "trader"};
+    struct gw_live_session session = {
+        .created_s = s->now_s, .expires_s = s->now_s + 24 * HOUR_S, .last_seen_s = s->now_s, .idle_s = 24 * HOUR_S};
+
+    GW_TRY(gw_random_fill(gw_system_random(), user.id.b, sizeof user.id.b, err));
+    GW_TRY(gw_random_fill(gw_system_random(), session.id.b, sizeof session.id.b, err));
+    (void)snprintf(user.username, sizeof user.username, "bench%u", i);
+    (void)snprintf(user.email, sizeof user.email, "bench%u@example.org", i);
+    gw_uuid_format(&user.id, user.upstream_id);
+    session.user_id = user.id;
+    GW_TRY(gw_shared_put_user(s->shared, &user, err));
+    GW_TRY(gw_shared_put_session(s->shared, &session, err));
+    return print_token(s, &session, err);
+}
+
+static enum gw_code seed(struct seed *s, struct gw_error *err)
+{
+    const struct gw_shared_sizes sizes = {.sessions = s->count, .users = s->count, .revocations = s->count};
+
+    GW_TRY(load(s, err));
+    GW_TRY(gw_shared_open(s->run_dir, GW_SHARED_WRITER, &sizes, &s->shared, err));
+    gw_shared_begin_load(s->shared);
+    for (uint32_t i = 0; i < s->count; i++)
+        GW_TRY(add(s, i, err));
+    GW_TRY(publish(s, err));
+    gw_shared_end_load(s->shared);
+    gw_shared_beat(s->shared, s->now_s);
+    return GW_OK;
+}
+
+int main(int argc, char **argv)
+{
+    struct gw_error err = {0};
+    struct seed s = {.now_s = gw_clock_real_s(gw_system_clock())};
+
+    if (argc != 3) {
+        (void)fprintf(stderr, "usage: seed HOME COUNT\n");
+        return 2;
+    }
+    s.home = argv[1];
+    s.count = (uint32_t)strtoul(argv[2], NULL, 10);
+    gw_arena_init(&s.arena, 1 << 20);
+    enum gw_code code = seed(&s, &err);
+    gw_shared_close(s.shared);
+    gw_mac_free(s.mac);
+    gw_secret_free(s.key);
+    gw_arena_done(&s.arena);
+    if (code != GW_OK)
+        (void)fprintf(stderr, "seed: %s\n", err.msg);
+    return code == GW_OK ? 0 : 1;
+}
