@@ -32,7 +32,7 @@ fuzz:
 	@scripts/fuzz.sh $(SECONDS)
 
 format:
-	@git ls-files '*.c' '*.h' | xargs clang-format -i
+	@git ls-files '*.c' '*.h' | grep -v '^nginx/' | xargs clang-format -i
 
 clean:
 	rm -rf build build-*

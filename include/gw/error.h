@@ -26,10 +26,15 @@ struct gw_error {
 #define GW_STRINGIFY(x) GW_STRINGIFY_(x)
 #define GW_WHERE __FILE_NAME__ ":" GW_STRINGIFY(__LINE__)
 
-/* Fills err (when not NULL) and returns code, so that a failing function ends with `return gw_fail(...)`. */
-#define gw_fail(err, code, ...) gw_fail_at((err), (code), GW_WHERE, __VA_ARGS__)
-enum gw_code gw_fail_at(struct gw_error *err, enum gw_code code, const char *where, const char *fmt, ...)
-    GW_PRINTF(4, 5);
+/* Fills err (when not NULL) and returns code, so that a failing function ends with `return gw_fail(...)`. A macro of two
+ * parts, so that an analyzer sees that what fails is not GW_OK. */
+#define gw_fail(err, code, ...)                                  \
+    __extension__({                                              \
+        enum gw_code gw_fail_code_ = (code);                     \
+        gw_fail_at((err), gw_fail_code_, GW_WHERE, __VA_ARGS__); \
+        gw_fail_code_;                                           \
+    })
+void gw_fail_at(struct gw_error *err, enum gw_code code, const char *where, const char *fmt, ...) GW_PRINTF(4, 5);
 
 /* Passes a failure on. The only macro that returns. */
 #define GW_TRY(call)                        \

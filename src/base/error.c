@@ -13,11 +13,11 @@ static const struct {
 #undef GW_CODE
 };
 
-enum gw_code gw_fail_at(struct gw_error *err, enum gw_code code, const char *where, const char *fmt, ...)
+void gw_fail_at(struct gw_error *err, enum gw_code code, const char *where, const char *fmt, ...)
 {
     assert(code != GW_OK);
     if (err == NULL)
-        return code;
+        return;
     err->code = code;
     err->where = where;
     va_list args;
@@ -26,7 +26,6 @@ enum gw_code gw_fail_at(struct gw_error *err, enum gw_code code, const char *whe
     va_end(args);
     if (n < 0)
         err->msg[0] = '\0';
-    return code;
 }
 
 const char *gw_code_name(enum gw_code code)

@@ -8,4 +8,5 @@
 #include <gw/error.h>
 
 /* "policies/aaiti.yaml". The path is in the arena. GW_ENOTFOUND: neither place has it. */
-GW_MUST_CHECK enum gw_code gw_data_file(const char *name, struct gw_arena *a, const char **out_path, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_data_file(const char *name, struct gw_arena *a, const char **out_path,
+                                        struct gw_error *err);

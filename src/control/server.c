@@ -224,7 +224,7 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
     return gw_buf_check(&r->body, NULL) == GW_OK ? MHD_YES : MHD_NO;
 }
 
-static void log_fault(void *cls, const char *fmt, va_list args)
+GW_PRINTF(2, 0) static void log_fault(void *cls, const char *fmt, va_list args)
 {
     char text[512];
 

@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# usage: check.sh [STEP ...]: what CI runs beside `make test`. One line a step, the log of those that fail, and
+# `N passed, N failed` at the end. A tool that is missing is a failure. Build directories are kept and used again.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+logs=build-check
+mkdir -p "$logs"
+
+# nginx/ is written in nginx's own style, which clang-format cannot lay out.
+sources() { git ls-files '*.c' '*.h' | grep -v '^nginx/'; }
+
+format() { sources | xargs clang-format --dry-run -Werror; }
+deps()   { scripts/check_deps.py; }
+banned() { scripts/check_banned.py; }
+shell()  { git ls-files '*.sh' .ci/run | xargs -n 1 bash -n; }
+
+# DIR [MESON_OPTION ...]: builds without a warning and runs the unit tests.
+unit()
+{
+    scripts/build.sh "$@" && meson test -C "$1" --no-rebuild --suite unit --print-errorlogs
+}
+gcc()   { CC=gcc unit build; }
+clang() { CC=clang unit build-clang; }
+asan()
+{
+    ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+        CC=clang unit build-asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Dtest_hooks=true
+}
+tsan()
+{
+    TSAN_OPTIONS=halt_on_error=1 CC=clang unit build-tsan -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false \
+        -Dtest_hooks=true
+}
+# Tests are not analysed: the sanitizers run them.
+tidy()
+{
+    [ -f build-clang/compile_commands.json ] || CC=clang scripts/build.sh build-clang || return 1
+    run-clang-tidy -quiet -p build-clang -j "$(nproc)" '/(src|cli|nginx|fuzz)/(?!(.*/)?test_)'
+}
+
+passed=0 failed=0
+if [ $# -eq 0 ]; then
+    set -- format deps banned shell gcc clang asan tsan tidy
+fi
+for step in "$@"; do
+    began=$SECONDS
+    if "$step" > "$logs/$step.log" 2>&1; then
+        verdict=PASS
+        passed=$((passed + 1))
+    else
+        verdict=FAIL
+        failed=$((failed + 1))
+    fi
+    printf '%s %-7s %4d s\n' "$verdict" "$step" $((SECONDS - began))
+    if [ "$verdict" = FAIL ]; then
+        grep -vE '^\[[0-9]+/[0-9]+\]|warnings? generated|^clang-tidy ' "$logs/$step.log" | tail -n 60 | sed 's/^/    /'
+    fi
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
