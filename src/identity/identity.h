@@ -25,13 +25,15 @@ struct gw_identity_options {
     const struct gw_secret *token_key;
     const struct gw_clock *clock;
     const struct gw_random *random;
+    void (*wait_ms)(void *ctx, int64_t ms); /* how a sign-in waits for its floor; NULL: sleeps */
+    void *wait_ctx;
 };
 
 GW_MUST_CHECK enum gw_code gw_identity_new(const struct gw_identity_options *o, struct gw_identity **out,
                                            struct gw_error *err);
 void gw_identity_free(struct gw_identity *i);
 GW_DEFINE_AUTO_FREE(gw_identity);
-/* Fills the authority segment from the store and sets it ready. */
+/* Fills the authority segment from the store and sets it ready. After a failure it is not set ready. */
 GW_MUST_CHECK enum gw_code gw_identity_publish(struct gw_identity *i, struct gw_error *err);
 /* Hourly: ends sessions past their limits, purges revocations; each minute: writes fresher last-seen times back. */
 GW_MUST_CHECK enum gw_code gw_identity_clean_up(struct gw_identity *i, struct gw_error *err);
@@ -121,7 +123,7 @@ GW_MUST_CHECK enum gw_code gw_session_end(struct gw_identity *i, const struct gw
 /* All of a user's but keep (NULL: none kept). *out_count may be NULL. */
 GW_MUST_CHECK enum gw_code gw_session_end_all(struct gw_identity *i, const struct gw_uuid *user_id,
                                               const struct gw_uuid *keep, size_t *out_count, struct gw_error *err);
-/* With last_seen_s freshened from the counter segment. */
+/* Live ones only, with last_seen_s freshened from the counter segment. fn may not call the store. */
 GW_MUST_CHECK enum gw_code gw_session_each(struct gw_identity *i, const struct gw_uuid *user_id, gw_session_fn fn,
                                            void *ctx, struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_token_revoke(struct gw_identity *i, const struct gw_uuid *jti, int64_t expires_s,

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sign-in. An unknown user, one without a password and a disabled one cost the hash of a dummy, give the one answer of a wrong
+ * password, and all answers leave at one floor of time (AUTH-11), so that neither words nor time tell them apart.
+ *
+ * The hash takes long and holds no lock, so what it proved may be stale when the session is made: the transaction that inserts it
+ * looks at the user again. A hash that changed meanwhile (an upgrade by another sign-in, or a new password) is proved once more.
+ */
+#include "identity/state.h"
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#define TRIES 2
+#define TOKEN_MAX_BYTES GW_JWT_MAX_BYTES
+
+struct attempt {
+    const struct gw_login *in;
+    struct gw_user_row user;      /* as proved */
+    char new_hash[GW_PWHASH_LEN]; /* to replace an outdated one; "": none */
+    bool stale;                   /* the user's hash changed between proof and transaction */
+};
+
+/* ---- proof ---- */
+
+static enum gw_code find_user(struct gw_store *store, struct gw_str name, struct gw_user_row *out, struct gw_error *err)
+{
+    enum gw_code code = gw_store_user_by_name(store, name, out, err);
+    return code == GW_ENOTFOUND ? gw_store_user_by_email(store, name, out, err) : code;
+}
+
+/* What the password is measured by; NULL: the pool's dummy. */
+static const char *hash_of(const struct gw_user_row *u, struct gw_str password)
+{
+    bool usable = u->active && u->password_hash[0] != '\0' && password.len > 0 && password.len <= GW_PASSWORD_MAX_BYTES;
+    return usable ? u->password_hash : NULL;
+}
+
+static enum gw_code verify(struct gw_identity *i, struct attempt *a, struct gw_error *err)
+{
+    const struct gw_login *in = a->in;
+    struct gw_str password = gw_str_sub(in->password, 0, GW_PASSWORD_MAX_BYTES);
+    const char *hash = hash_of(&a->user, in->password);
+    enum gw_code code = gw_hasher_verify(i->options.hasher, &in->address, hash, password, in->gone, in->gone_ctx, err);
+    return code == GW_EPARSE ? gw_fail(err, GW_EDENIED, "%s: the stored hash is of no known kind", a->user.username)
+                             : code;
+}
+
+/* While the password is at hand. That the pool is busy is no reason to refuse: the next sign-in upgrades. */
+static enum gw_code upgrade(struct gw_identity *i, struct attempt *a, struct gw_error *err)
+{
+    const struct gw_login *in = a->in;
+    a->new_hash[0] = '\0';
+    if (!gw_hasher_is_outdated(i->options.hasher, a->user.password_hash))
+        return GW_OK;
+    char hash[GW_PWHASH_LEN];
+    enum gw_code code =
+        gw_hasher_make(i->options.hasher, &in->address, in->password, in->gone, in->gone_ctx, hash, err);
+    if (code == GW_OK)
+        memcpy(a->new_hash, hash, sizeof(hash));
+    return code == GW_ELIMIT ? GW_OK : code;
+}
+
+static enum gw_code prove(struct gw_identity *i, struct attempt *a, struct gw_error *err)
+{
+    a->user = (struct gw_user_row){.active = false};
+    a->stale = false;
+    enum gw_code code = find_user(i->options.store, a->in->username, &a->user, err);
+    if (code != GW_OK && code != GW_ENOTFOUND)
+        return code;
+    GW_TRY(verify(i, a, err));
+    return upgrade(i, a, err);
+}
+
+/* ---- the session, inside the transaction ---- */
+
+struct census {
+    const struct gw_identity *identity;
+    struct gw_id_list live, over; /* oldest last use first */
+};
+
+static enum gw_code count_session(void *ctx, const struct gw_session_row *r, struct gw_error *err)
+{
+    struct census *s = ctx;
+    bool is_over = gw_session_is_over(s->identity, r, gw_last_seen_of(s->identity, r));
+    return gw_id_list_add(is_over ? &s->over : &s->live, &r->id, err);
+}
+
+static enum gw_code end_ids(struct gw_change *c, const struct gw_id_list *l, size_t count, struct gw_error *err)
+{
+    for (size_t n = 0; n < count; n++)
+        GW_TRY(gw_change_end_session(c, &l->ids[n], err));
+    return GW_OK;
+}
+
+static enum gw_code make_room_by(struct gw_change *c, struct census *s, const struct gw_uuid *user_id,
+                                 struct gw_error *err)
+{
+    const struct gw_settings *settings = c->identity->options.settings;
+    size_t limit = (size_t)settings->session_per_user;
+    GW_TRY(gw_store_session_each(c->identity->options.store, user_id, count_session, s, err));
+    GW_TRY(end_ids(c, &s->over, s->over.count, err));
+    if (s->live.count < limit)
+        return GW_OK;
+    if (settings->session_at_limit == GW_SESSION_DENY)
+        return gw_fail(err, GW_ECONFLICT, "the user has %zu sessions", s->live.count);
+    return end_ids(c, &s->live, s->live.count - limit + 1, err);
+}
+
+static enum gw_code make_room(struct gw_change *c, const struct gw_uuid *user_id, struct gw_error *err)
+{
+    struct census s = {.identity = c->identity};
+    enum gw_code code = make_room_by(c, &s, user_id, err);
+    gw_id_list_done(&s.live);
+    gw_id_list_done(&s.over);
+    return code;
+}
+
+/* Printable ASCII stays: what else a client claims to be must not reach a terminal or break a JSON string. */
+static void copy_user_agent(struct gw_str s, char dst[GW_USER_AGENT_MAX + 1])
+{
+    size_t len = s.len < GW_USER_AGENT_MAX ? s.len : GW_USER_AGENT_MAX;
+    for (size_t n = 0; n < len; n++)
+        dst[n] = s.ptr[n] >= ' ' && s.ptr[n] < 0x7f ? s.ptr[n] : '?';
+    dst[len] = '\0';
+}
+
+static enum gw_code fill_session(struct gw_identity *i, const struct attempt *a, struct gw_session_row *out,
+                                 struct gw_error *err)
+{
+    int64_t now_s = gw_clock_real_s(i->options.clock);
+    struct gw_session_row r = {.user_id = a->user.id, .created_s = now_s, .last_seen_s = now_s, .country = "unknown"};
+    r.expires_s = now_s + i->options.settings->session_absolute_ms / 1000;
+    GW_TRY(gw_uuid_v7(i->options.random, i->options.clock, &r.id, err));
+    gw_ip_format(&a->in->address, r.address);
+    copy_user_agent(a->in->user_agent, r.user_agent);
+    *out = r;
+    return GW_OK;
+}
+
+static enum gw_code sign_token(struct gw_identity *i, struct gw_signed_in *out, struct gw_error *err)
+{
+    const struct gw_settings *settings = i->options.settings;
+    int64_t now_s = out->session.created_s, end_s = now_s + settings->token_ttl_ms / 1000;
+    char sub[GW_UUID_LEN + 1];
+    struct gw_uuid jti;
+    gw_uuid_format(&out->user.id, sub);
+    GW_TRY(gw_uuid_v7(i->options.random, i->options.clock, &jti, err));
+    const struct gw_jwt_issue issue = {
+        .issuer = settings->token_issuer,
+        .audience = settings->token_audience,
+        .sub = gw_str(sub),
+        .role = gw_str(out->user.role),
+        .key_id = gw_str(i->key_id),
+        .sid = out->session.id,
+        .jti = jti,
+        .iat_s = now_s,
+        .exp_s = end_s < out->session.expires_s ? end_s : out->session.expires_s,
+    };
+    out->expires_in_s = issue.exp_s - now_s;
+    pthread_mutex_lock(&i->tokens);
+    enum gw_code code = gw_jwt_sign_access(i->signer, &issue, &out->token, err);
+    pthread_mutex_unlock(&i->tokens);
+    return code;
+}
+
+/* out->user becomes the row as it stands now: its role, not the one at the time of the proof, goes into the token. */
+static enum gw_code admit(struct gw_change *c, struct attempt *a, struct gw_signed_in *out, struct gw_error *err)
+{
+    struct gw_store *store = c->identity->options.store;
+    enum gw_code code = gw_store_user_get(store, &a->user.id, &out->user, err);
+    if (code == GW_ENOTFOUND || (code == GW_OK && !out->user.active))
+        return gw_fail(err, GW_EDENIED, "the user was disabled or deleted meanwhile");
+    GW_TRY(code);
+    a->stale = strcmp(out->user.password_hash, a->user.password_hash) != 0;
+    if (a->stale)
+        return gw_fail(err, GW_EDENIED, "the password was changed meanwhile");
+    if (a->new_hash[0] != '\0')
+        memcpy(out->user.password_hash, a->new_hash, sizeof(a->new_hash));
+    GW_TRY(make_room(c, &out->user.id, err));
+    GW_TRY(fill_session(c->identity, a, &out->session, err));
+    GW_TRY(sign_token(c->identity, out, err));
+    GW_TRY(gw_store_session_insert(store, &out->session, err));
+    out->user.last_login_s = out->session.created_s;
+    GW_TRY(gw_store_user_update(store, &out->user, err));
+    c->put_user = &out->user;
+    c->put_session = &out->session;
+    return GW_OK;
+}
+
+static enum gw_code sign_in(struct gw_identity *i, struct attempt *a, struct gw_signed_in *out, struct gw_error *err)
+{
+    struct gw_change c;
+    GW_TRY(prove(i, a, err));
+    GW_TRY(gw_change_begin(&c, i, err));
+    return gw_change_end(&c, admit(&c, a, out, err), err);
+}
+
+/* ---- the floor ---- */
+
+static void sleep_ms(int64_t ms)
+{
+    struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR)
+        continue;
+}
+
+static void wait_until(const struct gw_identity *i, int64_t mono_ms)
+{
+    int64_t ms = mono_ms - gw_clock_mono_ms(i->options.clock);
+    if (ms <= 0)
+        return;
+    if (i->options.wait_ms != NULL)
+        i->options.wait_ms(i->options.wait_ctx, ms);
+    else
+        sleep_ms(ms);
+}
+
+enum gw_code gw_login(struct gw_identity *i, const struct gw_login *in, struct gw_signed_in *out, struct gw_error *err)
+{
+    int64_t floor_ms = gw_clock_mono_ms(i->options.clock) + i->options.settings->login_floor_ms;
+    struct attempt a = {.in = in};
+    struct gw_signed_in result = {.expires_in_s = 0};
+    gw_buf_init(&result.token, TOKEN_MAX_BYTES);
+    enum gw_code code = GW_OK;
+    for (int tries = 0; tries < TRIES; tries++) {
+        code = sign_in(i, &a, &result, err);
+        if (code == GW_OK || !a.stale)
+            break;
+    }
+    if (code != GW_ELIMIT && code != GW_ETIMEOUT)
+        wait_until(i, floor_ms);
+    if (code == GW_OK)
+        *out = result;
+    else
+        gw_buf_done(&result.token);
+    return code;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The inside of a gw_identity, for the files of this room alone: what it holds, and how every change is made.
+ */
+#include "identity/identity.h"
+#include "token/jwt.h"
+#include <pthread.h>
+
+struct gw_identity {
+    struct gw_identity_options options;
+    char key_id[17];
+    pthread_mutex_t tokens; /* one thread at a time uses the two below */
+    struct gw_mac *signer;
+    struct gw_jwt_verifier *verifier;
+};
+
+/* A list of ids, as walks gather them: a callback of a walk may not call the store. */
+struct gw_id_list {
+    struct gw_uuid *ids;
+    size_t count, size;
+};
+GW_MUST_CHECK enum gw_code gw_id_list_add(struct gw_id_list *l, const struct gw_uuid *id, struct gw_error *err);
+void gw_id_list_done(struct gw_id_list *l);
+GW_DEFINE_AUTO_DONE(gw_id_list);
+
+/* A change: one transaction, and what the authority segment is told once that is on disk. The store is held until it has
+ * been told, so that the segment hears of changes in the order of their commits, also from the services of an older
+ * configuration that a call still uses. */
+struct gw_change {
+    struct gw_identity *identity;
+    struct gw_id_list ended;         /* sessions to drop */
+    const struct gw_uuid *drop_user; /* these three may be NULL, and are borrowed */
+    const struct gw_user_row *put_user;
+    const struct gw_session_row *put_session;
+};
+
+GW_MUST_CHECK enum gw_code gw_change_begin(struct gw_change *c, struct gw_identity *i, struct gw_error *err);
+/* Commits and tells the segment when code is GW_OK, rolls back otherwise; gives the code to pass on. What finds no slot in the
+ * segment is taken out of the store again: GW_EBACKEND. */
+GW_MUST_CHECK enum gw_code gw_change_end(struct gw_change *c, enum gw_code code, struct gw_error *err);
+
+/* Within a change: deletes sessions, and notes them for the segment. */
+GW_MUST_CHECK enum gw_code gw_change_end_session(struct gw_change *c, const struct gw_uuid *id, struct gw_error *err);
+/* All of the user's but keep (NULL: none kept). */
+GW_MUST_CHECK enum gw_code gw_change_end_sessions(struct gw_change *c, const struct gw_uuid *user_id,
+                                                  const struct gw_uuid *keep, struct gw_error *err);
+
+/* How the segment shows a row. */
+void gw_live_session_of(const struct gw_identity *i, const struct gw_session_row *r, struct gw_live_session *out);
+/* Into the segment, which must be there. GW_EBACKEND when it is full. */
+GW_MUST_CHECK enum gw_code gw_put_live_user(struct gw_identity *i, const struct gw_user_row *u, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_put_live_session(struct gw_identity *i, const struct gw_live_session *live,
+                                               struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_put_live_revocation(struct gw_identity *i, const struct gw_uuid *jti, int64_t expires_s,
+                                                  struct gw_error *err);
+/* The later of the row's time and the counter segment's. */
+int64_t gw_last_seen_of(const struct gw_identity *i, const struct gw_session_row *r);
+/* Past its absolute end, or idle for too long. */
+bool gw_session_is_over(const struct gw_identity *i, const struct gw_session_row *r, int64_t last_seen_s);
+
+/* Checks new_password by the rules for u and hashes it into dst (GW_PWHASH_LEN). */
+GW_MUST_CHECK enum gw_code gw_user_hash_password(struct gw_identity *i, const struct gw_user_row *u,
+                                                 struct gw_str new_password, const struct gw_ip *address, char *dst,
+                                                 struct gw_error *err);
