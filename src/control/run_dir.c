@@ -41,29 +41,22 @@ static enum gw_code name_in_shm(const char *real_home, uid_t owner, char *dst, s
 
 enum gw_code gw_run_dir_name(const struct gw_settings *s, const char *home, char *dst, struct gw_error *err)
 {
+    gw_auto(gw_buf) struct gw_buf name = {0};
     struct stat st;
-    char *real_home;
-    enum gw_code code;
 
-    if (s->run_dir.len > 0 && s->run_dir.ptr[0] == '/')
+    if (s->run_dir.len > 0)
         return take_name(s->run_dir, dst, err);
-    real_home = realpath(home, NULL);
+    char *real_home = realpath(home, NULL);
     if (real_home == NULL)
         return gw_fail(err, errno == ENOENT ? GW_ENOTFOUND : GW_EBACKEND,
                        "home directory `%s`: %s; make one with `aaiti init --home %s`", home, strerror(errno), home);
-    if (s->run_dir.len == 0 && access(SHM, W_OK | X_OK) == 0 && stat(real_home, &st) == 0) {
-        code = name_in_shm(real_home, st.st_uid, dst, err);
-    } else {
-        gw_auto(gw_buf) struct gw_buf name = {0};
-        gw_buf_init(&name, 8192);
-        gw_buf_addf(&name, "%s/", real_home);
-        gw_buf_add(&name, s->run_dir.len > 0 ? s->run_dir : GW_STR("run"));
-        code = gw_buf_check(&name, err);
-        if (code == GW_OK)
-            code = take_name(gw_buf_str(&name), dst, err);
-    }
+    gw_buf_init(&name, 8192);
+    gw_buf_addf(&name, "%s/run", real_home);
+    enum gw_code code = access(SHM, W_OK | X_OK) == 0 && stat(real_home, &st) == 0
+                            ? name_in_shm(real_home, st.st_uid, dst, err)
+                            : take_name(gw_buf_str(&name), dst, err);
     free(real_home);
-    return code;
+    return code != GW_OK ? code : gw_buf_check(&name, err);
 }
 
 enum gw_code gw_run_dir_make(const char *dir, uid_t owner, gid_t group, struct gw_error *err)
