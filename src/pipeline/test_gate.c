@@ -369,8 +369,6 @@ static void test_what_the_segment_cannot_tell_is_503(void **state)
 {
     (void)state;
     const char *token = bearer(VIEWER);
-    char path[128];
-    snprintf(path, sizeof(path), "%s/authority", rig.dir);
     /* A successor with other sizes retires the old file and has loaded nothing yet. */
     gw_shared_close(rig.writer);
     const struct gw_shared_sizes sizes = {.sessions = 8, .users = 8, .revocations = 8};
