@@ -22,10 +22,32 @@ enum gw_code gw_ip_parse(struct gw_str text, struct gw_ip *out)
     return GW_OK;
 }
 
+static char *format_octet(uint8_t n, char *at)
+{
+    if (n >= 100)
+        *at++ = (char)('0' + n / 100);
+    if (n >= 10)
+        *at++ = (char)('0' + n / 10 % 10);
+    *at++ = (char)('0' + n % 10);
+    return at;
+}
+
+/* Once a request: inet_ntop goes through printf, which takes longer than a look-up of the session. */
+static void format_v4(const uint8_t octets[4], char *dst)
+{
+    for (int i = 0; i < 4; i++) {
+        dst = format_octet(octets[i], dst);
+        *dst++ = i < 3 ? '.' : '\0';
+    }
+}
+
 void gw_ip_format(const struct gw_ip *ip, char *dst)
 {
-    const char *text = gw_ip_is_v4(ip) ? inet_ntop(AF_INET, ip->b + sizeof v4_prefix, dst, GW_IP_LEN + 1)
-                                       : inet_ntop(AF_INET6, ip->b, dst, GW_IP_LEN + 1);
+    if (gw_ip_is_v4(ip)) {
+        format_v4(ip->b + sizeof v4_prefix, dst);
+        return;
+    }
+    const char *text = inet_ntop(AF_INET6, ip->b, dst, GW_IP_LEN + 1);
     assert(text != NULL);
 }
 
