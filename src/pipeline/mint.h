@@ -2,7 +2,7 @@
 #pragma once
 /*
  * What the gateway shows the backend in a user's place: a token minted for this user, or a fixed credential. Minted tokens
- * are kept in a small direct-mapped table, so that a busy user costs one signature per three quarters of a token's life.
+ * are kept in a small table, so that a busy user costs one signature per three quarters of a token's life.
  * One thread.
  */
 #include "crypto/mac.h"
