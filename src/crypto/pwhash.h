@@ -20,7 +20,8 @@ struct gw_pwhash_params {
 GW_MUST_CHECK enum gw_code gw_pwhash_make(struct gw_str password, const struct gw_pwhash_params *params,
                                           const struct gw_random *r, char *dst, struct gw_error *err);
 /* GW_OK: the password is right. GW_EDENIED: it is wrong. GW_EPARSE: a hash of no kind we know, or whose cost is beyond
- * sense (Argon2 memory above 1 GiB or 64 passes, bcrypt above 15), which would let a database row freeze the pool. */
+ * sense (Argon2 memory above 1 GiB, 64 passes or 16 lanes, bcrypt above 15), which would let a database row freeze the pool. A
+ * password with a NUL byte is wrong for any bcrypt hash: crypt would look no further than it. */
 GW_MUST_CHECK enum gw_code gw_pwhash_verify(const char *hash, struct gw_str password, struct gw_error *err);
 /* Not Argon2id, or of lower cost than params. */
 bool gw_pwhash_is_outdated(const char *hash, const struct gw_pwhash_params *params);

@@ -45,6 +45,8 @@ struct gw_jwt_profile {
 #define GW_JWT_NEED_SESSION 2u /* sid, jti, sub and iat must be present and well-formed */
 
 struct gw_jwt_verifier;
+/* GW_EINVAL: a key shorter than GW_SECRET_MIN_BYTES, a profile without issuer or audience, times out of range, or a key id that
+ * is needed and not named. The header may hold alg, typ and kid, nothing else. */
 GW_MUST_CHECK enum gw_code gw_jwt_verifier_new(const struct gw_secret *key, const struct gw_jwt_profile *profile,
                                                struct gw_jwt_verifier **out, struct gw_error *err);
 void gw_jwt_verifier_free(struct gw_jwt_verifier *v);
