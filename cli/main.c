@@ -4,6 +4,13 @@
 #include <stdlib.h>
 
 static const struct gw_command commands[] = {
+    {.name = "control",
+     .run = cmd_control,
+     .arguments = "",
+     .min_args = 0,
+     .max_args = 0,
+     .summary = "Run the control plane in the foreground",
+     .help = "`aaiti serve` starts it as the right user. TERM ends it, HUP makes it reload its configuration."},
     {.name = "completion",
      .run = cmd_completion,
      .arguments = "bash",
