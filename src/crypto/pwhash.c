@@ -136,7 +136,8 @@ static enum gw_code verify_bcrypt(const char *hash, struct gw_str password, stru
         return gw_fail(err, GW_ENOMEM, "no memory to check a password in");
     char phrase[BCRYPT_MAX_BYTES + 1] = "";
     bool fits = gw_str_copy(gw_str_sub(password, 0, BCRYPT_MAX_BYTES), phrase, sizeof(phrase));
-    const char *got = fits ? crypt_r(phrase, hash, state) : NULL;
+    /* Not crypt_r: clang's sanitizers intercept it for glibc's struct, which is not libxcrypt's, and crash. */
+    const char *got = fits ? crypt_rn(phrase, hash, state, (int)sizeof(*state)) : NULL;
     bool hashed = got != NULL && got[0] != '*'; /* "*0": a setting that libxcrypt refuses */
     bool right = hashed && gw_bytes_eq(got, strlen(got), hash, BCRYPT_LEN);
     gw_wipe(phrase, sizeof(phrase));
