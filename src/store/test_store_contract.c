@@ -449,6 +449,7 @@ static void a_transaction_is_all_or_nothing(void **state)
         add_session(f, 5, 1, 20);
         assert_int_equal(gw_store_user_by_name(f->store, GW_STR("alice"), &u, &f->err), GW_OK);
         assert_int_equal(gw_store_end(f->store, cases[i].end_with, &f->err), cases[i].end_with);
+        assert_int_equal(gw_store_user_by_name(f->store, GW_STR("alice"), &u, &f->err), cases[i].found);
         reopen(f);
         assert_int_equal(gw_store_user_by_name(f->store, GW_STR("alice"), &u, &f->err), cases[i].found);
     }
