@@ -19,7 +19,8 @@
     }                                               \
     struct gw_semicolon_
 
-#define gw_auto(name) __attribute__((cleanup(name##_auto_)))
+/* unused: some are only held until the scope ends. */
+#define gw_auto(name) __attribute__((cleanup(name##_auto_), unused))
 
 /* Hands a scoped pointer over: yields it and leaves NULL behind. */
 #define gw_take(pp)                         \
