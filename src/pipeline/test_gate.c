@@ -615,6 +615,25 @@ static void test_a_new_bundle_takes_effect_and_old_requests_keep_theirs(void **s
     assert_int_equal(rig.decision.credential.len, 0);
 }
 
+static const char other_claims[] = "upstream:\n"
+                                   "  url: http://127.0.0.1:5000\n"
+                                   "  credential: {mint: hs256, key_file: k, claims: {who: {literal: everybody}}}\n"
+                                   "roles: {trader: {permissions: ['x:read']}}\n"
+                                   "routes: [{match: 'GET /api/bots', access: signed-in}]\n";
+
+static void test_a_kept_token_ends_with_its_bundle(void **state)
+{
+    (void)state;
+    assert_passed(ASK("GET", "/api/bots", bearer(TRADER)));
+    gw_rig_publish(&rig, SECOND_HASH, NULL, other_claims);
+    load_and_install();
+    const struct gw_decision *d = ASK("GET", "/api/bots", bearer(TRADER));
+    assert_passed(d);
+    gw_auto_json json_t *claims = claims_of(d->credential);
+    assert_string_equal(json_string_value(json_object_get(claims, "who")), "everybody");
+    assert_null(json_object_get(claims, "userId"));
+}
+
 static void test_bad_bundles_are_refused(void **state)
 {
     (void)state;
@@ -719,6 +738,8 @@ static void test_without_memory_the_answer_is_no(void **state)
         passed = d.action == GW_PASS;
         if (!passed)
             assert_int_equal(d.reason, GW_REASON_INTERNAL);
+        else /* nothing is left out for want of room */
+            assert_true(d.credential.len > 0 && d.user.len > 0 && d.cookie.len > 0 && d.client_address.len > 0);
         gw_request_done(rig.gate, r);
     }
     assert_true(passed);
@@ -758,6 +779,7 @@ int main(void)
         CASE(test_control_gets_the_clients_own_credential),
         CASE(test_the_client_is_the_rightmost_untrusted_hop),
         CASE(test_a_new_bundle_takes_effect_and_old_requests_keep_theirs),
+        CASE(test_a_kept_token_ends_with_its_bundle),
         CASE(test_bad_bundles_are_refused),
         CASE(test_health_and_landing_page),
         CASE(test_before_control_everything_is_503),
