@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The calls over a whole application in a home of its own: real store, real segment, real hashing. */
-#include "base/file.h"
 #include "control/dispatch.h"
+#include "control/test_home.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,95 +15,32 @@
 #define PASSWORD "Correct-Horse-7"
 #define NEW_PASSWORD "Battery-Staple-8"
 
-#define POLICY_HEAD                                              \
-    "upstream:\n"                                                \
-    "  url: http://127.0.0.1:9\n"                                \
-    "  credential:\n"                                            \
-    "    mint: hs256\n"                                          \
-    "    key_file: upstream.key\n"                               \
-    "    claims: { userId: upstream_id }\n"                      \
-    "auth:\n"                                                    \
-    "  login: POST /api/auth/login\n"                            \
-    "  refresh: POST /api/auth/refresh\n"                        \
-    "  logout: POST /api/auth/logout\n"                          \
-    "  profile: GET /api/auth/profile\n"                         \
-    "  register: POST /api/auth/register\n"                      \
-    "roles:\n"                                                   \
-    "  admin: { permissions: [\"*\"] }\n"                        \
-    "  trader: { permissions: [\"bots:read\"] }\n"               \
-    "  only-users-read: { permissions: [\"users:read\"] }\n"     \
-    "  only-users-write: { permissions: [\"users:write\"] }\n"   \
-    "  only-users-delete: { permissions: [\"users:delete\"] }\n" \
-    "  only-system-read: { permissions: [\"system:read\"] }\n"   \
-    "  only-system-write: { permissions: [\"system:write\"] }\n" \
-    "routes:\n"                                                  \
-    "  - { match: GET /api/bots, permission: \"bots:read\" }\n"
-
-static char home[64];
+static struct gw_test_home home;
 static struct gw_app *app;
-static struct gw_fake_clock now;
 
-/* ---- the place ---- */
-
-static void put(const char *name, const char *text)
+/* The policy with more routes. */
+static void put_routes(const char *more)
 {
-    char path[128];
+    char text[4096];
 
-    (void)snprintf(path, sizeof path, "%s/%s", home, name);
-    (void)unlink(path);
-    assert_int_equal(gw_file_create(path, 0600, gw_str(text), NULL), GW_OK);
-}
-
-static void put_settings(const char *more)
-{
-    char text[512];
-
-    (void)snprintf(text, sizeof text, "login:\n  floor: 0ms\nrun_dir: %s/run\n%s", home, more);
-    put("gateway.yaml", text);
-}
-
-static const char *no_env(const char *name)
-{
-    (void)name;
-    return NULL;
-}
-
-static void open_app(void)
-{
-    gw_auto(gw_faults) struct gw_faults *f = NULL;
-    struct gw_error err = {0};
-    const struct gw_app_options o = {home, GW_APP_CONTROL, no_env, &now.clock, gw_system_random()};
-
-    assert_int_equal(gw_faults_new(&f, &err), GW_OK);
-    if (gw_app_open(&o, f, &app, &err) != GW_OK)
-        fail_msg("%s; %s", err.msg, gw_faults_count(f) > 0 ? gw_faults_get(f, 0)->message : "no fault");
+    (void)snprintf(text, sizeof text, "%s%s", gw_test_policy, more);
+    gw_test_home_put(&home, "policy.yaml", text);
 }
 
 static int set_up(void **state)
 {
     (void)state;
-    strcpy(home, "/tmp/test_dispatch.XXXXXX");
-    assert_non_null(mkdtemp(home));
-    char path[128];
-    (void)snprintf(path, sizeof path, "%s/keys", home);
-    assert_int_equal(mkdir(path, 0700), 0);
-    put("keys/token.key", "kJ8s-2mQx7Vd_0aLwZ4pTn9cYb1rEoGh\n");
-    put("upstream.key", "Zq3_wX9vB-7nM1sK5dF8gH2jL6pO0iUy\n");
-    put_settings("");
-    put("policy.yaml", POLICY_HEAD);
-    gw_fake_clock_init(&now, 1800000000000);
-    open_app();
+    gw_test_home_make(&home);
+    app = gw_test_home_open(&home);
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    char command[128];
-
     (void)state;
     gw_app_close(app);
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", home);
-    return system(command);
+    gw_test_home_remove(&home);
+    return 0;
 }
 
 /* ---- calls ---- */
@@ -403,7 +340,7 @@ static void registration_is_off_until_it_is_switched_on_and_takes_no_role(void *
 
     (void)state;
     assert_status(403, call(anonymous, "POST", "/api/auth/register", eve));
-    put_settings("register:\n  enabled: true\n");
+    gw_test_home_settings(&home, "register:\n  enabled: true\n");
     assert_status(200, call(operator, "POST", "/aaiti/v1/policy/reload", ""));
     assert_status(400, call(anonymous, "POST", "/api/auth/register",
                             "{\"username\":\"eve\",\"email\":\"e@x.org\",\"password\":\"" PASSWORD
@@ -545,8 +482,7 @@ static void a_good_policy_comes_into_force_and_a_bad_one_changes_nothing(void **
     struct who tina = sign_in("tina");
     assert_int_equal(gw_shared_get_bundle(gw_app_shared(app), &before), GW_OK);
 
-    put("policy.yaml",
-        POLICY_HEAD "  - { match: GET /api/x, permision: \"bots:read\" }\n  - { match: FETCH /y, access: public }\n");
+    put_routes("  - { match: GET /api/x, permision: \"bots:read\" }\n  - { match: FETCH /y, access: public }\n");
     assert_status(422, call(operator, "POST", "/aaiti/v1/policy/reload", ""));
     const json_t *faults = json_object_get(last.body, "faults");
     assert_true(json_array_size(faults) >= 2);
@@ -556,15 +492,15 @@ static void a_good_policy_comes_into_force_and_a_bad_one_changes_nothing(void **
     assert_int_equal(after.generation, before.generation);
     assert_status(403, call(tina, "GET", "/aaiti/v1/status", ""));
 
-    put("policy.yaml", POLICY_HEAD);
-    put_settings("sessions: many\n");
+    gw_test_home_put(&home, "policy.yaml", gw_test_policy);
+    gw_test_home_settings(&home, "sessions: many\n");
     assert_status(422, call(operator, "POST", "/aaiti/v1/policy/reload", ""));
-    put_settings("");
-    put("upstream.key", "kJ8s-2mQx7Vd_0aLwZ4pTn9cYb1rEoGh\n"); /* the token key */
+    gw_test_home_settings(&home, "");
+    gw_test_home_put(&home, "upstream.key", "kJ8s-2mQx7Vd_0aLwZ4pTn9cYb1rEoGh\n"); /* the token key */
     assert_status(422, call(operator, "POST", "/aaiti/v1/policy/reload", ""));
-    put("upstream.key", "Zq3_wX9vB-7nM1sK5dF8gH2jL6pO0iUy\n");
+    gw_test_home_put(&home, "upstream.key", "Zq3_wX9vB-7nM1sK5dF8gH2jL6pO0iUy\n");
 
-    put("policy.yaml", POLICY_HEAD "  - { match: GET /api/x, access: public }\n");
+    put_routes("  - { match: GET /api/x, access: public }\n");
     assert_status(200, call(operator, "POST", "/aaiti/v1/policy/reload", ""));
     assert_int_equal(json_integer_value(json_object_get(last.body, "generation")), before.generation + 1);
     assert_status(200, call(tina, "GET", "/api/auth/profile", "")); /* sessions go on */
@@ -577,7 +513,7 @@ static void users_and_sessions_outlive_a_restart(void **state)
     struct who tina = sign_in("tina"), gone = sign_in("tina");
     assert_status(200, call(gone, "POST", "/api/auth/logout", ""));
     gw_app_close(app);
-    open_app();
+    app = gw_test_home_open(&home);
     assert_status(200, call(tina, "GET", "/api/auth/profile", ""));
     assert_status(401, call(gone, "GET", "/api/auth/profile", ""));
 }
@@ -586,7 +522,7 @@ static void a_second_holder_of_the_home_is_refused(void **state)
 {
     gw_auto(gw_faults) struct gw_faults *f = NULL;
     struct gw_app *second = NULL;
-    const struct gw_app_options o = {home, GW_APP_OFFLINE, no_env, &now.clock, gw_system_random()};
+    const struct gw_app_options o = {home.path, GW_APP_OFFLINE, gw_test_no_env, &home.clock.clock, gw_system_random()};
 
     (void)state;
     assert_int_equal(gw_faults_new(&f, NULL), GW_OK);
