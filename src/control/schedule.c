@@ -35,10 +35,11 @@ static enum gw_code clean_up(struct gw_app *a, struct gw_error *err)
     return code;
 }
 
+enum { TASK_BEAT, TASK_LAST_SEEN, TASK_CLEAN_UP };
 static const struct gw_task tasks[] = {
-    {"beat", 1000, beat},
-    {"last-seen", 60 * 1000, save_last_seen},
-    {"clean-up", 3600 * 1000, clean_up},
+    [TASK_BEAT] = {"beat", 1000, beat},
+    [TASK_LAST_SEEN] = {"last-seen", 60 * 1000, save_last_seen},
+    [TASK_CLEAN_UP] = {"clean-up", 3600 * 1000, clean_up},
 };
 
 void gw_agenda_init(struct gw_agenda *g, const struct gw_task *table, size_t count, int64_t now_ms)
@@ -49,17 +50,23 @@ void gw_agenda_init(struct gw_agenda *g, const struct gw_task *table, size_t cou
         g->due_ms[i] = now_ms + table[i].every_ms;
 }
 
+static void run_one(const struct gw_task *t, struct gw_app *a)
+{
+    struct gw_error err = {0};
+    enum gw_code code = t->run(a, &err);
+
+    if (code != GW_OK)
+        gw_log(GW_LOG_ERROR, "schedule", {"task", gw_str(t->name)}, {"code", gw_str(gw_code_name(code))},
+               {"error", gw_str(err.msg)});
+}
+
 void gw_agenda_run(struct gw_agenda *g, struct gw_app *a, int64_t now_ms)
 {
     for (size_t i = 0; i < g->count; i++) {
-        struct gw_error err = {0};
         if (now_ms < g->due_ms[i])
             continue;
         g->due_ms[i] = now_ms + g->tasks[i].every_ms;
-        enum gw_code code = g->tasks[i].run(a, &err);
-        if (code != GW_OK)
-            gw_log(GW_LOG_ERROR, "schedule", {"task", gw_str(g->tasks[i].name)}, {"code", gw_str(gw_code_name(code))},
-                   {"error", gw_str(err.msg)});
+        run_one(&g->tasks[i], a);
     }
 }
 
@@ -128,6 +135,8 @@ void gw_schedule_stop(struct gw_schedule *s)
     pthread_cond_signal(&s->wake);
     pthread_mutex_unlock(&s->lock);
     (void)pthread_join(s->thread, NULL);
+    /* The segments may not outlive us: the machine may be going down. */
+    run_one(&tasks[TASK_LAST_SEEN], s->app);
     pthread_cond_destroy(&s->wake);
     pthread_mutex_destroy(&s->lock);
     free(s);

@@ -2,8 +2,10 @@
 /* The calls over a whole application in a home of its own: real store, real segment, real hashing. */
 #include "control/dispatch.h"
 #include "control/test_home.h"
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -506,6 +508,56 @@ static void a_good_policy_comes_into_force_and_a_bad_one_changes_nothing(void **
     assert_status(200, call(tina, "GET", "/api/auth/profile", "")); /* sessions go on */
 }
 
+struct reader {
+    pthread_t thread;
+    const char *token;
+    atomic_bool *stop;
+    unsigned calls, wrong;
+};
+
+static void *read_profile(void *arg)
+{
+    struct reader *r = arg;
+    struct gw_call c = {.kind = GW_CALLER_CLIENT,
+                        .method = GW_STR("GET"),
+                        .path = GW_STR("/api/auth/profile"),
+                        .token = gw_str(r->token)};
+
+    while (!atomic_load(r->stop)) {
+        struct gw_reply reply;
+        gw_dispatch(app, &c, &reply);
+        r->calls++;
+        r->wrong += reply.status != 200;
+        gw_reply_done(&reply);
+    }
+    return NULL;
+}
+
+static void calls_go_on_while_the_configuration_is_replaced(void **state)
+{
+    enum { READERS = 3, RELOADS = 20 };
+    struct reader readers[READERS] = {0};
+    atomic_bool stop = false;
+
+    (void)state;
+    add_user("tina", "trader");
+    struct who tina = sign_in("tina");
+    for (int i = 0; i < READERS; i++) {
+        readers[i] = (struct reader){.token = tina.token, .stop = &stop};
+        assert_int_equal(pthread_create(&readers[i].thread, NULL, read_profile, &readers[i]), 0);
+    }
+    for (int i = 0; i < RELOADS; i++) {
+        put_routes(i % 2 == 0 ? "  - { match: GET /api/x, access: public }\n" : "");
+        assert_status(200, call(operator, "POST", "/aaiti/v1/policy/reload", ""));
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < READERS; i++) {
+        assert_int_equal(pthread_join(readers[i].thread, NULL), 0);
+        assert_true(readers[i].calls > 0);
+        assert_int_equal(readers[i].wrong, 0);
+    }
+}
+
 static void users_and_sessions_outlive_a_restart(void **state)
 {
     (void)state;
@@ -558,6 +610,7 @@ int main(void)
         TEST(a_password_is_changed_reset_and_set),
         TEST(a_revoked_token_is_dead),
         TEST(a_good_policy_comes_into_force_and_a_bad_one_changes_nothing),
+        TEST(calls_go_on_while_the_configuration_is_replaced),
         TEST(users_and_sessions_outlive_a_restart),
         TEST(a_second_holder_of_the_home_is_refused),
     };
