@@ -361,3 +361,44 @@ void gw_cli_complete_bash(const struct gw_command *table, size_t count, FILE *ou
           "complete -o default -F _aaiti aaiti\n",
           out);
 }
+
+static void print_troff(const char *text, FILE *out)
+{
+    for (const char *p = text; *p != '\0'; p++) {
+        if (*p == '\\' || *p == '-')
+            fputc('\\', out);
+        fputc(*p, out);
+    }
+}
+
+static void print_troff_options(const struct gw_cli_option *options, size_t count, FILE *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        fputs(".TP\n.B ", out);
+        print_troff(options[i].name, out);
+        fprintf(out, "%s%s\n", options[i].value != NULL ? " " : "", options[i].value != NULL ? options[i].value : "");
+        print_troff(options[i].help, out);
+        fputs(".\n", out);
+    }
+}
+
+void gw_cli_manual(const struct gw_command *table, size_t count, FILE *out)
+{
+    fputs(".TH AAITI 1 \"\" \"aaiti " AAITI_VERSION
+          "\"\n.SH NAME\naaiti \\- security gateway in front of a trading API\n"
+          ".SH SYNOPSIS\n.B aaiti\n[\\-\\-home DIR] COMMAND [OPTION...] [ARGUMENT...]\n.SH OPTIONS\n",
+          out);
+    print_troff_options(globals, GLOBAL_COUNT, out);
+    fputs(".SH COMMANDS\n", out);
+    for (size_t i = 0; i < count; i++) {
+        fprintf(out, ".SS %s %s\n", table[i].name, table[i].arguments);
+        print_troff(table[i].summary, out);
+        fputs(".\n", out);
+        if (table[i].help != NULL)
+            fputs(".PP\n", out);
+        print_troff(table[i].help != NULL ? table[i].help : "", out);
+        fputs(table[i].help != NULL ? "\n" : "", out);
+        print_troff_options(table[i].options, option_count(&table[i]), out);
+    }
+    fputs(".SH EXIT STATUS\n0 yes or done, 1 no or refused, 2 usage, 3 could not tell.\n", out);
+}

@@ -59,3 +59,5 @@ int gw_cli_fail_error(struct gw_cli *cli, const struct gw_error *err);
 int gw_cli_main(struct gw_cli *cli, const struct gw_command *table, size_t count, int argc, char **argv);
 /* A completion script for bash, from the table. */
 void gw_cli_complete_bash(const struct gw_command *table, size_t count, FILE *out);
+/* The manual page, troff with man macros, from the table. */
+void gw_cli_manual(const struct gw_command *table, size_t count, FILE *out);

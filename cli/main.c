@@ -2,31 +2,155 @@
 /* The command table of `aaiti`. A new command is a row here and a cmd_*.c. */
 #include "commands.h"
 #include <stdlib.h>
+#include <string.h>
 
+/* For rows that take no words, one, or two. */
+#define NO_ARGUMENTS .arguments = "", .min_args = 0, .max_args = 0
+#define ONE_ARGUMENT(name_) .arguments = (name_), .min_args = 1, .max_args = 1
+#define TWO_ARGUMENTS(names_) .arguments = (names_), .min_args = 2, .max_args = 2
+#define OPTIONAL_ARGUMENT(name_) .arguments = "[" name_ "]", .min_args = 0, .max_args = 1
+
+#define PASSWORD_STDIN                                                                                     \
+    {                                                                                                      \
+        "--password-stdin", NULL, "Read the password from standard input, one line, not from the terminal" \
+    }
+
+/* In the order of --help. A name of two words groups with its neighbours of the same first word. */
 static const struct gw_command commands[] = {
+    {.name = "init",
+     .run = cmd_init,
+     NO_ARGUMENTS,
+     .summary = "Make what the home directory lacks: settings, policy, keys, a TLS certificate",
+     .help =
+         "What is there is kept as it is, so init may be run again at any time. The certificate is for development:\n"
+         "self-signed, for localhost. The secret in keys/upstream.key must be the one the backend verifies tokens with.",
+     .options = {{"--upstream", "URL", "The backend (default http://127.0.0.1:5000)"},
+                 {"--upstream-secret-file", "FILE", "Copy the backend's secret from here; otherwise one is made"},
+                 {"--port", "PORT", "Port to listen on, on 127.0.0.1 (default 8443)"},
+                 {"--demo", NULL, "Also add three users to try it with; their passwords are shown once"}}},
     {.name = "control",
      .run = cmd_control,
-     .arguments = "",
-     .min_args = 0,
-     .max_args = 0,
-     .summary = "Run the control plane in the foreground",
-     .help = "`aaiti serve` starts it as the right user. TERM ends it, HUP makes it reload its configuration."},
+     NO_ARGUMENTS,
+     .summary = "Run the control plane alone, in the foreground; `aaiti serve` does it for you",
+     .help = "SIGHUP reads settings and policy again, SIGTERM and SIGINT end it."},
+    {.name = "health",
+     .run = cmd_health,
+     NO_ARGUMENTS,
+     .summary = "Tell whether the gateway of this home directory is serving",
+     .help =
+         "Exit status 0: it is; 1: the data plane or control is down; 3: could not tell. Fit for a container's check."},
+    {.name = "user add",
+     .run = cmd_user_add,
+     ONE_ARGUMENT("NAME"),
+     .summary = "Add a user; asks for the password",
+     .options = {{"--role", "ROLE", "One of the policy's roles (needed)"},
+                 {"--email", "ADDRESS", "May be used to sign in, too"},
+                 {"--upstream-id", "ID", "The user's id at the backend; without it the backend is out of reach"},
+                 PASSWORD_STDIN,
+                 {"--no-password", NULL, "Add the user without one; see `user passwd --reset-code`"}}},
+    {.name = "user list", .run = cmd_user_list, NO_ARGUMENTS, .summary = "List all users"},
+    {.name = "user set",
+     .run = cmd_user_set,
+     ONE_ARGUMENT("NAME"),
+     .summary = "Change what is given of a user",
+     .help = "NAME is a user name, e-mail address or id. A change counts from the next request on.",
+     .options = {{"--role", "ROLE", "One of the policy's roles"},
+                 {"--email", "ADDRESS", "E-mail address; empty for none"},
+                 {"--upstream-id", "ID", "The user's id at the backend; empty for none"}}},
+    {.name = "user set-role",
+     .run = cmd_user_set_role,
+     TWO_ARGUMENTS("NAME ROLE"),
+     .summary = "Give a user another role",
+     .help = "Counts from the next request on. The last active admin keeps the role."},
+    {.name = "user enable",
+     .run = cmd_user_enable,
+     ONE_ARGUMENT("NAME"),
+     .summary = "Let a disabled user sign in again"},
+    {.name = "user disable",
+     .run = cmd_user_disable,
+     ONE_ARGUMENT("NAME"),
+     .summary = "Shut a user out and end all its sessions at once"},
+    {.name = "user delete",
+     .run = cmd_user_delete,
+     ONE_ARGUMENT("NAME"),
+     .summary = "Delete a user and end all its sessions"},
+    {.name = "user passwd",
+     .run = cmd_user_passwd,
+     ONE_ARGUMENT("NAME"),
+     .summary = "Set a user's password, or make a one-time code with which the user sets it",
+     .options = {PASSWORD_STDIN, {"--reset-code", NULL, "Print a one-time code for POST /aaiti/v1/password/reset"}}},
+    {.name = "user import",
+     .run = cmd_user_import,
+     NO_ARGUMENTS,
+     .summary = "Take over the users of a backend",
+     .help =
+         "Users come with their bcrypt hashes, which are replaced at their next sign-in, and with their ids there. Users\n"
+         "who are here already are kept as they are. The file is only read, and may be in use.",
+     .options = {{"--from-aaiti", "FILE.db", "The SQLite database of an A.A.I.T.I backend"}}},
+    {.name = "session list",
+     .run = cmd_session_list,
+     OPTIONAL_ARGUMENT("USER"),
+     .summary = "List the live sessions, of all users or of one"},
+    {.name = "session end",
+     .run = cmd_session_end,
+     OPTIONAL_ARGUMENT("ID"),
+     .summary = "End a session at once, or all of a user's",
+     .options = {{"--user", "NAME", "End all sessions of this user"}}},
+    {.name = "token inspect",
+     .run = cmd_token_inspect,
+     NO_ARGUMENTS,
+     .summary = "Show what a token, read from standard input, says, and whether it is good",
+     .help = "Exit status 0: its signature and claims are good; 1: they are not; 3: there is no key here to tell by.\n"
+             "Whether its session still lives, only the gateway knows."},
+    {.name = "config check",
+     .run = cmd_config_check,
+     NO_ARGUMENTS,
+     .summary = "Find every fault of settings, policy and keys"},
+    {.name = "config show", .run = cmd_config_show, NO_ARGUMENTS, .summary = "Print every setting as it is in force"},
+    {.name = "policy list",
+     .run = cmd_policy_list,
+     NO_ARGUMENTS,
+     .summary = "Print the routes of the policy and what each asks for"},
+    {.name = "policy check",
+     .run = cmd_policy_check,
+     OPTIONAL_ARGUMENT("FILE"),
+     .summary = "Find every fault of the policy, or of another file"},
+    {.name = "policy reload",
+     .run = cmd_policy_reload,
+     NO_ARGUMENTS,
+     .summary = "Put the changed settings and policy in force without dropping a request",
+     .help =
+         "A file with faults changes nothing; all its faults are listed. What nginx itself is told (listen, tls, workers,\n"
+         "upstream.url) takes a restart of `aaiti serve`."},
+    {.name = "explain",
+     .run = cmd_explain,
+     TWO_ARGUMENTS("METHOD PATH"),
+     .summary = "Tell what each stage would say to a request, and why",
+     .help = "Exit status 0: it would pass; 1: it would be refused.",
+     .options = {{"--as", "USER|ROLE", "Who asks; nobody, when not given"}}},
     {.name = "completion",
      .run = cmd_completion,
-     .arguments = "bash",
-     .min_args = 1,
-     .max_args = 1,
-     .summary = "Print a completion script for the shell",
+     ONE_ARGUMENT("SHELL"),
+     .summary = "Print a completion script; SHELL is bash",
      .help = "source <(aaiti completion bash)"},
+    {.name = "manual", .run = cmd_manual, NO_ARGUMENTS, .summary = "Print the manual page (for `man -l -`)"},
 };
 static const size_t command_count = sizeof commands / sizeof commands[0];
 
 int cmd_completion(struct gw_cli *cli, int argc, char **argv)
 {
     (void)argc;
-    if (argv[1][0] != 'b')
+    if (strcmp(argv[1], "bash") != 0)
         return gw_cli_fail(cli, GW_EXIT_USAGE, "only bash is known, not `%s`", argv[1]);
     gw_cli_complete_bash(commands, command_count, cli->out);
+    return GW_EXIT_YES;
+}
+
+int cmd_manual(struct gw_cli *cli, int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    gw_cli_manual(commands, command_count, cli->out);
     return GW_EXIT_YES;
 }
 

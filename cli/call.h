@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Management calls as commands make them: what goes wrong is said on the terminal, once, here. The connection is opened by the
+ * first call and ends with the program.
+ */
+#include "base/buf.h"
+#include "base/json.h"
+#include "command.h"
+#include "config/fault.h"
+
+/* As root, becomes the owner of the home directory for good: root has no business in files that another user may exchange. 0, or an exit
+ * status with the reason printed. Calls do it by themselves. */
+int cli_become_owner(struct gw_cli *cli);
+
+/* Makes a call (control/client.h). Takes body over. 0 with the answer's body in *out (NULL when it has none; caller json_decrefs; out
+ * may be NULL), or an exit status with the reason printed. */
+int cli_call(struct gw_cli *cli, const char *method, const char *target, json_t *body, json_t **out);
+/* The same, silent about a refusal: *out_status tells it, and *out holds its body. For commands that go on. */
+int cli_try(struct gw_cli *cli, const char *method, const char *target, json_t *body, unsigned *out_status,
+            json_t **out);
+
+/* A path with a name given by the user as its last segment: "/aaiti/v1/users/" "bob" "/sessions". */
+void cli_target(struct gw_buf *b, const char *before, const char *name, const char *after);
+
+/* Prints JSON on out, or faults on err (as JSON on out when that is asked for). */
+void cli_print_json(struct gw_cli *cli, const json_t *value);
+/* The exit status that the faults mean: GW_EXIT_YES when there are none. */
+int cli_print_faults(struct gw_cli *cli, const struct gw_faults *f);
+/* "-" for an absent or empty member: a column that is never empty can be cut by scripts. */
+const char *cli_text(const json_t *object, const char *member);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The files of the home directory as a command reads them by itself, without control: settings and policy, with all their faults. */
+#include "command.h"
+#include "config/settings.h"
+#include "policy/policy.h"
+
+struct cli_home {
+    struct gw_arena arena;
+    struct gw_settings settings;
+    struct gw_policy *policy; /* NULL: faults */
+    struct gw_faults *faults;
+    const char *settings_file, *policy_file;
+};
+
+/* gateway.yaml alone. 0 also when there are faults; else the reason was printed. Call cli_home_done in any case. */
+int cli_home_settings(struct gw_cli *cli, struct cli_home *out);
+/* And the policy: file, or (NULL) the one that gateway.yaml names. */
+int cli_home_policy(struct gw_cli *cli, const char *file, struct cli_home *h);
+void cli_home_done(struct cli_home *h);
+#define cli_auto_home __attribute__((cleanup(cli_home_done)))
+
+/* getenv, as the settings want it. */
+const char *cli_getenv(const char *name);
