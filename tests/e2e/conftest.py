@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One running gateway for the whole session, before a demo backend that keeps a ledger of what reached it.
+
+`gateway` is shared: a test that changes users makes its own (`gateway.add_user`). A test that needs other settings, or that
+kills processes, makes a gateway of its own with `make_gateway`. Everything runs on free ports in temporary directories, so that
+suites may run side by side. Nothing here sleeps to hope: `until` polls with a deadline.
+"""
+import contextlib
+import http.client
+import json
+import os
+import secrets
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVER = ROOT / "examples/demo-backend/server.py"
+ROLES = ("admin", "trader", "viewer")
+
+# Small hashing pool and short floor: the suite signs in often. Everything else is as shipped.
+GATEWAY_YAML = """\
+listen: 127.0.0.1:{port}
+workers: 2
+policy: policy.yaml
+upstream:
+  url: "http://127.0.0.1:{backend_port}"
+  key_file: keys/upstream.key
+session:
+  per_user: {per_user}
+  at_limit: {at_limit}
+  idle: {idle}
+login:
+  floor: {floor}
+{more}"""
+DEFAULTS = {"per_user": 1000, "at_limit": "evict-oldest", "idle": "24h", "floor": "20ms", "more": ""}
+
+
+def build_directory():
+    if "AAITI_BUILD" in os.environ:
+        return Path(os.environ["AAITI_BUILD"]).resolve()
+    test_build = ROOT / "build-test"
+    return test_build if test_build.exists() else ROOT / "build"
+
+
+AAITI = build_directory() / "aaiti"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def until(condition, seconds=10, what="the condition"):
+    """Polls until condition() is true and gives what it gave."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what} did not come true within {seconds} s")
+        time.sleep(0.005)
+
+
+def good_password():
+    return "Aa1-" + secrets.token_urlsafe(12)
+
+
+class Backend:
+    """The demo backend as a process."""
+
+    def __init__(self, directory, secret_file, users):
+        self.users_file = Path(directory) / "backend-users.json"
+        self.users_file.write_text(json.dumps(users))
+        self.secret_file = secret_file
+        self.process = None
+        self.port = 0
+        self.start()
+
+    def start(self):
+        command = [sys.executable, SERVER, "--port", str(self.port), "--ledger", "--users", self.users_file, "--secret-file", self.secret_file]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline())
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(10)
+        self.process.stdout.close()
+
+    def received(self):
+        return self.ledger("GET")
+
+    def forget(self):
+        self.ledger("DELETE")
+
+    def ledger(self, method):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        with contextlib.closing(connection):
+            connection.request(method, "/__ledger")
+            return json.load(connection.getresponse())["received"]
+
+
+class User:
+    def __init__(self, name, password, role, upstream_id):
+        self.name, self.password, self.role, self.upstream_id = name, password, role, upstream_id
+        self.email = f"{name}@example.com"
+
+
+class Gateway:
+    """A home directory, a backend and `aaiti serve` between them."""
+
+    def __init__(self, environment=None, start=True, spare_users=100, **settings):
+        self.directory = Path(tempfile.mkdtemp(prefix="aaiti-e2e-"))
+        # As root the two planes run as users of their own, who must get here.
+        self.directory.chmod(0o755)
+        self.home = self.directory / "home"
+        self.environment = {**os.environ, "AAITI_HOME": str(self.home), **(environment or {})}
+        self.port = free_port()
+        self.url = f"https://127.0.0.1:{self.port}"
+        self.log_file = self.directory / "serve.log"
+        self.process = None
+        self.closing = contextlib.ExitStack()
+        # Ids at the backend for the users that tests will add: the backend reads its table once.
+        self.spare_ids = [str(uuid.uuid4()) for _ in range(spare_users)]
+        self.users = {}
+        self.write_home(settings)
+        self.trust = ssl.create_default_context(cafile=str(self.home / "tls/cert.pem"))
+        if start:
+            self.start()
+
+    def write_home(self, settings):
+        self.aaiti("init", "--port", str(self.port))
+        backend_users = {i: {"username": f"user-{n}", "role": "trader", "upstream_id": i} for n, i in enumerate(self.spare_ids)}
+        self.backend = Backend(self.directory, self.home / "keys/upstream.key", backend_users)
+        self.settings(**settings)
+        for role in ROLES:
+            self.users[role] = self.add_user(role, name=role)
+
+    def settings(self, **changes):
+        """Writes gateway.yaml; what is not given is DEFAULTS'. more="…" is YAML of its own."""
+        values = {**DEFAULTS, "port": self.port, "backend_port": self.backend.port, **changes}
+        (self.home / "gateway.yaml").write_text(GATEWAY_YAML.format(**values))
+
+    # ---- processes ----
+
+    def start(self, wait=True):
+        with open(self.log_file, "ab") as log:
+            self.process = subprocess.Popen([AAITI, "serve"], env=self.environment, stdout=log, stderr=log)
+        if wait:
+            until(self.is_ready, 15, "the gateway's readiness")
+
+    def is_ready(self):
+        if self.process.poll() is not None:
+            pytest.fail(f"aaiti serve ended with {self.process.returncode}:\n{self.log()}")
+        return self.aaiti("health", check=False).returncode == 0
+
+    def stop(self):
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(15)
+        self.process = None
+
+    def close(self):
+        self.closing.close()
+        self.stop()
+        self.backend.stop()
+        subprocess.run(["rm", "-rf", self.directory], check=True)
+
+    def log(self):
+        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+
+    def pids(self, name):
+        """Processes below `aaiti serve` whose command line begins with name ("aaiti: control", "nginx: worker")."""
+        found = []
+        for pid in descendants(self.process.pid):
+            with contextlib.suppress(OSError):
+                if name in Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"):
+                    found.append(pid)
+        return found
+
+    # ---- command line ----
+
+    def aaiti(self, *arguments, check=True, text=None):
+        done = subprocess.run([AAITI, *map(str, arguments)], env=self.environment, input=text if text is not None else "", text=True,
+                              capture_output=True, timeout=60)
+        if check and done.returncode != 0:
+            pytest.fail(f"aaiti {' '.join(map(str, arguments))}: {done.returncode}\n{done.stdout}{done.stderr}\n{self.log()}")
+        return done
+
+    def aaiti_json(self, *arguments, **more):
+        return json.loads(self.aaiti("--json", *arguments, **more).stdout)
+
+    def add_user(self, role, name=None, upstream_id=None):
+        user = User(name or f"u{secrets.token_hex(4)}", good_password(), role, self.spare_ids.pop() if upstream_id is None else upstream_id)
+        self.aaiti("user", "add", user.name, "--role", role, "--email", user.email, "--upstream-id", user.upstream_id, "--password-stdin",
+                   text=user.password + "\n")
+        return user
+
+    # ---- clients ----
+
+    def client(self, token=None, **options):
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        client = httpx.Client(base_url=self.url, verify=self.trust, headers=headers, timeout=20, **options)
+        self.closing.callback(client.close)
+        return client
+
+    def login(self, user):
+        answer = self.client().post("/api/auth/login", json={"username": user.name, "password": user.password})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["token"]
+
+    def signed_in(self, user):
+        return self.client(self.login(user))
+
+    def raw(self, data, tls=True, timeout=10):
+        """Sends bytes as they are, for what no client would send; gives everything that comes back."""
+        sock = socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
+        if tls:
+            sock = self.trust.wrap_socket(sock, server_hostname="127.0.0.1")
+        with sock:
+            sock.sendall(data)
+            answer = b""
+            with contextlib.suppress(TimeoutError, ConnectionResetError, ssl.SSLError):
+                while chunk := sock.recv(65536):
+                    answer += chunk
+            return answer
+
+
+def descendants(pid):
+    children = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found, waiting = [], [pid]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        found += below
+        waiting += below
+    return found
+
+
+@pytest.fixture(scope="session")
+def gateway():
+    g = Gateway()
+    yield g
+    g.close()
+
+
+@pytest.fixture
+def make_gateway():
+    """Gateways of a test's own: make_gateway(more="…yaml…")."""
+    made = []
+
+    def make(**options):
+        made.append(Gateway(**options))
+        return made[-1]
+
+    yield make
+    for g in made:
+        g.close()
+
+
+@pytest.fixture(scope="session")
+def tokens(gateway):
+    """One token a role, shared: no test ends these sessions."""
+    return {role: gateway.login(gateway.users[role]) for role in ROLES}
+
+
+class Load:
+    """Client threads that call one function over and over; each answer is taken down (monotonic time, result)."""
+
+    def __init__(self, call, threads=4):
+        self.ledger, self.stopping = [], threading.Event()
+        self.threads = [threading.Thread(target=self.run, args=(call,)) for _ in range(threads)]
+        for t in self.threads:
+            t.start()
+
+    def run(self, call):
+        while not self.stopping.is_set():
+            began = time.monotonic()
+            self.ledger.append((began, call()))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        self.stopping.set()
+        for t in self.threads:
+            t.join()

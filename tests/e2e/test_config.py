@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Wrong configuration is refused at the start, with all that is wrong and the command that mends it."""
+import os
+import re
+import subprocess
+
+import pytest
+from conftest import AAITI
+
+
+@pytest.fixture
+def home(tmp_path):
+    directory = tmp_path / "home"
+    subprocess.run([AAITI, "--home", directory, "init"], check=True, capture_output=True)
+    return directory
+
+
+def refused(home, *commands, **environment):
+    """`serve` and `config check` agree; gives what they say."""
+    says = []
+    for command in (["serve"], ["config", "check"]):
+        done = subprocess.run([AAITI, "--home", home, *command], text=True, capture_output=True, timeout=20, env={**os.environ, **environment})
+        assert done.returncode in (1, 3), (command, done.stdout, done.stderr)
+        says.append(done.stderr)
+    return says
+
+
+def missing(path):
+    path.unlink()
+
+
+def short(path):
+    path.write_text("0123456789abcdef\n")
+
+
+def default(path):
+    path.write_text("your-super-secret-jwt-key-change-in-production\n")
+
+
+def repeated(path):
+    path.write_text("ab" * 32 + "\n")
+
+
+def world_readable(path):
+    path.chmod(0o644)
+
+
+def a_link(path):
+    path.rename(path.with_suffix(".real"))
+    path.symlink_to(path.with_suffix(".real"))
+
+
+def empty(path):
+    path.write_text("")
+
+
+@pytest.mark.parametrize("key", ["keys/token.key", "keys/upstream.key"])
+@pytest.mark.parametrize("spoil", [missing, short, default, repeated, world_readable, a_link, empty])
+def test_a_bad_key_is_refused_with_what_mends_it(home, key, spoil):
+    content = (home / key).read_text().strip()
+    spoil(home / key)
+    for says in refused(home):
+        assert os.path.basename(key) in says
+        assert re.search(r"aaiti init|chmod|openssl rand|rm |remove", says), says
+        assert content not in says
+
+
+def test_equal_keys_are_refused(home):
+    (home / "keys/token.key").write_text((home / "keys/upstream.key").read_text())
+    for says in refused(home):
+        assert "equal" in says and "aaiti init" in says
+
+
+def test_the_mending_command_mends(home):
+    (home / "keys/token.key").unlink()
+    refused(home)
+    subprocess.run([AAITI, "--home", home, "init"], check=True, capture_output=True)
+    assert subprocess.run([AAITI, "--home", home, "config", "check"], capture_output=True).returncode == 0
+
+
+FAULTY = """\
+listen: 127.0.0.1
+lisen: 127.0.0.1:8443
+workers: many
+session:
+  idle: 8d
+  per_usr: 3
+environment: staging
+upstream:
+  url: "http://127.0.0.1:5000"
+  key_file: keys/upstream.key
+body:
+  max: 1
+token: yes
+"""
+
+
+def test_every_fault_is_listed_with_its_line(home):
+    (home / "gateway.yaml").write_text(FAULTY)
+    for says in refused(home):
+        for line in (2, 3, 6, 7, 12, 13):
+            assert f"gateway.yaml:{line}:" in says, (line, says)
+        assert "did you mean" in says
+
+
+def test_what_one_line_cannot_tell_is_checked_too(home):
+    (home / "gateway.yaml").write_text("listen: localhost\nsession:\n  idle: 8d\n  absolute: 7d\n")
+    for says in refused(home):
+        assert "gateway.yaml:1:" in says and "session.absolute" in says
+
+
+@pytest.mark.parametrize("text", ["a: &x 1\nb: *x\n", "listen: 127.0.0.1:1\nlisten: 127.0.0.1:2\n", "- a\n", "{", "a: b: c\n", "\x00", "x: !!int 1\n", "%YAML 1.2\n---\na: 1\n---\nb: 2\n"])
+def test_what_is_not_plain_yaml_is_a_fault(home, text):
+    (home / "gateway.yaml").write_text(text)
+    for says in refused(home):
+        assert "gateway.yaml" in says
+
+
+def test_a_missing_policy_or_certificate_is_said(home):
+    (home / "policy.yaml").unlink()
+    assert all("policy.yaml" in says for says in refused(home))
+
+
+def test_the_environment_overrides_the_file(home):
+    done = subprocess.run([AAITI, "--home", home, "--json", "config", "show"], text=True, capture_output=True, env={**os.environ, "JWT_EXPIRES_IN": "1h", "NODE_ENV": "production"})
+    assert '"token.ttl": "1h"' in done.stdout and '"environment": "production"' in done.stdout
+
+
+def test_a_weak_secret_of_the_environment_is_refused(home):
+    for says in refused(home, JWT_SECRET="short"):
+        assert "JWT_SECRET" in says and "openssl rand" in says
+
+
+def test_a_secret_of_the_environment_is_used_and_not_shown(make_gateway):
+    secret = "environment-Sq7Lr2Vz9Xw4Tn1Kd8Mb5Pf3Hc6Jg0"
+    gateway = make_gateway(environment={"JWT_SECRET": secret})
+    import jwt
+
+    token = gateway.login(gateway.users["trader"])
+    jwt.decode(token, secret, algorithms=["HS256"], audience="aaiti-client")
+    assert gateway.client(token).get("/api/bots").status_code == 200
+    for pid in [gateway.process.pid, *gateway.pids("")]:
+        for name in ("environ", "cmdline"):
+            with open(f"/proc/{pid}/{name}", "rb") as f:
+                assert secret.encode() not in f.read(), (pid, name)
+    assert secret not in gateway.log()
+
+
+def test_no_secret_is_in_a_log_or_an_argument(gateway, tokens):
+    user = gateway.add_user("trader")
+    client = gateway.signed_in(user)
+    client.get("/api/bots", params={"token": "query-secret-value"})
+    client.get("/api/none", params={"password": "query-secret-value"})
+    gateway.client("not.a.token-secret-value").get("/api/bots")
+    secrets = [user.password, client.headers["Authorization"].split()[1], "query-secret-value", "token-secret-value",
+               (gateway.home / "keys/token.key").read_text().strip(), (gateway.home / "keys/upstream.key").read_text().strip()]
+    log = gateway.log()
+    assert [s[:12] for s in secrets if s in log] == []
+    for pid in [gateway.process.pid, *gateway.pids("")]:
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            assert not any(s.encode() in f.read() for s in secrets)
+
+
+def test_a_self_test_that_fails_is_said(make_gateway):
+    """The backend knows another secret than ours: the start says so."""
+    gateway = make_gateway(start=False, more="self_test:\n  path: /api/bots\n")
+    gateway.start()
+    good = gateway.log()
+    gateway.stop()
+    (gateway.home / "keys/upstream.key").write_text("a-secret-that-the-backend-does-not-know-0001\n")
+    gateway.start()
+    later = gateway.log()[len(good):]
+    assert re.search(r"self-test", later) and re.search(r"403|401|refused", later), later
+    assert not re.search(r"self-test.*(refused|fail)", good), good
