@@ -2,7 +2,7 @@
 #pragma once
 /*
  * SHA-256 and HMAC-SHA256 (FIPS 180-4, RFC 2104). A gw_mac keeps the keyed pads prepared, so that one tag costs little
- * more than its blocks. One thread uses a gw_mac at a time; gw_mac_dup gives another thread its own.
+ * more than its blocks, and allocates nothing for it. Immutable after gw_mac_new; any thread.
  */
 #include "crypto/secret.h"
 
@@ -11,12 +11,11 @@
 struct gw_mac;
 
 GW_MUST_CHECK enum gw_code gw_mac_new(const struct gw_secret *key, struct gw_mac **out, struct gw_error *err);
-GW_MUST_CHECK enum gw_code gw_mac_dup(const struct gw_mac *m, struct gw_mac **out, struct gw_error *err);
 void gw_mac_free(struct gw_mac *m);
 GW_DEFINE_AUTO_FREE(gw_mac);
 
-GW_MUST_CHECK enum gw_code gw_mac_sign(struct gw_mac *m, struct gw_str msg, uint8_t out[GW_MAC_BYTES]);
+GW_MUST_CHECK enum gw_code gw_mac_sign(const struct gw_mac *m, struct gw_str msg, uint8_t out[GW_MAC_BYTES]);
 /* GW_EDENIED when the tag is not msg's; constant time in the tag. */
-GW_MUST_CHECK enum gw_code gw_mac_verify(struct gw_mac *m, struct gw_str msg, struct gw_str tag);
+GW_MUST_CHECK enum gw_code gw_mac_verify(const struct gw_mac *m, struct gw_str msg, struct gw_str tag);
 
 GW_MUST_CHECK enum gw_code gw_sha256(struct gw_str msg, uint8_t out[GW_MAC_BYTES], struct gw_error *err);

@@ -52,19 +52,6 @@ static void tags_are_those_of_rfc_4231(void **state)
     }
 }
 
-static void a_dup_outlives_its_model_and_agrees(void **state)
-{
-    (void)state;
-    struct gw_mac *m = mac_of(GW_STR("a key of some length"));
-    gw_auto(gw_mac) struct gw_mac *copy = NULL;
-    uint8_t a[GW_MAC_BYTES], b[GW_MAC_BYTES];
-    assert_int_equal(gw_mac_sign(m, GW_STR("message"), a), GW_OK);
-    assert_int_equal(gw_mac_dup(m, &copy, NULL), GW_OK);
-    gw_mac_free(m);
-    assert_int_equal(gw_mac_sign(copy, GW_STR("message"), b), GW_OK);
-    assert_memory_equal(a, b, sizeof(a));
-}
-
 static void wrong_tags_are_denied(void **state)
 {
     (void)state;
@@ -109,7 +96,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tags_are_those_of_rfc_4231),
-        cmocka_unit_test(a_dup_outlives_its_model_and_agrees),
         cmocka_unit_test(wrong_tags_are_denied),
         cmocka_unit_test(sha256_is_that_of_fips_180),
     };

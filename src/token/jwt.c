@@ -336,7 +336,7 @@ static void add_header(struct gw_buf *b, struct gw_str typ, struct gw_str kid)
     gw_buf_addc(b, '}');
 }
 
-static enum gw_code sign_parts(struct gw_mac *mac, struct gw_str header, struct gw_str claims, struct gw_buf *out,
+static enum gw_code sign_parts(const struct gw_mac *mac, struct gw_str header, struct gw_str claims, struct gw_buf *out,
                                struct gw_error *err)
 {
     char token[GW_JWT_MAX_BYTES];
@@ -362,7 +362,7 @@ static void add_text_claim(struct gw_buf *b, struct gw_str prefix, struct gw_str
     gw_buf_add_json(b, value);
 }
 
-enum gw_code gw_jwt_sign_access(struct gw_mac *mac, const struct gw_jwt_issue *issue, struct gw_buf *out,
+enum gw_code gw_jwt_sign_access(const struct gw_mac *mac, const struct gw_jwt_issue *issue, struct gw_buf *out,
                                 struct gw_error *err)
 {
     gw_auto(gw_buf) struct gw_buf header = {0}, claims = {0};
@@ -385,7 +385,8 @@ enum gw_code gw_jwt_sign_access(struct gw_mac *mac, const struct gw_jwt_issue *i
     return sign_parts(mac, gw_buf_str(&header), gw_buf_str(&claims), out, err);
 }
 
-enum gw_code gw_jwt_sign_claims(struct gw_mac *mac, struct gw_str claims_json, struct gw_buf *out, struct gw_error *err)
+enum gw_code gw_jwt_sign_claims(const struct gw_mac *mac, struct gw_str claims_json, struct gw_buf *out,
+                                struct gw_error *err)
 {
     gw_auto(gw_buf) struct gw_buf header = {0};
     gw_buf_init(&header, HEADER_MAX_BYTES);

@@ -65,10 +65,10 @@ struct gw_jwt_issue {
     int64_t iat_s, exp_s;
 };
 /* {"alg":"HS256","typ":"at+jwt","kid":…} and sub userId role sid jti iat exp iss aud. Appends the compact form to out. */
-GW_MUST_CHECK enum gw_code gw_jwt_sign_access(struct gw_mac *mac, const struct gw_jwt_issue *issue, struct gw_buf *out,
-                                              struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_jwt_sign_access(const struct gw_mac *mac, const struct gw_jwt_issue *issue,
+                                              struct gw_buf *out, struct gw_error *err);
 /* Any HS256 JWT with header {"alg":"HS256","typ":"JWT"} over ready-made claims (a JSON object text): the upstream's kind. */
-GW_MUST_CHECK enum gw_code gw_jwt_sign_claims(struct gw_mac *mac, struct gw_str claims_json, struct gw_buf *out,
+GW_MUST_CHECK enum gw_code gw_jwt_sign_claims(const struct gw_mac *mac, struct gw_str claims_json, struct gw_buf *out,
                                               struct gw_error *err);
 /* kid of a key: 16 hex digits of SHA-256 over "aaiti-kid\0" and the key, so that it tells nothing of it. dst holds 17. */
 GW_MUST_CHECK enum gw_code gw_jwt_key_id(const struct gw_secret *key, char *dst, struct gw_error *err);
