@@ -5,7 +5,7 @@
  * needs in one pass over the decoded bytes, builds no tree and allocates nothing. Which of the reasons a token was refused
  * for never reaches a client; the caller records it.
  *
- * A gw_jwt_verifier is used by one thread at a time (it owns a gw_mac).
+ * A gw_jwt_verifier is used by one thread at a time.
  */
 #include "base/buf.h"
 #include "base/encode.h"
