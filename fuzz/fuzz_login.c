@@ -40,8 +40,8 @@ static void put(const char *name, const char *text)
 
 static void tear_down(void)
 {
-    static const char *const files[] = {"token.key", "gateway.yaml", "policy.yaml", "control.lock",
-                                        "aaiti.db",  "aaiti.db-wal", "aaiti.db-shm"};
+    static const char *const files[] = {"token.key",    "blocklist.txt", "gateway.yaml", "policy.yaml",
+                                        "control.lock", "aaiti.db",      "aaiti.db-wal", "aaiti.db-shm"};
     char path[128];
 
     gw_app_close(app);
@@ -61,7 +61,8 @@ static void set_up(void)
     if (mkdtemp(home) == NULL || gw_faults_new(&faults, &err) != GW_OK)
         abort();
     put("token.key", "kJ8s-2mQx7Vd_0aLwZ4pTn9cYb1rEoGh\n");
-    put("gateway.yaml", "token:\n  key_file: token.key\nlogin:\n  floor: 0ms\n");
+    put("gateway.yaml", "token:\n  key_file: token.key\nlogin:\n  floor: 0ms\npassword:\n  blocklist: blocklist.txt\n");
+    put("blocklist.txt", "password\n"); /* the shipped one is looked for beside the program */
     put("policy.yaml", policy);
     if (gw_app_open(&o, faults, &app, &err) != GW_OK) {
         fprintf(stderr, "%s\n", err.msg);
