@@ -214,8 +214,18 @@ ngx_http_gw_credential_refused(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 }
 
 
+/* Control's answers go through the same list, lest a security header stand twice; but the session cookie is its to set. */
+static bool
+ngx_http_gw_is_dropped(struct gw_str name, struct gw_str value,
+    enum gw_action action)
+{
+    return gw_response_header_is_dropped(name, value)
+           && !(action == GW_CONTROL && gw_str_eq(name, GW_STR("set-cookie")));
+}
+
+
 static void
-ngx_http_gw_drop_headers(ngx_http_request_t *r)
+ngx_http_gw_drop_headers(ngx_http_request_t *r, enum gw_action action)
 {
     ngx_table_elt_t  *h;
     ngx_list_part_t  *part;
@@ -227,9 +237,9 @@ ngx_http_gw_drop_headers(ngx_http_request_t *r)
         {
             /* lowcase_key: nginx's own fields have none */
             if (h->lowcase_key != NULL
-                && gw_response_header_is_dropped(
+                && ngx_http_gw_is_dropped(
                        (struct gw_str) { (char *) h->lowcase_key, h->key.len },
-                       ngx_http_gw_str(h->value)))
+                       ngx_http_gw_str(h->value), action))
             {
                 h->hash = 0;
             }
@@ -251,14 +261,15 @@ ngx_http_gw_header_filter(ngx_http_request_t *r)
 
     ctx = ngx_http_gw_get_ctx(r);
 
-    if (ctx != NULL && ctx->decision.action == GW_PASS && r->upstream != NULL) {
-        if (r->headers_out.status == NGX_HTTP_UNAUTHORIZED
+    if (ctx != NULL && r->upstream != NULL) {
+        if (ctx->decision.action == GW_PASS
+            && r->headers_out.status == NGX_HTTP_UNAUTHORIZED
             && ctx->decision.credential.len > 0)
         {
             return ngx_http_gw_credential_refused(r, ctx);
         }
 
-        ngx_http_gw_drop_headers(r);
+        ngx_http_gw_drop_headers(r, ctx->decision.action);
     }
 
     fields = gw_security_headers(r->connection->ssl ? GW_TRANSPORT_TLS

@@ -95,7 +95,10 @@ ngx_http_gw_log_refusal(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
     }
 
     d = &ctx->decision;
-    level = d->status >= 500 ? NGX_LOG_ERR : NGX_LOG_NOTICE;
+    /* Somebody must act on these two; a gateway that starts is nobody's fault. */
+    level = (d->reason == GW_REASON_INTERNAL
+             || d->reason == GW_REASON_UPSTREAM_CREDENTIAL)
+            ? NGX_LOG_ERR : NGX_LOG_NOTICE;
 
     ngx_log_error(level, r->connection->log, 0,
                   "gw refused: status=%ui reason=%s why=\"%s\" detail=\"%s\" "
