@@ -4,6 +4,7 @@
 #include "command.h"
 
 int cmd_init(struct gw_cli *cli, int argc, char **argv);
+int cmd_serve(struct gw_cli *cli, int argc, char **argv);
 int cmd_control(struct gw_cli *cli, int argc, char **argv);
 int cmd_health(struct gw_cli *cli, int argc, char **argv);
 int cmd_user_add(struct gw_cli *cli, int argc, char **argv);

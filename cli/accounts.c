@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "accounts.h"
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Development says what is weaker and goes on; production does not start. */
+static enum gw_code object(const struct gw_settings *s, FILE *warn, struct gw_error *err, const char *problem,
+                           const char *mend, const char *name)
+{
+    if (s->environment == GW_ENV_PRODUCTION)
+        return gw_fail(err, GW_EDENIED, "%s; mend it with: %s%s", problem, mend, name);
+    (void)fprintf(warn, "aaiti: WARN %s (mend it with: %s%s); running as root\n", problem, mend, name);
+    return GW_OK;
+}
+
+/* Whether that user can use the directory, asked as that user. */
+static bool can_use(const struct gw_run_as *as, const char *dir)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(gw_run_as_assume(as, NULL) == GW_OK && access(dir, R_OK | W_OK | X_OK) == 0 ? 0 : 1);
+    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static bool find_user(struct gw_str name, char dst[33], struct gw_run_as *out)
+{
+    if (!gw_str_copy(name, dst, 33))
+        return false;
+    const struct passwd *p = getpwnam(dst);
+    if (p == NULL || p->pw_uid == 0)
+        return false;
+    *out = (struct gw_run_as){.uid = p->pw_uid, .gid = p->pw_gid, .groups = {p->pw_gid}, .group_count = 1};
+    return true;
+}
+
+static bool find_group_name(gid_t gid, char dst[33])
+{
+    const struct group *g = getgrgid(gid);
+    return g != NULL && gw_str_copy(gw_str(g->gr_name), dst, 33);
+}
+
+static const struct gw_accounts everything_as_started = {
+    .control = {.uid = (uid_t)-1},
+    .group = (gid_t)-1,
+};
+
+/* Root without users of our own: nginx would choose `nobody`, who cannot read the authority segment. */
+static void all_root(struct gw_accounts *out)
+{
+    *out = everything_as_started;
+    (void)strcpy(out->user, "root");
+    (void)strcpy(out->group_name, "root");
+}
+
+enum gw_code gw_accounts_choose(const struct gw_settings *s, const char *home, FILE *warn, struct gw_accounts *out,
+                                struct gw_error *err)
+{
+    char control_name[33] = "";
+    struct gw_run_as web;
+    struct gw_accounts a = everything_as_started;
+
+    a.owner = geteuid();
+    if (geteuid() != 0) {
+        *out = a;
+        return GW_OK;
+    }
+    if (!find_user(s->user_web, a.user, &web) || !find_group_name(web.gid, a.group_name) ||
+        !find_user(s->user_control, control_name, &a.control)) {
+        all_root(out);
+        return object(s, warn, err, "there are no system users for control and the workers (user.control, user.web)",
+                      "useradd --system --user-group --no-create-home --shell /usr/sbin/nologin aaiti; "
+                      "useradd --system --user-group --no-create-home --shell /usr/sbin/nologin aaiti-web",
+                      "");
+    }
+    a.group = web.gid;
+    a.control.groups[a.control.group_count++] = web.gid; /* to give web.sock and the segments to the workers' group */
+    a.owner = a.control.uid;
+    if (!can_use(&a.control, home)) {
+        GW_TRY(
+            object(s, warn, err, "the control plane's user cannot use the home directory", "chown -R aaiti: ", home));
+        a.control = everything_as_started.control;
+        a.owner = 0;
+    }
+    *out = a;
+    return GW_OK;
+}

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `aaiti serve`: checks everything that can be checked before anything starts, then runs control and nginx, says when both
+ * serve, restarts what dies, and passes signals on. A child that ends before the gateway was ever ready ends the start: its own
+ * message says why, and trying again would only repeat it.
+ */
+#include "accounts.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "commands.h"
+#include "control/client.h"
+#include "control/keys.h"
+#include "control/run_dir.h"
+#include "nginx_conf.h"
+#include "probe.h"
+#include "self_test.h"
+#include "shared/shared.h"
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define NGINX "/usr/sbin/nginx"
+#define ARENA_MAX_BYTES (4 * 1024 * 1024)
+#define START_TIMEOUT_MS 30000
+#define LOOK_MS 20          /* while it starts */
+#define NGINX_GRACE_MS 8500 /* worker_shutdown_timeout is 8 s */
+#define CONTROL_GRACE_MS 1000
+
+enum { CONTROL, NGINX_MASTER, CHILD_COUNT };
+
+struct serve {
+    struct gw_cli *cli;
+    char home[PATH_MAX], program[PATH_MAX], conf[PATH_MAX + 16], module[PATH_MAX + 64];
+    char run_dir[GW_RUN_PATH_MAX + 1], nginx_dir[GW_RUN_PATH_MAX + 8];
+    struct gw_arena arena;
+    struct gw_settings settings;
+    struct gw_policy *policy;
+    struct gw_accounts accounts;
+    const char *control_argv[5], *nginx_argv[8];
+    struct gw_child children[CHILD_COUNT];
+    int64_t began_ms, began_real_s;
+    bool ready;
+};
+
+static const char *environment(const char *name)
+{
+    return getenv(name);
+}
+
+static void print_faults(struct serve *s, const struct gw_faults *f)
+{
+    gw_auto(gw_buf) struct gw_buf text = {0};
+
+    gw_buf_init(&text, 256 * 1024);
+    gw_faults_print(f, &text);
+    (void)fputs(text.len > 0 ? text.ptr : "", s->cli->err);
+}
+
+/* ---- what can be checked before anything starts ---- */
+
+static enum gw_code load_settings(struct serve *s, struct gw_faults *f, struct gw_error *err)
+{
+    const char *file = gw_settings_path(&s->arena, s->home, GW_STR("gateway.yaml"));
+
+    if (file == NULL)
+        return gw_fail(err, GW_ENOMEM, "no memory for the settings");
+    if (access(file, F_OK) != 0)
+        return gw_fail(err, GW_ENOTFOUND, "there is no %s; make a home with `aaiti init --home %s`", file, s->home);
+    gw_settings_load(file, environment, &s->arena, &s->settings, f);
+    return gw_faults_count(f) == 0 ? GW_OK : gw_fail(err, GW_EINVAL, "the settings are refused");
+}
+
+static enum gw_code load_policy(struct serve *s, struct gw_faults *f, struct gw_error *err)
+{
+    const struct gw_upstream_override override = {s->settings.upstream_url, s->settings.upstream_key_file};
+    const char *file = gw_settings_path(&s->arena, s->home, s->settings.policy);
+    struct gw_policy *policy = NULL;
+
+    if (file == NULL)
+        return gw_fail(err, GW_ENOMEM, "no memory for the policy");
+    GW_TRY(gw_policy_load(file, &override, f, &policy, err));
+    gw_policy_free(s->policy);
+    s->policy = policy;
+    return GW_OK;
+}
+
+static struct gw_keys_source keys_source(const struct serve *s)
+{
+    return (struct gw_keys_source){
+        .home = s->home,
+        .settings = &s->settings,
+        .upstream = gw_policy_upstream(s->policy),
+        .getenv_fn = environment,
+    };
+}
+
+static enum gw_code check_keys(struct serve *s, struct gw_error *err)
+{
+    gw_auto(gw_keys) struct gw_keys keys = {0};
+    const struct gw_keys_source source = keys_source(s);
+
+    return gw_keys_load(&source, &keys, err);
+}
+
+static enum gw_code make_directories(struct serve *s, struct gw_error *err)
+{
+    GW_TRY(gw_run_dir_name(&s->settings, s->home, s->run_dir, err));
+    GW_TRY(gw_accounts_choose(&s->settings, s->home, s->cli->err, &s->accounts, err));
+    GW_TRY(gw_run_dir_make(s->run_dir, s->accounts.owner, s->accounts.group, err));
+    /* nginx's master may be root: what it reads and writes must not stand where control's user could replace it. */
+    (void)snprintf(s->nginx_dir, sizeof s->nginx_dir, "%s.nginx", s->run_dir);
+    return gw_run_dir_make(s->nginx_dir, geteuid(), s->accounts.group, err);
+}
+
+/* Beside the build's executable, else where Debian keeps modules. */
+static void find_module(struct serve *s)
+{
+    const char *slash = strrchr(s->program, '/');
+
+    (void)snprintf(s->module, sizeof s->module, "%.*s/nginx/ngx_http_gw_module.so", (int)(slash - s->program),
+                   s->program);
+    if (access(s->module, R_OK) != 0)
+        (void)snprintf(s->module, sizeof s->module, "/usr/lib/nginx/modules/ngx_http_gw_module.so");
+}
+
+static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_error *err)
+{
+    const struct gw_keys_source source = keys_source(s);
+    const struct gw_nginx_conf c = {
+        .settings = &s->settings,
+        .upstream = gw_policy_upstream(s->policy),
+        .run_dir = s->run_dir,
+        .nginx_dir = s->nginx_dir,
+        .module = s->module,
+        .token_key = gw_keys_token_file(&s->arena, &source),
+        .upstream_key = gw_keys_upstream_file(&s->arena, &source),
+        .certificate = gw_settings_path(&s->arena, s->home, s->settings.tls_certificate),
+        .certificate_key = gw_settings_path(&s->arena, s->home, s->settings.tls_key),
+        .user = s->accounts.user[0] != '\0' ? s->accounts.user : NULL,
+        .group = s->accounts.group_name,
+    };
+
+    if (c.token_key == NULL || c.certificate == NULL || c.certificate_key == NULL)
+        return gw_fail(err, GW_ENOMEM, "no memory for nginx.conf");
+    if (access(c.certificate, R_OK) != 0 || access(c.certificate_key, R_OK) != 0)
+        return gw_fail(err, GW_ENOTFOUND,
+                       "cannot read the certificate %s or its key %s: %s; make a development one with: "
+                       "aaiti init --home %s",
+                       c.certificate, c.certificate_key, strerror(errno), s->home);
+    return gw_nginx_conf_print(&c, out, err);
+}
+
+/* Beside, then renamed: nginx never reads half a file. */
+static enum gw_code write_conf(struct serve *s, struct gw_error *err)
+{
+    char next[sizeof s->conf + 8];
+    gw_auto(gw_buf) struct gw_buf text = {0};
+
+    gw_buf_init(&text, 64 * 1024);
+    GW_TRY(print_conf(s, &text, err));
+    (void)snprintf(s->conf, sizeof s->conf, "%s/nginx.conf", s->nginx_dir);
+    (void)snprintf(next, sizeof next, "%s.next", s->conf);
+    (void)unlink(next);
+    GW_TRY(gw_file_create(next, 0600, gw_buf_str(&text), err));
+    if (rename(next, s->conf) != 0)
+        return gw_fail(err, GW_EBACKEND, "cannot write %s: %s", s->conf, strerror(errno));
+    return GW_OK;
+}
+
+/* Settings, policy, keys, nginx.conf: at start and at SIGHUP. */
+static enum gw_code load(struct serve *s, struct gw_faults *f, struct gw_error *err)
+{
+    gw_arena_done(&s->arena);
+    gw_arena_init(&s->arena, ARENA_MAX_BYTES);
+    GW_TRY(load_settings(s, f, err));
+    GW_TRY(load_policy(s, f, err));
+    GW_TRY(check_keys(s, err));
+    return write_conf(s, err);
+}
+
+static enum gw_code find_ourselves(struct serve *s, struct gw_error *err)
+{
+    ssize_t n = readlink("/proc/self/exe", s->program, sizeof s->program - 1);
+
+    if (n <= 0)
+        return gw_fail(err, GW_EBACKEND, "cannot tell where this program is: %s", strerror(errno));
+    s->program[n] = '\0';
+    find_module(s);
+    if (realpath(s->cli->home, s->home) == NULL)
+        return gw_fail(err, GW_ENOTFOUND, "home directory %s: %s; make one with: aaiti init --home %s", s->cli->home,
+                       strerror(errno), s->cli->home);
+    if (access(NGINX, X_OK) != 0)
+        return gw_fail(err, GW_ENOTFOUND, NGINX " is not there; mend it with: apt-get install nginx");
+    return GW_OK;
+}
+
+static enum gw_code prepare(struct serve *s, struct gw_faults *f, struct gw_error *err)
+{
+    GW_TRY(gw_harden_process(err));
+    GW_TRY(find_ourselves(s, err));
+    GW_TRY(load_settings(s, f, err));
+    GW_TRY(make_directories(s, err));
+    GW_TRY(gw_keys_stash_environment(s->run_dir, s->accounts.owner, err));
+    return load(s, f, err);
+}
+
+/* ---- running ---- */
+
+static void set_up_children(struct serve *s)
+{
+    /* nginx under glibc gives memory back at each request unless told otherwise (measured: 0.5 page faults a request). */
+    static const char *const nginx_environment[] = {"MALLOC_TOP_PAD_=16777216", "MALLOC_TRIM_THRESHOLD_=268435456",
+                                                    "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+
+    const char *const control_argv[] = {s->program, "control", "--home", s->home, NULL};
+    memcpy(s->control_argv, control_argv, sizeof control_argv);
+    const char *const nginx_argv[] = {NGINX, "-c", s->conf, "-p", s->nginx_dir, "-e", "stderr", NULL};
+    memcpy(s->nginx_argv, nginx_argv, sizeof nginx_argv);
+    s->children[CONTROL] = (struct gw_child){
+        .name = "control",
+        .argv = s->control_argv,
+        .environment = (const char *const *)environ,
+        .run_as = s->accounts.control,
+        .stop_signal = SIGTERM,
+    };
+    s->children[NGINX_MASTER] = (struct gw_child){
+        .name = "nginx",
+        .argv = s->nginx_argv,
+        .environment = nginx_environment,
+        .run_as = {.uid = (uid_t)-1},
+        .stop_signal = SIGQUIT,
+    };
+}
+
+static int64_t now_ms(void)
+{
+    return gw_clock_mono_ms(gw_system_clock());
+}
+
+static bool control_serves(const struct serve *s)
+{
+    struct gw_shared *shared = NULL;
+
+    if (gw_shared_open(s->run_dir, GW_SHARED_READER, NULL, &shared, NULL) != GW_OK)
+        return false;
+    /* A predecessor's segment may still stand there, ready: what counts is a sign of life from after the start. */
+    bool serves = gw_shared_is_ready(shared) && gw_shared_heartbeat(shared) >= s->began_real_s;
+    gw_shared_close(shared);
+    return serves;
+}
+
+static bool nginx_serves(const struct serve *s)
+{
+    struct gw_str listen = s->settings.listen;
+    size_t colon = listen.len;
+    int64_t port;
+    unsigned status;
+
+    while (colon > 0 && listen.ptr[colon - 1] != ':')
+        colon--;
+    struct gw_str host = gw_str_sub(listen, 0, colon - 1);
+    if (gw_str_starts(host, GW_STR("[")))
+        host = gw_str_sub(host, 1, host.len - 2);
+    if (!gw_str_to_i64(gw_str_sub(listen, colon, listen.len), &port))
+        return false;
+    const struct gw_probe probe = {
+        .transport = GW_PROBE_TLS,
+        .host = host,
+        .port = (unsigned)port,
+        .path = GW_STR("/aaiti/health"),
+        .timeout_ms = 1000,
+    };
+    return gw_probe_get(&probe, &status, NULL) == GW_OK && status == 200;
+}
+
+static void self_test(struct serve *s)
+{
+    struct gw_error err = {0};
+    const struct gw_keys_source source = keys_source(s);
+    const struct gw_self_test test = {
+        .run_dir = s->run_dir,
+        .path = s->settings.self_test_path,
+        .upstream = gw_policy_upstream(s->policy),
+        .key_file = gw_keys_upstream_file(&s->arena, &source),
+    };
+
+    if (test.path.len == 0)
+        return;
+    if (gw_self_test_run(&test, &err) == GW_OK)
+        (void)fprintf(s->cli->out, "self-test: the backend accepts our credential\n");
+    else
+        (void)fprintf(s->cli->err, "aaiti: WARN self-test: %s\n", err.msg);
+}
+
+/* Says so once. */
+static void look_whether_ready(struct serve *s)
+{
+    if (!control_serves(s) || !nginx_serves(s))
+        return;
+    s->ready = true;
+    self_test(s);
+    (void)fprintf(s->cli->out, "ready: https://%.*s\n", GW_STR_ARG(s->settings.listen));
+    (void)fflush(s->cli->out);
+}
+
+static enum gw_code publish(struct serve *s, struct gw_error *err)
+{
+    gw_auto(gw_answer) struct gw_answer answer = {0};
+
+    GW_TRY(gw_client_call(s->run_dir, "POST", "/aaiti/v1/policy/reload", GW_STR_NULL, &answer, err));
+    return answer.status == 200 ? GW_OK : gw_fail(err, GW_EINVAL, "%s", gw_answer_text(&answer));
+}
+
+/* Checked here first, where all faults can be shown; control checks again and publishes; nginx then takes new keys, certificate and
+ * listener. */
+static void reload(struct serve *s)
+{
+    gw_auto(gw_faults) struct gw_faults *faults = NULL;
+    struct gw_error err = {0};
+
+    enum gw_code code = gw_faults_new(&faults, &err);
+    if (code == GW_OK) {
+        code = load(s, faults, &err);
+        print_faults(s, faults);
+    }
+    if (code == GW_OK)
+        code = publish(s, &err);
+    if (code != GW_OK) {
+        (void)fprintf(s->cli->err, "aaiti: WARN reload: %s; keeping what is in use\n", err.msg);
+        return;
+    }
+    if (s->children[NGINX_MASTER].pid != 0)
+        (void)kill(s->children[NGINX_MASTER].pid, SIGHUP);
+}
+
+static void say_how_it_ended(struct serve *s, const struct gw_child *c, int status)
+{
+    if (WIFSIGNALED(status))
+        (void)fprintf(s->cli->err, "aaiti: %s was killed by signal %d\n", c->name, WTERMSIG(status));
+    else
+        (void)fprintf(s->cli->err, "aaiti: %s ended with status %d\n", c->name, WEXITSTATUS(status));
+}
+
+/* Starts what is due and notes what has ended. A failure ends the service. */
+static enum gw_code look_after(struct serve *s, struct gw_child *c, struct gw_error *err)
+{
+    int status;
+
+    if (gw_child_has_ended(c, now_ms(), &status)) {
+        say_how_it_ended(s, c, status);
+        if (!s->ready)
+            return gw_fail(err, GW_EBACKEND, "%s did not start", c->name);
+        (void)fprintf(s->cli->err, "aaiti: WARN starting %s again in %jd ms\n", c->name, (intmax_t)c->pause_ms);
+    }
+    if (c->pid == 0 && now_ms() >= c->restart_at_ms)
+        return gw_child_start(c, now_ms(), err);
+    return GW_OK;
+}
+
+/* The next signal, or 0 when something is to be done before one comes. */
+static int wait_for_signal(const struct serve *s, const sigset_t *signals)
+{
+    int64_t wait_ms = s->ready ? 60000 : LOOK_MS;
+    siginfo_t info;
+
+    for (size_t i = 0; i < CHILD_COUNT; i++) {
+        int64_t due_ms = s->children[i].restart_at_ms - now_ms();
+        if (s->children[i].pid == 0 && due_ms < wait_ms)
+            wait_ms = due_ms > 0 ? due_ms : 0;
+    }
+    const struct timespec timeout = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000};
+    int signal = sigtimedwait(signals, &info, &timeout);
+    return signal > 0 ? signal : 0;
+}
+
+static enum gw_code fail_late(const struct serve *s, struct gw_error *err)
+{
+    if (!control_serves(s))
+        return gw_fail(err, GW_ETIMEOUT, "control is not ready after %d s", START_TIMEOUT_MS / 1000);
+    return gw_fail(err, GW_ETIMEOUT, "the nginx workers do not serve after %d s; can %s reach %s?",
+                   START_TIMEOUT_MS / 1000, s->accounts.user[0] != '\0' ? s->accounts.user : "their user", s->run_dir);
+}
+
+static enum gw_code supervise(struct serve *s, const sigset_t *signals, struct gw_error *err)
+{
+    for (;;) {
+        for (size_t i = 0; i < CHILD_COUNT; i++)
+            GW_TRY(look_after(s, &s->children[i], err));
+        if (!s->ready)
+            look_whether_ready(s);
+        if (!s->ready && now_ms() - s->began_ms > START_TIMEOUT_MS)
+            return fail_late(s, err);
+        int signal = wait_for_signal(s, signals);
+        if (signal == SIGTERM || signal == SIGINT)
+            return GW_OK;
+        if (signal == SIGHUP && s->ready)
+            reload(s);
+    }
+}
+
+static enum gw_code run(struct serve *s, struct gw_error *err)
+{
+    sigset_t signals;
+
+    (void)sigemptyset(&signals);
+    for (const int *signal = (const int[]){SIGTERM, SIGINT, SIGHUP, SIGCHLD, 0}; *signal != 0; signal++)
+        (void)sigaddset(&signals, *signal);
+    if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0)
+        return gw_fail(err, GW_EBACKEND, "cannot block signals: %s", strerror(errno));
+    s->began_ms = now_ms();
+    s->began_real_s = gw_clock_real_s(gw_system_clock());
+    set_up_children(s);
+    enum gw_code code = supervise(s, &signals, err);
+    /* The door first: what is under way may still need control. */
+    gw_child_stop(&s->children[NGINX_MASTER], NGINX_GRACE_MS);
+    gw_child_stop(&s->children[CONTROL], CONTROL_GRACE_MS);
+    return code;
+}
+
+static enum gw_code print_only(struct serve *s, struct gw_error *err)
+{
+    gw_auto(gw_buf) struct gw_buf text = {0};
+
+    gw_buf_init(&text, 64 * 1024);
+    GW_TRY(print_conf(s, &text, err));
+    (void)fputs(text.ptr, s->cli->out);
+    return GW_OK;
+}
+
+static enum gw_code serve(struct serve *s, struct gw_error *err)
+{
+    gw_auto(gw_faults) struct gw_faults *faults = NULL;
+
+    GW_TRY(gw_faults_new(&faults, err));
+    enum gw_code code = prepare(s, faults, err);
+    print_faults(s, faults);
+    if (code != GW_OK)
+        return code;
+    return gw_cli_value(s->cli, "--print-config") != NULL ? print_only(s, err) : run(s, err);
+}
+
+int cmd_serve(struct gw_cli *cli, int argc, char **argv)
+{
+    static struct serve s; /* large, and once a process */
+    struct gw_error err = {0};
+
+    (void)argc;
+    (void)argv;
+    s = (struct serve){.cli = cli};
+    gw_arena_init(&s.arena, ARENA_MAX_BYTES);
+    enum gw_code code = serve(&s, &err);
+    gw_policy_free(s.policy);
+    gw_arena_done(&s.arena);
+    return code == GW_OK ? GW_EXIT_YES : gw_cli_fail_error(cli, &err);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The client's side of TLS over a connected, blocking socket: enough to ask this machine's own listener whether it
+ * serves. It does not verify the certificate, so nothing secret may be sent through it.
+ */
+#include <gw/cleanup.h>
+#include <gw/error.h>
+#include <gw/str.h>
+
+struct gw_tls;
+
+/* Shakes hands. fd stays the caller's and its time-outs bound every call. */
+GW_MUST_CHECK enum gw_code gw_tls_connect(int fd, struct gw_tls **out, struct gw_error *err);
+void gw_tls_free(struct gw_tls *t);
+GW_DEFINE_AUTO_FREE(gw_tls);
+
+GW_MUST_CHECK enum gw_code gw_tls_write(struct gw_tls *t, struct gw_str data, struct gw_error *err);
+/* At most size bytes; *out_len is 0 at the end. */
+GW_MUST_CHECK enum gw_code gw_tls_read(struct gw_tls *t, void *dst, size_t size, size_t *out_len, struct gw_error *err);
