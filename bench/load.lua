@@ -1,31 +1,47 @@
 -- SPDX-License-Identifier: Apache-2.0
--- wrk's script: load.lua MODE TOKENS. One prepared request a token; prints one JSON line at the end.
+-- wrk's script: load.lua MODE FILE. One prepared request a line of the file (tokens); prints one JSON line at the end.
 local requests, next_request = {}, 0
 
 local body = '{"botId":"b-1","symbol":"BTCUSDT","side":"buy","quantity":1.25,"price":60000.5,"tags":['
 while #body < 1010 do body = body .. '"abcdef",' end
 body = body .. '"x"]}'
 
+-- A thousand and more clients behind the one trusted proxy that wrk is.
+local function headers_of(n)
+  return {
+    ["Host"] = "127.0.0.1",
+    ["Accept"] = "application/json",
+    ["User-Agent"] = "bench",
+    ["X-Forwarded-For"] = string.format("10.1.%d.%d", math.floor(n / 250) % 250 + 1, n % 250 + 1),
+  }
+end
+
+local make = {}
+
+function make.get(headers, token)
+  headers["Authorization"] = "Bearer " .. token
+  return wrk.format("GET", "/api/bots", headers)
+end
+
+function make.refused(headers, token)
+  return make.get(headers, token:sub(1, -11) .. "AAAAAAAAAA")
+end
+
+function make.post(headers, token)
+  headers["Authorization"] = "Bearer " .. token
+  headers["Content-Type"] = "application/json"
+  return wrk.format("POST", "/api/trading/execute", headers, body)
+end
+
+-- The lines are the bodies of sign-ins.
+function make.login(headers, line)
+  headers["Content-Type"] = "application/json"
+  return wrk.format("POST", "/api/auth/login", headers, line)
+end
+
 function init(args)
-  local mode, tokens = args[1], args[2]
-  local n = 0
-  for token in io.lines(tokens) do
-    n = n + 1
-    local headers = {
-      ["Host"] = "127.0.0.1",
-      ["Accept"] = "application/json",
-      ["User-Agent"] = "bench",
-      -- a thousand and more clients behind the one trusted proxy that wrk is
-      ["X-Forwarded-For"] = string.format("10.1.%d.%d", math.floor(n / 250) % 250 + 1, n % 250 + 1),
-    }
-    if mode == "refused" then token = token:sub(1, -11) .. "AAAAAAAAAA" end
-    headers["Authorization"] = "Bearer " .. token
-    if mode == "post" then
-      headers["Content-Type"] = "application/json"
-      requests[n] = wrk.format("POST", "/api/trading/execute", headers, body)
-    else
-      requests[n] = wrk.format("GET", "/api/bots", headers)
-    end
+  for line in io.lines(args[2]) do
+    requests[#requests + 1] = make[args[1]](headers_of(#requests), line)
   end
 end
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the gateway costs: CPU time a request as a ratio to the same nginx without the module.
+"""What the gateway costs: CPU time a request as a ratio to the same nginx without the module; and what a storm of sign-ins
+does to others (login-storm): the 99th percentile of proxied GETs through the whole gateway, TLS on, while 16 clients sign in,
+as a ratio to the same without them.
 
 Both servers run from one nginx.conf that differs by the module alone (keepalive, TLS off, access log off, the same answer),
 one worker each, pinned to core 0; wrk and the backend stand on core 1. CPU time is utime + stime of the worker over a
@@ -7,6 +9,8 @@ round, divided by the requests answered. Rounds of bare and guarded alternate, a
 ratios: requests/s and microseconds move with the machine, the ratio does not.
 """
 import argparse
+import contextlib
+import http.client
 import json
 import os
 import pathlib
@@ -15,6 +19,7 @@ import secrets
 import shutil
 import signal
 import socket
+import ssl
 import statistics
 import subprocess
 import sys
@@ -28,7 +33,7 @@ SEED = BUILD / "bench" / "bench_seed"
 MODULE = BUILD / "nginx" / "ngx_http_gw_module.so"
 
 # The bars of the design.
-BARS = {"get": 1.35, "post": 1.60, "refused": 1.0}
+BARS = {"get": 1.35, "post": 1.60, "refused": 1.0, "login-storm": 3.0}
 GUARDED, BARE = "guarded", "bare"
 ANSWER = json.dumps([{"id": f"b-{i}", "name": f"bot {i}", "status": "running", "pnl": 12.5 * i} for i in range(8)])
 
@@ -109,7 +114,13 @@ upstream:
   key_file: {home}/keys/upstream.key
 token:
   key_file: {home}/keys/token.key
+tls:
+  certificate: {home}/cert.pem
+  key: {home}/key.pem
+workers: 1
 """
+STORM_CLIENTS = 16
+STORM_PASSWORD = "Storm-3nough!now"
 
 
 def free_port():
@@ -123,6 +134,11 @@ def stages():
     text = (ROOT / "src/pipeline/pipeline.c").read_text()
     table = re.search(r"struct stage stages\[\] = \{(.*?)\n\};", text, re.S).group(1)
     return re.findall(r'\{"([a-z-]+)",', table)
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def wait_for_port(port, process):
@@ -156,8 +172,7 @@ class Nginx:
         return int(children.read_text().split()[0])
 
     def cpu_seconds(self):
-        fields = pathlib.Path(f"/proc/{self.worker}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.worker)
 
     def private_mib(self):
         text = pathlib.Path(f"/proc/{self.worker}/smaps_rollup").read_text()
@@ -173,6 +188,7 @@ class Bench:
         self.args = args
         OUT.mkdir(parents=True, exist_ok=True)
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="aaiti-bench-", dir="/dev/shm"))
+        self.dir.chmod(0o755)  # workers with a user of their own must reach the run directory
         self.servers = []
         self.raw = []
 
@@ -183,26 +199,26 @@ class Bench:
         self.servers.append(server)
         return server
 
-    def make_home(self, backend):
-        home, run_dir = self.dir / "home", self.dir / "run"
+    def make_home(self, name, port, backend):
+        home, run_dir = self.dir / f"{name}-home", self.dir / f"{name}-run"
         (home / "keys").mkdir(parents=True)
-        run_dir.mkdir()
         for key in ("token.key", "upstream.key"):
             path = home / "keys" / key
             path.write_text(secrets.token_urlsafe(48) + "\n")
             path.chmod(0o600)
-        policy = home / "policy.yaml"
-        shutil.copy(ROOT / "data/policies/aaiti.yaml", policy)
-        (home / "gateway.yaml").write_text(
-            GATEWAY_YAML.format(port=8443, policy=policy, run_dir=run_dir, backend=backend, home=home))
-        self.tokens = self.dir / "tokens"
-        with self.tokens.open("w") as out:
-            subprocess.run([SEED, home, str(self.args.sessions)], stdout=out, check=True)
+        shutil.copy(ROOT / "data/policies/aaiti.yaml", home / "policy.yaml")
+        (home / "gateway.yaml").write_text(GATEWAY_YAML.format(
+            port=port, policy=home / "policy.yaml", run_dir=run_dir, backend=backend, home=home))
         return home, run_dir
 
     def start_servers(self):
         backend = self.start("backend", 1, BACKEND_CONF, answer=ANSWER)
-        home, run_dir = self.make_home(backend.port)
+        self.backend = backend
+        home, run_dir = self.make_home("seeded", 8443, backend.port)
+        run_dir.mkdir()
+        self.tokens = self.dir / "tokens"
+        with self.tokens.open("w") as out:
+            subprocess.run([SEED, home, str(self.args.sessions)], stdout=out, check=True)
         self.bare = self.start(BARE, 0, SERVER_CONF, backend=backend.port, load_module="", gate_http="", gate_location="")
         self.guarded = self.start(
             GUARDED, 0, SERVER_CONF, backend=backend.port, load_module=f"load_module {MODULE};",
@@ -243,11 +259,115 @@ class Bench:
             "bare_cpu_us": round(statistics.median(b["cpu_us"] for b, _ in rounds), 2),
         }
 
+    def login_storm(self):
+        with Gateway(self) as gateway:
+            ratios, storms = [], []
+            for _ in range(self.args.rounds):
+                quiet = gateway.get(self.args.seconds)
+                with gateway.storm(self.args.seconds + 2):
+                    time.sleep(1)
+                    storm = gateway.get(self.args.seconds)
+                self.raw += [{"name": "login-storm", "side": "quiet", **quiet}, {"name": "login-storm", "side": "storm", **storm}]
+                ratios.append(storm["p99_us"] / quiet["p99_us"])
+                storms.append(storm)
+            return {
+                "name": "login-storm",
+                "ratio": round(statistics.median(ratios), 3),
+                "cpu_us": round(statistics.median(s["cpu_us"] for s in storms), 2),
+                "rps": round(statistics.median(s["requests"] / s["seconds"] for s in storms)),
+                "p99_us": round(statistics.median(s["p99_us"] for s in storms)),
+                "logins": gateway.logins,
+            }
+
     def close(self):
         for server in reversed(self.servers):
             server.stop()
         shutil.rmtree(self.dir)
         (OUT / time.strftime("raw-%Y%m%dT%H%M%SZ.json", time.gmtime())).write_text(json.dumps(self.raw, indent=1) + "\n")
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=30)
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.path)
+
+
+class Gateway:
+    """`aaiti serve` whole, with users who sign in."""
+
+    def __init__(self, bench):
+        self.bench = bench
+        self.port = free_port()
+        self.home, self.run_dir = bench.make_home("served", self.port, bench.backend.port)
+        self.logins = 0
+
+    def __enter__(self):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
+                        "2", "-subj", "/CN=localhost", "-keyout", self.home / "key.pem", "-out", self.home / "cert.pem"],
+                       check=True, capture_output=True)
+        self.log = (self.bench.dir / "serve.log").open("w")
+        self.process = subprocess.Popen([BUILD / "aaiti", "serve", "--home", self.home], stdout=subprocess.PIPE,
+                                        stderr=self.log, text=True)
+        if not self.process.stdout.readline().startswith("ready"):
+            sys.exit("".join((self.bench.dir / "serve.log").read_text().splitlines(True)[-20:]))
+        self.bodies = self.bench.dir / "bodies"
+        self.bodies.write_text("".join(self.add_user(i) for i in range(STORM_CLIENTS)))
+        self.tokens = self.bench.dir / "storm-tokens"
+        self.tokens.write_text("\n".join(self.sign_in(line) for line in self.bodies.read_text().splitlines()) + "\n")
+        self.worker = self.find_worker()
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(15)
+        self.log.close()
+
+    def find_worker(self):
+        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        for child in children:
+            if pathlib.Path(f"/proc/{child}/comm").read_text().strip() == "nginx":
+                return int(pathlib.Path(f"/proc/{child}/task/{child}/children").read_text().split()[0])
+        sys.exit("bench: the gateway has no nginx worker")
+
+    def add_user(self, i):
+        user = {"username": f"storm{i}", "password": STORM_PASSWORD, "role": "trader", "upstreamId": f"u-{i}"}
+        connection = UnixConnection(self.run_dir / "admin.sock")
+        connection.request("POST", "/aaiti/v1/users", json.dumps(user), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        if answer.status != 201:
+            sys.exit(f"bench: adding a user: {answer.status} {answer.read()}")
+        return json.dumps({"username": user["username"], "password": STORM_PASSWORD}) + "\n"
+
+    def sign_in(self, body):
+        context = ssl._create_unverified_context()  # a certificate of a minute ago, on loopback
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=30)
+        connection.request("POST", "/api/auth/login", body, {"Content-Type": "application/json"})
+        return json.loads(connection.getresponse().read())["token"]
+
+    def command(self, mode, lines, connections, seconds):
+        return ["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s",
+                str(ROOT / "bench/load.lua"), f"https://127.0.0.1:{self.port}", "--", mode, str(lines)]
+
+    def get(self, seconds):
+        before = cpu_seconds(self.worker)
+        text = subprocess.run(self.command("get", self.tokens, 4, seconds), check=True, capture_output=True, text=True).stdout
+        result = json.loads(text.strip().splitlines()[-1])
+        if result["broken"] or result["refused"]:
+            sys.exit(f"bench: login-storm: GETs were refused or broke: {result}")
+        return {**result, "cpu_us": (cpu_seconds(self.worker) - before) * 1e6 / result["requests"]}
+
+    @contextlib.contextmanager
+    def storm(self, seconds):
+        process = subprocess.Popen(self.command("login", self.bodies, STORM_CLIENTS, seconds), stdout=subprocess.PIPE, text=True)
+        yield
+        result = json.loads(process.communicate()[0].strip().splitlines()[-1])
+        if result["refused"] or result["broken"]:
+            sys.exit(f"bench: login-storm: sign-ins were refused or broke: {result}")
+        self.logins += result["requests"]
 
 
 def show(row, as_json):
@@ -263,7 +383,7 @@ def show(row, as_json):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", default=[], help="get post refused; default all")
+    parser.add_argument("names", nargs="*", default=[], help="get post refused login-storm; default all")
     parser.add_argument("--json", action="store_true", help="JSON Lines")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4, help="of one side of a round")
@@ -283,7 +403,8 @@ def main():
             print(f"stages: {' '.join(stages())}")
             print(f"{'name':<12} {'ratio':>7} {'bar':>6} {'cpu µs':>9} {'req/s':>9}")
         for name in names:
-            held = show(bench.compare(name), args.json) and held
+            row = bench.login_storm() if name == "login-storm" else bench.compare(name)
+            held = show(row, args.json) and held
         if not args.json:
             print(f"worker private memory: {bench.guarded.private_mib():.1f} MiB, bare {bench.bare.private_mib():.1f} MiB")
     finally:
