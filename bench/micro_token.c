@@ -71,7 +71,7 @@ static void make_other_header(struct bench *b)
     static const char header[] = "{\"typ\":\"at+jwt\",\"kid\":\"0123456789abcdef\",\"alg\":\"HS256\"}";
     char text[GW_JWT_MAX_BYTES];
     uint8_t tag[GW_MAC_BYTES];
-    struct gw_str rest = gw_buf_str(&b->token), skipped, payload;
+    struct gw_str rest = gw_buf_str(&b->token), skipped, payload = GW_STR_NULL;
     must(gw_str_split(&rest, '.', &skipped) && gw_str_split(&rest, '.', &payload), "split");
     gw_buf_add(&b->other_header, (struct gw_str){text, gw_base64url_encode(header, sizeof header - 1, text)});
     gw_buf_addc(&b->other_header, '.');
