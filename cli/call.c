@@ -63,7 +63,7 @@ int cli_try(struct gw_cli *cli, const char *method, const char *target, json_t *
     if (status != GW_EXIT_YES)
         return status;
     if (gw_operator_call(connection, method, target, owned, &answer, &err) != GW_OK)
-        return gw_cli_fail(cli, GW_EXIT_UNKNOWN, "%s", err.msg);
+        return gw_cli_fail_error(cli, &err);
     *out_status = answer.status;
     *out = answer.body;
     return GW_EXIT_YES;

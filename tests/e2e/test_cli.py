@@ -89,7 +89,7 @@ def test_init_makes_what_is_missing_and_keeps_what_is_there(tmp_path):
 
 def test_init_takes_the_backends_secret(tmp_path):
     secret = tmp_path / "secret"
-    secret.write_text("s3kret-of-the-backend-0123456789-abcdefgh\n")
+    secret.write_text("Zq8vN3xLr7Tb2Wk9Yf4Hc6Jm1Pd5Gs0RuVe-i_oA\n")
     done = run("--home", tmp_path / "home", "init", "--upstream-secret-file", secret, "--upstream", "http://127.0.0.1:5001", "--port", "9443")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "home/keys/upstream.key").read_text() == secret.read_text()
