@@ -114,7 +114,8 @@ static enum gw_code make_upstream_secret(struct init *i, const char *path, struc
     GW_TRY(gw_secret_new(text, &s, err));
     struct gw_error why = {0};
     if (gw_secret_check(s, &why) != GW_OK)
-        return gw_fail(err, GW_EINVAL, "the secret in %s is %s; the backend needs a better one, too: openssl rand -base64 48",
+        return gw_fail(err, GW_EINVAL,
+                       "the secret in %s is %s; the backend needs a better one, too: openssl rand -base64 48",
                        i->upstream_secret_file, why.msg);
     return gw_file_create(path, 0600, gw_buf_str(&b), err);
 }

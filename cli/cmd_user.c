@@ -57,7 +57,8 @@ int cmd_user_add(struct gw_cli *cli, int argc, char **argv)
             return status;
         json_object_set_new(body, "password", json_stringn(password.ptr, password.len));
     }
-    return finish(cli, cli_call(cli, "POST", USERS, json_incref(body), &answer), answer, "The user was added.");
+    int status = cli_call(cli, "POST", USERS, json_incref(body), &answer);
+    return finish(cli, status, answer, "The user was added.");
 }
 
 int cmd_user_list(struct gw_cli *cli, int argc, char **argv)
@@ -86,7 +87,8 @@ static int change(struct gw_cli *cli, const char *name, json_t *body, const char
     gw_auto(gw_buf) struct gw_buf target = {0};
     json_t *answer = NULL;
     cli_target(&target, USERS "/", name, "");
-    return finish(cli, cli_call(cli, "PATCH", target.ptr, body, &answer), answer, done);
+    int status = cli_call(cli, "PATCH", target.ptr, body, &answer);
+    return finish(cli, status, answer, done);
 }
 
 int cmd_user_set(struct gw_cli *cli, int argc, char **argv)
@@ -126,7 +128,8 @@ int cmd_user_delete(struct gw_cli *cli, int argc, char **argv)
     gw_auto(gw_buf) struct gw_buf target = {0};
     json_t *answer = NULL;
     cli_target(&target, USERS "/", argv[1], "");
-    return finish(cli, cli_call(cli, "DELETE", target.ptr, NULL, &answer), answer, "The user was deleted.");
+    int status = cli_call(cli, "DELETE", target.ptr, NULL, &answer);
+    return finish(cli, status, answer, "The user was deleted.");
 }
 
 int cmd_user_passwd(struct gw_cli *cli, int argc, char **argv)
@@ -149,6 +152,6 @@ int cmd_user_passwd(struct gw_cli *cli, int argc, char **argv)
         return status;
     cli_target(&target, USERS "/", argv[1], "/password");
     json_t *body = json_pack("{s:s%}", "newPassword", password.ptr, password.len);
-    return finish(cli, cli_call(cli, "PUT", target.ptr, body, &answer), answer,
-                  "The password was changed and all sessions of the user have ended.");
+    status = cli_call(cli, "PUT", target.ptr, body, &answer);
+    return finish(cli, status, answer, "The password was changed and all sessions of the user have ended.");
 }
