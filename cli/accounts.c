@@ -53,8 +53,8 @@ static const struct gw_accounts everything_as_started = {
 static void all_root(struct gw_accounts *out)
 {
     *out = everything_as_started;
-    (void)strcpy(out->user, "root");
-    (void)strcpy(out->group_name, "root");
+    (void)gw_str_copy(GW_STR("root"), out->user, sizeof out->user);
+    (void)gw_str_copy(GW_STR("root"), out->group_name, sizeof out->group_name);
 }
 
 enum gw_code gw_accounts_choose(const struct gw_settings *s, const char *home, FILE *warn, struct gw_accounts *out,

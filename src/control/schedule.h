@@ -22,7 +22,7 @@ struct gw_agenda {
 };
 
 /* The first turn of every task is one period from now. */
-void gw_agenda_init(struct gw_agenda *g, const struct gw_task *tasks, size_t count, int64_t now_ms);
+void gw_agenda_init(struct gw_agenda *g, const struct gw_task *table, size_t count, int64_t now_ms);
 /* Runs what is due; a task that was late is not made up for. */
 void gw_agenda_run(struct gw_agenda *g, struct gw_app *a, int64_t now_ms);
 

@@ -6,6 +6,7 @@
 
 #include "pipeline/answers.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define CONTROL_DEAD_AFTER_S 5
@@ -38,6 +39,7 @@ static void refuse(struct gw_decision *out, enum gw_reason reason, const char *d
 
 static enum gw_code answer_health(struct gw_request *r)
 {
+    assert(r->snapshot != NULL); /* without one the stages do not run */
     const struct gw_shared *shared = r->gate->shared;
     const struct gw_health health = {
         .ready = shared != NULL && gw_shared_is_ready(shared),

@@ -234,7 +234,7 @@ void gw_load_role_permissions(struct gw_policy_loader *l, const struct gw_yaml *
         load_wildcards(l, &drafts[i]);
     close_over(rows, l->policy->role_count);
     for (size_t i = 0; i < count; i++)
-        if (rows[drafts[i].role] >> drafts[i].role & 1)
+        if (drafts[i].inherits != NULL && (rows[drafts[i].role] >> drafts[i].role & 1) != 0)
             GW_LOAD_FAULT(l, drafts[i].inherits->line, "role `%.*s` inherits from itself",
                           GW_STR_ARG(l->policy->roles[drafts[i].role].name));
     join_inherited(l, rows);
