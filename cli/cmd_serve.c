@@ -210,11 +210,26 @@ static enum gw_code prepare(struct serve *s, struct gw_faults *f, struct gw_erro
 
 /* ---- running ---- */
 
+/* NAME=VALUE of the test builds' clock offset; NULL: no test build, or none is set. */
+static const char *test_clock(void)
+{
+#ifdef GW_TEST_HOOKS
+    static char text[64];
+    const char *offset = getenv("AAITI_TEST_CLOCK_OFFSET_S");
+
+    if (offset != NULL && snprintf(text, sizeof text, "AAITI_TEST_CLOCK_OFFSET_S=%s", offset) < (int)sizeof text)
+        return text;
+#endif
+    return NULL;
+}
+
 static void set_up_children(struct serve *s)
 {
     /* nginx under glibc gives memory back at each request unless told otherwise (measured: 0.5 page faults a request). */
-    static const char *const nginx_environment[] = {"MALLOC_TOP_PAD_=16777216", "MALLOC_TRIM_THRESHOLD_=268435456",
-                                                    "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+    static const char *nginx_environment[] = {"MALLOC_TOP_PAD_=16777216", "MALLOC_TRIM_THRESHOLD_=268435456",
+                                              "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL, NULL};
+
+    nginx_environment[3] = test_clock();
 
     const char *const control_argv[] = {s->program, "control", "--home", s->home, NULL};
     memcpy(s->control_argv, control_argv, sizeof control_argv);
