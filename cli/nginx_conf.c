@@ -16,13 +16,21 @@
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:" \
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 
-static const char head_text[] = "error_log stderr notice;\n"
-                                "pcre_jit on;\n"
-                                "worker_rlimit_nofile 16384;\n"
-                                /* Old workers hold connections of theirs no longer than a stop may take. */
-                                "worker_shutdown_timeout 8s;\n"
-                                "thread_pool gw threads=1 max_queue=16;\n"
-                                "events { worker_connections 4096; }\n";
+/* nginx takes its workers' environment away; the test builds' clock offset is to stay. */
+#ifdef GW_TEST_HOOKS
+#define KEEP_TEST_CLOCK "env AAITI_TEST_CLOCK_OFFSET_S;\n"
+#else
+#define KEEP_TEST_CLOCK ""
+#endif
+
+static const char head_text[] =
+    KEEP_TEST_CLOCK "error_log stderr notice;\n"
+                    "pcre_jit on;\n"
+                    "worker_rlimit_nofile 16384;\n"
+                    /* Old workers hold connections of theirs no longer than a stop may take. */
+                    "worker_shutdown_timeout 8s;\n"
+                    "thread_pool gw threads=1 max_queue=16;\n"
+                    "events { worker_connections 4096; }\n";
 
 static const char http_text[] =
     "    access_log off;\n"
