@@ -268,30 +268,6 @@ static bool control_serves(const struct serve *s)
     return serves;
 }
 
-static bool nginx_serves(const struct serve *s)
-{
-    struct gw_str listen = s->settings.listen;
-    size_t colon = listen.len;
-    int64_t port;
-    unsigned status;
-
-    while (colon > 0 && listen.ptr[colon - 1] != ':')
-        colon--;
-    struct gw_str host = gw_str_sub(listen, 0, colon - 1);
-    if (gw_str_starts(host, GW_STR("[")))
-        host = gw_str_sub(host, 1, host.len - 2);
-    if (!gw_str_to_i64(gw_str_sub(listen, colon, listen.len), &port))
-        return false;
-    const struct gw_probe probe = {
-        .transport = GW_PROBE_TLS,
-        .host = host,
-        .port = (unsigned)port,
-        .path = GW_STR("/aaiti/health"),
-        .timeout_ms = 1000,
-    };
-    return gw_probe_get(&probe, &status, NULL) == GW_OK && status == 200;
-}
-
 static void self_test(struct serve *s)
 {
     struct gw_error err = {0};
@@ -314,7 +290,7 @@ static void self_test(struct serve *s)
 /* Says so once. */
 static void look_whether_ready(struct serve *s)
 {
-    if (!control_serves(s) || !nginx_serves(s))
+    if (!control_serves(s) || !gw_probe_gateway(s->settings.listen))
         return;
     s->ready = true;
     self_test(s);

@@ -118,3 +118,26 @@ enum gw_code gw_probe_get(const struct gw_probe *p, unsigned *out_status, struct
                : exchange_plain(p, fd, gw_buf_str(&request), answer, sizeof answer, &len, err));
     return parse_status(p, (struct gw_str){answer, len}, out_status, err);
 }
+
+bool gw_probe_gateway(struct gw_str listen)
+{
+    size_t colon = listen.len;
+    int64_t port;
+    unsigned status;
+
+    while (colon > 0 && listen.ptr[colon - 1] != ':')
+        colon--;
+    struct gw_str host = gw_str_sub(listen, 0, colon - 1);
+    if (gw_str_starts(host, GW_STR("[")))
+        host = gw_str_sub(host, 1, host.len - 2);
+    if (!gw_str_to_i64(gw_str_sub(listen, colon, listen.len), &port))
+        return false;
+    const struct gw_probe probe = {
+        .transport = GW_PROBE_TLS,
+        .host = host,
+        .port = (unsigned)port,
+        .path = GW_STR("/aaiti/health"),
+        .timeout_ms = 1000,
+    };
+    return gw_probe_get(&probe, &status, NULL) == GW_OK && status == 200;
+}

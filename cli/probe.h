@@ -20,3 +20,5 @@ struct gw_probe {
 
 /* The status of the answer. GW_EBACKEND: nobody answered (err: refused, unreachable …); GW_ETIMEOUT; GW_EPARSE: not HTTP. */
 GW_MUST_CHECK enum gw_code gw_probe_get(const struct gw_probe *p, unsigned *out_status, struct gw_error *err);
+/* Whether the data plane that listens there (the setting `listen`) says that it is well. */
+bool gw_probe_gateway(struct gw_str listen);
