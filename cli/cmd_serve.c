@@ -14,7 +14,6 @@
 #include "nginx_conf.h"
 #include "probe.h"
 #include "self_test.h"
-#include "shared/shared.h"
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -42,7 +41,7 @@ struct serve {
     struct gw_accounts accounts;
     const char *control_argv[5], *nginx_argv[8];
     struct gw_child children[CHILD_COUNT];
-    int64_t began_ms, began_real_s;
+    int64_t began_ms;
     bool ready;
 };
 
@@ -256,16 +255,13 @@ static int64_t now_ms(void)
     return gw_clock_mono_ms(gw_system_clock());
 }
 
+/* By its own word: the segment of a predecessor may stand there, ready, before control listens. */
 static bool control_serves(const struct serve *s)
 {
-    struct gw_shared *shared = NULL;
+    gw_auto(gw_answer) struct gw_answer answer = {0};
 
-    if (gw_shared_open(s->run_dir, GW_SHARED_READER, NULL, &shared, NULL) != GW_OK)
-        return false;
-    /* A predecessor's segment may still stand there, ready: what counts is a sign of life from after the start. */
-    bool serves = gw_shared_is_ready(shared) && gw_shared_heartbeat(shared) >= s->began_real_s;
-    gw_shared_close(shared);
-    return serves;
+    return gw_client_call(s->run_dir, "GET", "/aaiti/v1/status", GW_STR_NULL, &answer, NULL) == GW_OK &&
+           answer.status == 200;
 }
 
 static void self_test(struct serve *s)
@@ -403,7 +399,6 @@ static enum gw_code run(struct serve *s, struct gw_error *err)
     if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0)
         return gw_fail(err, GW_EBACKEND, "cannot block signals: %s", strerror(errno));
     s->began_ms = now_ms();
-    s->began_real_s = gw_clock_real_s(gw_system_clock());
     set_up_children(s);
     enum gw_code code = supervise(s, &signals, err);
     /* The door first: what is under way may still need control. */
