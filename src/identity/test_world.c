@@ -14,7 +14,8 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static const char *const files[] = {"x.db", "x.db-wal", "x.db-shm", "authority", "counters", "blocklist"};
+static const char *const files[] = {"x.db",           "x.db-wal", "x.db-shm", "authority",
+                                    "authority.lock", "counters", "blocklist"};
 
 /* ---- the policy: this room asks it for roles and nothing else ---- */
 

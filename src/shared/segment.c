@@ -84,16 +84,16 @@ enum gw_code gw_segment_publish(int dir, struct gw_segment *s, const char *name,
     return GW_OK;
 }
 
-enum gw_code gw_segment_lock(int dir, const struct gw_segment *s, const char *name, struct gw_error *err)
+enum gw_code gw_segment_lock(int dir, const char *name, int *out_fd, struct gw_error *err)
 {
-    if (flock(s->fd, LOCK_EX | LOCK_NB) != 0)
-        return gw_fail(err, errno == EWOULDBLOCK ? GW_ECONFLICT : GW_EBACKEND, "another process writes segment %s",
-                       name);
-    struct stat held, named;
-    if (fstat(s->fd, &held) != 0 || fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) != 0)
-        return gw_fail(err, GW_EBACKEND, "cannot look at segment %s: %s", name, strerror(errno));
-    if (held.st_ino != named.st_ino || held.st_dev != named.st_dev)
-        return gw_fail(err, GW_ECONFLICT, "another process has just replaced segment %s", name);
+    gw_auto_fd int fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return gw_fail(err, errno == ELOOP ? GW_EDENIED : GW_EBACKEND, "cannot open lock %s: %s", name,
+                       strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        return gw_fail(err, errno == EWOULDBLOCK ? GW_ECONFLICT : GW_EBACKEND, "another process holds lock %s", name);
+    *out_fd = fd;
+    fd = -1;
     return GW_OK;
 }
 

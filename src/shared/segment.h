@@ -20,7 +20,7 @@ struct gw_segment {
 enum gw_segment_access { GW_SEGMENT_READ, GW_SEGMENT_WRITE };
 
 /* GW_ENOTFOUND: no such file. GW_EDENIED: a symlink, or no regular file. A file shorter than min_bytes is opened but not
- * mapped (base NULL), so that it can be locked and replaced. */
+ * mapped (base NULL), so that it can be replaced. */
 GW_MUST_CHECK enum gw_code gw_segment_open(int dir, const char *name, enum gw_segment_access access, size_t min_bytes,
                                            struct gw_segment *out, struct gw_error *err);
 /* A zeroed file of its own, all its memory taken, writable, not yet under its name. */
@@ -30,8 +30,8 @@ enum gw_segment_publish { GW_SEGMENT_NEW, GW_SEGMENT_REPLACE };
 /* Under its name from now on. NEW: GW_ECONFLICT when another has that name. */
 GW_MUST_CHECK enum gw_code gw_segment_publish(int dir, struct gw_segment *s, const char *name,
                                               enum gw_segment_publish how, struct gw_error *err);
-/* Makes this process the only one that holds the segment so: GW_ECONFLICT when another does, or when the file has lost its
- * name meanwhile. Held until gw_segment_done, or the end of the process. */
-GW_MUST_CHECK enum gw_code gw_segment_lock(int dir, const struct gw_segment *s, const char *name, struct gw_error *err);
+/* Makes this process the only writer: takes a lock file that only its owner can open, because whoever can open a file, if only
+ * to read it, can lock it. GW_ECONFLICT: another holds it. Held until *out_fd is closed, or the end of the process. */
+GW_MUST_CHECK enum gw_code gw_segment_lock(int dir, const char *name, int *out_fd, struct gw_error *err);
 void gw_segment_done(struct gw_segment *s);
 GW_DEFINE_AUTO_DONE(gw_segment);

@@ -24,6 +24,7 @@
 
 #define AUTHORITY "authority"
 #define COUNTERS "counters"
+#define AUTHORITY_LOCK "authority.lock" /* what the writer holds */
 #define AUTHORITY_MAGIC 0x6177747561693101u
 #define COUNTERS_MAGIC 0x6177747561693102u
 #define SLOTS_MAX (UINT32_C(1) << 24)
@@ -65,6 +66,7 @@ static_assert(sizeof(struct counters) % 64 == 0, "a bucket is one cache line");
 
 struct gw_shared {
     struct gw_segment authority_segment, counters_segment;
+    int lock_fd; /* writer */
     struct authority *authority;
     struct gw_table tables[TABLES];
     _Atomic uint64_t *counters;
@@ -211,7 +213,6 @@ static enum gw_code make_authority(struct gw_shared *s, int dir, const struct wa
     memcpy(a->slots, w->slots, sizeof(a->slots));
     a->layout = layout_hash();
     a->magic = AUTHORITY_MAGIC;
-    GW_TRY(gw_segment_lock(dir, &made, made.temporary, err));
     GW_TRY(gw_segment_publish(dir, &made, AUTHORITY, how, err));
     gw_segment_done(&s->authority_segment);
     s->authority_segment = made;
@@ -238,13 +239,12 @@ static void retire(struct gw_shared *s)
 static enum gw_code open_writer(struct gw_shared *s, int dir, const struct gw_shared_sizes *sizes, struct gw_error *err)
 {
     struct wanted w = wanted_of(sizes);
+    GW_TRY(gw_segment_lock(dir, AUTHORITY_LOCK, &s->lock_fd, err));
     enum gw_code code =
         gw_segment_open(dir, AUTHORITY, GW_SEGMENT_WRITE, sizeof(struct authority), &s->authority_segment, err);
     if (code != GW_OK && code != GW_ENOTFOUND)
         return code;
     enum gw_segment_publish how = code == GW_OK ? GW_SEGMENT_REPLACE : GW_SEGMENT_NEW;
-    if (code == GW_OK)
-        GW_TRY(gw_segment_lock(dir, &s->authority_segment, AUTHORITY, err));
     code = gw_segment_open(dir, COUNTERS, GW_SEGMENT_WRITE, sizeof(struct counters), &s->counters_segment, err);
     if (code != GW_OK && code != GW_ENOTFOUND)
         return code;
@@ -282,6 +282,7 @@ enum gw_code gw_shared_open(const char *dir, enum gw_shared_role role, const str
     if (s == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for the segments");
     s->authority_segment = s->counters_segment = GW_SEGMENT_NONE;
+    s->lock_fd = -1;
     s->role = role;
     pthread_mutex_init(&s->lock, NULL);
     GW_TRY(role == GW_SHARED_WRITER ? open_writer(s, dir_fd, sizes, err) : open_reader(s, dir_fd, err));
@@ -295,6 +296,8 @@ void gw_shared_close(struct gw_shared *s)
         return;
     gw_segment_done(&s->counters_segment);
     gw_segment_done(&s->authority_segment);
+    if (s->lock_fd >= 0)
+        close(s->lock_fd);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }
@@ -377,45 +380,68 @@ void gw_shared_fill(const struct gw_shared *s, struct gw_shared_fill *out)
 
 /* ---- counters ---- */
 
-static _Atomic uint64_t *bucket_of(const struct gw_shared *s, const struct gw_uuid *sid, uint64_t *out_tag)
+/* Index of the bucket's first word. */
+static size_t bucket_of(const struct gw_shared *s, const struct gw_uuid *sid, uint64_t *out_tag)
 {
     uint64_t hash = gw_hash(&s->counters_key, sid->b, sizeof(sid->b));
     *out_tag = hash & ~(uint64_t)UINT32_MAX;
-    return s->counters + (hash & (s->buckets - 1)) * BUCKET;
+    return (hash & (s->buckets - 1)) * BUCKET;
+}
+
+/* Control does not read the map: a broken worker could cut the file short, and a look at the map would then be a SIGBUS. What
+ * cannot be read holds no advice. */
+static void read_bucket(const struct gw_shared *s, size_t first, uint64_t words[BUCKET])
+{
+    memset(words, 0, BUCKET * sizeof(words[0]));
+    if (s->role == GW_SHARED_READER) {
+        for (size_t i = 0; i < BUCKET; i++)
+            words[i] = atomic_load_explicit(&s->counters[first + i], memory_order_relaxed);
+        return;
+    }
+    off_t offset = (off_t)(sizeof(struct counters) + first * sizeof(words[0]));
+    if (pread(s->counters_segment.fd, words, BUCKET * sizeof(words[0]), offset) < 0)
+        memset(words, 0, BUCKET * sizeof(words[0]));
 }
 
 int64_t gw_shared_last_seen(const struct gw_shared *s, const struct gw_live_session *session)
 {
-    uint64_t tag;
-    _Atomic uint64_t *bucket = bucket_of(s, &session->id, &tag);
+    uint64_t tag, words[BUCKET];
+    read_bucket(s, bucket_of(s, &session->id, &tag), words);
     int64_t latest = session->last_seen_s;
     for (size_t i = 0; i < BUCKET; i++) {
-        uint64_t word = atomic_load_explicit(&bucket[i], memory_order_relaxed);
-        int64_t seen_s = (int64_t)(word & UINT32_MAX);
-        if ((word & ~(uint64_t)UINT32_MAX) == tag && seen_s > latest)
+        int64_t seen_s = (int64_t)(words[i] & UINT32_MAX);
+        if ((words[i] & ~(uint64_t)UINT32_MAX) == tag && seen_s > latest)
             latest = seen_s;
     }
     return latest;
 }
 
 /* One try: when another worker changes the word first, a request of this second was noted there, or the advice is lost. */
+static void note(struct gw_shared *s, size_t index, uint64_t old, uint64_t word)
+{
+    if (s->role == GW_SHARED_READER)
+        atomic_compare_exchange_strong_explicit(&s->counters[index], &old, word, memory_order_relaxed,
+                                                memory_order_relaxed);
+    else if (pwrite(s->counters_segment.fd, &word, sizeof(word),
+                    (off_t)(sizeof(struct counters) + index * sizeof(word))) < 0)
+        return; /* advice lost */
+}
+
 void gw_shared_touch(struct gw_shared *s, const struct gw_uuid *sid, int64_t now_s)
 {
-    uint64_t tag, old = UINT64_MAX;
-    _Atomic uint64_t *bucket = bucket_of(s, sid, &tag), *victim = NULL;
+    uint64_t tag, words[BUCKET];
+    size_t first = bucket_of(s, sid, &tag), victim = 0;
+    read_bucket(s, first, words);
     for (size_t i = 0; i < BUCKET; i++) {
-        uint64_t word = atomic_load_explicit(&bucket[i], memory_order_relaxed);
-        bool is_own = (word & ~(uint64_t)UINT32_MAX) == tag && word != 0;
-        if (victim == NULL || is_own || (word & UINT32_MAX) < (old & UINT32_MAX)) {
-            victim = &bucket[i];
-            old = word;
-        }
-        if (is_own)
-            break;
+        if ((words[i] & UINT32_MAX) < (words[victim] & UINT32_MAX))
+            victim = i;
     }
-    if ((int64_t)(old & UINT32_MAX) < now_s && now_s <= UINT32_MAX)
-        atomic_compare_exchange_strong_explicit(victim, &old, tag | (uint64_t)now_s, memory_order_relaxed,
-                                                memory_order_relaxed);
+    for (size_t i = 0; i < BUCKET; i++) {
+        if ((words[i] & ~(uint64_t)UINT32_MAX) == tag && words[i] != 0)
+            victim = i;
+    }
+    if ((int64_t)(words[victim] & UINT32_MAX) < now_s && now_s <= UINT32_MAX)
+        note(s, first + victim, words[victim], tag | (uint64_t)now_s);
 }
 
 /* ---- writing ---- */

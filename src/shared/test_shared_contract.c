@@ -36,11 +36,12 @@ static void path_of(const char *name, char path[128])
 static int remove_dir(void **state)
 {
     (void)state;
-    char path[128];
-    path_of("authority", path);
-    unlink(path);
-    path_of("counters", path);
-    unlink(path);
+    static const char *const names[] = {"authority", "counters", "authority.lock"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char path[128];
+        path_of(names[i], path);
+        unlink(path);
+    }
     return rmdir(dir); /* fails when a temporary file was left behind */
 }
 
@@ -327,6 +328,20 @@ static void test_heartbeat_and_bundle_are_published(void **state)
     assert_int_equal(gw_shared_heartbeat(r), 1234);
 }
 
+/* A broken worker can write the counters, so it can cut them short: control loses advice, not its life. */
+static void test_control_survives_counters_cut_short(void **state)
+{
+    (void)state;
+    gw_auto(gw_shared) struct gw_shared *w = ready_writer();
+    struct gw_live_session session = session_of(1);
+    char path[128];
+    path_of("counters", path);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(gw_shared_last_seen(w, &session), session.last_seen_s);
+    gw_shared_touch(w, &session.id, session.last_seen_s + 5);
+    assert_int_equal(gw_shared_last_seen(w, &session), session.last_seen_s + 5);
+}
+
 static void test_files_have_the_modes_that_keep_workers_out(void **state)
 {
     (void)state;
@@ -334,8 +349,8 @@ static void test_files_have_the_modes_that_keep_workers_out(void **state)
     static const struct {
         const char *name;
         mode_t mode;
-    } rows[] = {{"authority", 0640}, {"counters", 0660}};
-    for (size_t i = 0; i < 2; i++) {
+    } rows[] = {{"authority", 0640}, {"counters", 0660}, {"authority.lock", 0600}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char path[128];
         struct stat st;
         path_of(rows[i].name, path);
@@ -521,6 +536,7 @@ int main(void)
         CASE(test_last_seen_only_moves_forward),
         CASE(test_crowded_counters_lose_advice_but_invent_none),
         CASE(test_heartbeat_and_bundle_are_published),
+        CASE(test_control_survives_counters_cut_short),
         CASE(test_files_have_the_modes_that_keep_workers_out),
         CASE(test_a_reader_that_writes_to_the_authority_dies),
         CASE(test_killed_in_mid_write_reads_as_not_ready_until_mended),
