@@ -42,7 +42,7 @@ struct serve {
     const char *control_argv[5], *nginx_argv[8];
     struct gw_child children[CHILD_COUNT];
     int64_t began_ms;
-    bool ready;
+    bool control_came_up, ready;
 };
 
 static const char *environment(const char *name)
@@ -286,7 +286,7 @@ static void self_test(struct serve *s)
 /* Says so once. */
 static void look_whether_ready(struct serve *s)
 {
-    if (!control_serves(s) || !gw_probe_gateway(s->settings.listen))
+    if (!gw_probe_gateway(s->settings.listen))
         return;
     s->ready = true;
     self_test(s);
@@ -332,6 +332,12 @@ static void say_how_it_ended(struct serve *s, const struct gw_child *c, int stat
         (void)fprintf(s->cli->err, "aaiti: %s ended with status %d\n", c->name, WEXITSTATUS(status));
 }
 
+/* The door opens when there is a policy to judge by: no early client is told to come again. */
+static bool may_start(const struct serve *s, size_t child)
+{
+    return child != NGINX_MASTER || s->control_came_up;
+}
+
 /* Starts what is due and notes what has ended. A failure ends the service. */
 static enum gw_code look_after(struct serve *s, struct gw_child *c, struct gw_error *err)
 {
@@ -356,7 +362,7 @@ static int wait_for_signal(const struct serve *s, const sigset_t *signals)
 
     for (size_t i = 0; i < CHILD_COUNT; i++) {
         int64_t due_ms = s->children[i].restart_at_ms - now_ms();
-        if (s->children[i].pid == 0 && due_ms < wait_ms)
+        if (s->children[i].pid == 0 && may_start(s, i) && due_ms < wait_ms)
             wait_ms = due_ms > 0 ? due_ms : 0;
     }
     const struct timespec timeout = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000};
@@ -366,7 +372,7 @@ static int wait_for_signal(const struct serve *s, const sigset_t *signals)
 
 static enum gw_code fail_late(const struct serve *s, struct gw_error *err)
 {
-    if (!control_serves(s))
+    if (!s->control_came_up)
         return gw_fail(err, GW_ETIMEOUT, "control is not ready after %d s", START_TIMEOUT_MS / 1000);
     return gw_fail(err, GW_ETIMEOUT, "the nginx workers do not serve after %d s; can %s reach %s?",
                    START_TIMEOUT_MS / 1000, s->accounts.user[0] != '\0' ? s->accounts.user : "their user", s->run_dir);
@@ -376,8 +382,11 @@ static enum gw_code supervise(struct serve *s, const sigset_t *signals, struct g
 {
     for (;;) {
         for (size_t i = 0; i < CHILD_COUNT; i++)
-            GW_TRY(look_after(s, &s->children[i], err));
-        if (!s->ready)
+            if (may_start(s, i))
+                GW_TRY(look_after(s, &s->children[i], err));
+        if (!s->control_came_up)
+            s->control_came_up = control_serves(s);
+        else if (!s->ready)
             look_whether_ready(s);
         if (!s->ready && now_ms() - s->began_ms > START_TIMEOUT_MS)
             return fail_late(s, err);
@@ -404,6 +413,8 @@ static enum gw_code run(struct serve *s, struct gw_error *err)
     /* The door first: what is under way may still need control. */
     gw_child_stop(&s->children[NGINX_MASTER], NGINX_GRACE_MS);
     gw_child_stop(&s->children[CONTROL], CONTROL_GRACE_MS);
+    gw_run_dir_remove(s->nginx_dir);
+    gw_run_dir_remove(s->run_dir);
     return code;
 }
 

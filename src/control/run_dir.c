@@ -5,6 +5,7 @@
  */
 #include "control/run_dir.h"
 #include "crypto/mac.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #define RUN_DIR_MODE 02750 /* setgid: what control makes belongs to the workers' group */
+#define RUN_DIR_DEPTH 3    /* nginx/client_body/, bundles/HASH/ */
 #define SHM "/dev/shm"
 
 static enum gw_code take_name(struct gw_str name, char *dst, struct gw_error *err)
@@ -85,4 +87,34 @@ enum gw_code gw_run_dir_make(const char *dir, uid_t owner, gid_t group, struct g
     if ((chown_needed || (st.st_mode & 07777) != RUN_DIR_MODE) && fchmod(fd, RUN_DIR_MODE) != 0)
         return gw_fail(err, GW_EBACKEND, "cannot set the mode of the run directory `%s`: %s", dir, strerror(errno));
     return GW_OK;
+}
+
+/* By descriptors, never by names twice: the directory may belong to a user that root must not be led astray by. */
+static void remove_children(int fd, unsigned depth)
+{
+    DIR *dir = fdopendir(fd);
+    if (dir == NULL) {
+        (void)close(fd);
+        return;
+    }
+    for (const struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        if (unlinkat(fd, e->d_name, 0) == 0 || depth == 0)
+            continue;
+        int child = openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (child >= 0)
+            remove_children(child, depth - 1);
+        (void)unlinkat(fd, e->d_name, AT_REMOVEDIR);
+    }
+    (void)closedir(dir);
+}
+
+void gw_run_dir_remove(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    remove_children(fd, RUN_DIR_DEPTH);
+    (void)rmdir(dir);
 }

@@ -25,3 +25,6 @@ GW_MUST_CHECK enum gw_code gw_run_dir_name(const struct gw_settings *s, const ch
 /* Makes it (02750), or refuses one that is a symlink or belongs to another (GW_EDENIED): /dev/shm is everybody's. group (gid_t)-1: left
  * as it is. */
 GW_MUST_CHECK enum gw_code gw_run_dir_make(const char *dir, uid_t owner, gid_t group, struct gw_error *err);
+/* When the gateway has ended: keys that came by environment must not lie there longer, nor segments take memory. What cannot be
+ * removed stays. Nothing may use the directory any more. */
+void gw_run_dir_remove(const char *dir);

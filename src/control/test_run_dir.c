@@ -109,6 +109,33 @@ static void what_another_could_have_planted_is_refused(void **state)
     assert_int_equal(gw_run_dir_make(p->dir, geteuid(), (gid_t)-1, &err), GW_EBACKEND);
 }
 
+static void removing_takes_all_of_it_and_nothing_behind_a_link(void **state)
+{
+    struct place *p = *state;
+    char path[512], kept[128];
+
+    assert_int_equal(gw_run_dir_make(p->dir, geteuid(), (gid_t)-1, NULL), GW_OK);
+    (void)snprintf(kept, sizeof kept, "%s/kept", p->home);
+    assert_int_equal(mkdir(kept, 0700), 0);
+    (void)snprintf(path, sizeof path, "%s/file", kept);
+    fclose(fopen(path, "w"));
+    static const char *const dirs[] = {"bundles", "bundles/a"};
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", p->dir, dirs[i]);
+        assert_int_equal(mkdir(path, 0700), 0);
+    }
+    (void)snprintf(path, sizeof path, "%s/bundles/a/gateway.yaml", p->dir);
+    fclose(fopen(path, "w"));
+    (void)snprintf(path, sizeof path, "%s/bundles/link", p->dir);
+    assert_int_equal(symlink(kept, path), 0);
+    gw_run_dir_remove(p->dir);
+    assert_int_not_equal(access(p->dir, F_OK), 0);
+    (void)snprintf(path, sizeof path, "%s/file", kept);
+    assert_int_equal(access(path, F_OK), 0);
+    unlink(path);
+    rmdir(kept);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -117,6 +144,7 @@ int main(void)
         cmocka_unit_test(a_missing_home_and_a_long_name_are_refused),
         cmocka_unit_test_setup_teardown(it_is_made_and_taken_over_with_its_mode_mended, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_another_could_have_planted_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(removing_takes_all_of_it_and_nothing_behind_a_link, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
