@@ -85,13 +85,16 @@ void gw_hex_encode(const void *src, size_t n, char *dst)
     }
 }
 
+/* Value of a digit and one; 0: no digit. */
+static const uint8_t hex_and_one[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
+
 int gw_hex_digit(char c)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return hex_and_one[(uint8_t)c] - 1;
 }
 
 enum gw_code gw_hex_decode(struct gw_str text, void *dst, size_t n)
@@ -101,7 +104,7 @@ enum gw_code gw_hex_decode(struct gw_str text, void *dst, size_t n)
     uint8_t *d = dst;
     for (size_t i = 0; i < n; i++) {
         int high = gw_hex_digit(text.ptr[2 * i]), low = gw_hex_digit(text.ptr[2 * i + 1]);
-        if (high < 0 || low < 0)
+        if ((high | low) < 0)
             return GW_EPARSE;
         d[i] = (uint8_t)(high << 4 | low);
     }
@@ -141,11 +144,6 @@ enum gw_code gw_uuid_parse(struct gw_str text, struct gw_uuid *out)
     }
     *out = u;
     return GW_OK;
-}
-
-bool gw_uuid_eq(const struct gw_uuid *a, const struct gw_uuid *b)
-{
-    return memcmp(a->b, b->b, sizeof a->b) == 0;
 }
 
 bool gw_uuid_is_zero(const struct gw_uuid *u)

@@ -6,6 +6,7 @@
  */
 #include <gw/error.h>
 #include <gw/str.h>
+#include <string.h>
 
 #define GW_BASE64URL_LEN(n) (((n)*4 + 2) / 3)
 /* Writes GW_BASE64URL_LEN(n) bytes, no NUL. Returns that length. */
@@ -29,7 +30,10 @@ struct gw_uuid {
 void gw_uuid_format(const struct gw_uuid *u, char *dst);
 /* The 8-4-4-4-12 form only, either case. */
 GW_MUST_CHECK enum gw_code gw_uuid_parse(struct gw_str text, struct gw_uuid *out);
-bool gw_uuid_eq(const struct gw_uuid *a, const struct gw_uuid *b);
+static inline bool gw_uuid_eq(const struct gw_uuid *a, const struct gw_uuid *b)
+{
+    return memcmp(a->b, b->b, sizeof(a->b)) == 0;
+}
 bool gw_uuid_is_zero(const struct gw_uuid *u);
 
 #define GW_TIME_LEN 20 /* 2026-11-24T04:29:50Z */
