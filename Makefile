@@ -7,10 +7,11 @@ export PORT UPSTREAM UPSTREAM_DB UPSTREAM_SECRET_FILE
 MAKEFLAGS += --no-print-directory
 
 build:
+	@scripts/install.sh run build
 	@scripts/build.sh build
 
 run:
-	@scripts/install.sh
+	@scripts/install.sh run build
 	@scripts/build.sh build
 	@exec scripts/run.sh
 
@@ -18,6 +19,7 @@ test:
 	@scripts/test.sh $(ARGS)
 
 check:
+	@scripts/install.sh
 	@scripts/check.sh $(ARGS)
 
 shape:
@@ -29,6 +31,7 @@ bench:
 	@bench/run.sh $(ARGS)
 
 fuzz:
+	@scripts/install.sh
 	@scripts/fuzz.sh $(SECONDS)
 
 format:

@@ -8,6 +8,7 @@ shift
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 if [ ! -f "$dir/build.ninja" ]; then
+    echo "build.sh: building $dir for the first time"
     meson setup "$@" "$dir" > "$log" 2>&1 || { cat "$log" >&2; exit 1; }
 fi
 # meson writes its own files again when a meson.build changed; of a good build nobody wants to read a line.

@@ -1,10 +1,23 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs the packages of scripts/packages.txt that are missing or too old, and as root makes the system users that the
-# two planes run as. Says nothing when there is nothing to do. Works as root, and as a user who may sudo.
+# usage: install.sh [GROUP ...]: installs the packages of scripts/packages.txt (of these groups, or all) that are missing or
+# too old, and as root makes the system users that the two planes run as. Says nothing when there is nothing to do. Works as
+# root, and as a user who may sudo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-list=scripts/packages.txt
+groups=("$@")
+policy=/usr/sbin/policy-rc.d
+policy_is_ours=
+log=
+
+# "NAME [VERSION]" of each package asked for; a group begins with the line `# ---- GROUP: …`.
+packages()
+{
+    awk -v groups="${groups[*]}" '
+        /^# ---- / { in_group = groups == "" || index(" " groups " ", " " substr($3, 1, length($3) - 1) " ") }
+        { sub(/#.*/, "") }
+        NF && in_group { print $1, $2 }' scripts/packages.txt
+}
 
 # Names that dpkg does not have, or not new enough.
 missing()
@@ -15,33 +28,63 @@ missing()
         if [ "$status" = installed ]; then
             have[$name]=$version
         fi
-    done < <(sed 's/#.*//' "$list" | awk 'NF { print $1 }' |
-        xargs dpkg-query -W -f '${Package}\t${Version}\t${db:Status-Status}\n' 2>/dev/null || true)
+    done < <(packages | cut -d ' ' -f 1 | xargs dpkg-query -W -f '${Package}\t${Version}\t${db:Status-Status}\n' 2> /dev/null || true)
     while read -r name least; do
         if [ -z "${have[$name]:-}" ]; then
             echo "$name"
         elif [ -n "$least" ] && dpkg --compare-versions "${have[$name]}" lt "$least"; then
             echo "$name"
         fi
-    done < <(sed 's/#.*//' "$list" | awk 'NF { print $1, $2 }')
+    done < <(packages)
+}
+
+clean_up()
+{
+    rm -f "$log" ${policy_is_ours:+"$policy"}
+}
+
+# Says nothing of what goes well, everything of what does not: apt alone would write a thousand lines.
+quietly()
+{
+    "$@" > "$log" 2>&1 < /dev/null && return
+    cat "$log" >&2
+    echo "install.sh: \`$*\` failed; its output is above" >&2
+    exit 1
+}
+
+# Before minutes are spent: a version that is too old comes of sources without the security updates.
+refuse_too_old()
+{
+    local name least offered
+    while read -r name least; do
+        offered=$(apt-cache policy "$name" | awk '$1 == "Candidate:" { print $2 }')
+        if [ -n "$least" ] && dpkg --compare-versions "${offered:-0}" lt "$least"; then
+            echo "install.sh: needs $name $least, and apt offers ${offered:-none}: Debian 12's security updates are not among its sources. As root:
+  echo 'deb http://deb.debian.org/debian-security bookworm-security main' > /etc/apt/sources.list.d/bookworm-security.list" >&2
+            exit 1
+        fi
+    done < <(packages)
 }
 
 # Debian's nginx starts itself when installed, on port 80, and again at each boot. It is ours to start, so services may not
 # be started while apt works, and a new nginx is not enabled.
 apt_install()
 {
-    local policy=/usr/sbin/policy-rc.d had_nginx=yes
+    local had_nginx=yes
     [ -e /usr/sbin/nginx ] || had_nginx=no
+    trap clean_up EXIT
+    trap 'exit 130' INT TERM HUP
+    log=$(mktemp)
     if [ ! -e "$policy" ]; then
-        trap 'rm -f "$policy"' EXIT
-        trap 'exit 130' INT TERM HUP
+        policy_is_ours=yes
         printf '#!/bin/sh\nexit 101\n' > "$policy"
         chmod 755 "$policy"
     fi
     export DEBIAN_FRONTEND=noninteractive
-    local apt=(apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
-    "${apt[@]}" update
-    "${apt[@]}" install -y --no-install-recommends "$@" < /dev/null
+    local apt=(apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
+    quietly "${apt[@]}" update
+    refuse_too_old
+    quietly "${apt[@]}" install -y --no-install-recommends "$@"
     if [ "$had_nginx" = no ] && command -v systemctl > /dev/null; then
         systemctl disable --quiet nginx.service || true
     fi
@@ -70,14 +113,13 @@ if [ "${#wanted[@]}" -gt 0 ]; then
             echo "install.sh: run as root, or have sudo:  apt-get install --no-install-recommends ${wanted[*]}" >&2
             exit 1
         fi
-        echo "install.sh: installing with sudo: ${wanted[*]}"
-        exec sudo -- "$PWD/scripts/install.sh"
+        exec sudo -- "$PWD/scripts/install.sh" "$@"
     fi
-    echo "install.sh: installing: ${wanted[*]}"
+    echo "install.sh: installing with apt, which takes some minutes: ${wanted[*]}"
     apt_install "${wanted[@]}"
     mapfile -t wanted < <(missing)
     if [ "${#wanted[@]}" -gt 0 ]; then
-        echo "install.sh: apt has no (new enough) ${wanted[*]}; is this Debian 12 with its security updates?" >&2
+        echo "install.sh: apt installed no (new enough) ${wanted[*]}" >&2
         exit 1
     fi
 fi
