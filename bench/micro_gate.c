@@ -60,7 +60,7 @@ static enum gw_action ask(struct bench *b, struct gw_str authorization)
                                    .header_count = HEADERS};
     struct gw_arena a;
     struct gw_decision d;
-    gw_arena_init_over(&a, space, sizeof space, grow, NULL, (size_t)1 << 20);
+    gw_arena_init_over(&a, space, sizeof(space), grow, NULL, (size_t)1 << 20);
     struct gw_request *r = gw_request_new(b->rig.gate, &head, &a, &d);
     if (d.action == GW_PASS)
         (void)gw_request_recheck(b->rig.gate, r, &d);
@@ -92,7 +92,7 @@ static void set_up(struct bench *b)
         char text[GW_JWT_MAX_BYTES + 8];
         gw_rig_put_user(&b->rig, 10000 + i, "trader", "018f3b5a-7c1e-7aaa-8bbb-0123456789ab");
         gw_rig_put_session(&b->rig, 20000 + i, 10000 + i);
-        snprintf(text, sizeof text, "Bearer %s", gw_rig_token(&b->rig, 20000 + i, 10000 + i));
+        snprintf(text, sizeof(text), "Bearer %s", gw_rig_token(&b->rig, 20000 + i, 10000 + i));
         b->authorization[i] = gw_str(strdup(text));
     }
 }
@@ -110,7 +110,7 @@ int main(void)
         {"GET with none", nobody, GW_REFUSE},
     };
     set_up(&b);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         double least = 1e18;
         for (int round = 0; round < ROUNDS; round++) {
             double start = now_ns();

@@ -41,7 +41,7 @@ static void hmac_257(struct bench *b)
 {
     static const char msg[257];
     uint8_t tag[GW_MAC_BYTES];
-    must(gw_mac_sign(b->mac, (struct gw_str){msg, sizeof msg}, tag) == GW_OK, "HMAC");
+    must(gw_mac_sign(b->mac, (struct gw_str){msg, sizeof(msg)}, tag) == GW_OK, "HMAC");
 }
 
 static void verify(struct bench *b)
@@ -73,12 +73,12 @@ static void make_other_header(struct bench *b)
     uint8_t tag[GW_MAC_BYTES];
     struct gw_str rest = gw_buf_str(&b->token), skipped, payload = GW_STR_NULL;
     must(gw_str_split(&rest, '.', &skipped) && gw_str_split(&rest, '.', &payload), "split");
-    gw_buf_add(&b->other_header, (struct gw_str){text, gw_base64url_encode(header, sizeof header - 1, text)});
+    gw_buf_add(&b->other_header, (struct gw_str){text, gw_base64url_encode(header, sizeof(header) - 1, text)});
     gw_buf_addc(&b->other_header, '.');
     gw_buf_add(&b->other_header, payload);
     must(gw_mac_sign(b->mac, gw_buf_str(&b->other_header), tag) == GW_OK, "HMAC");
     gw_buf_addc(&b->other_header, '.');
-    gw_buf_add(&b->other_header, (struct gw_str){text, gw_base64url_encode(tag, sizeof tag, text)});
+    gw_buf_add(&b->other_header, (struct gw_str){text, gw_base64url_encode(tag, sizeof(tag), text)});
 }
 
 static void set_up(struct bench *b)
@@ -133,7 +133,7 @@ int main(void)
     };
     set_up(&b);
     printf("token of %zu bytes\n", b.token.len);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         double least = 1e18;
         for (int round = 0; round < ROUNDS; round++) {
             double start = now_ns();

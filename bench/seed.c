@@ -36,13 +36,12 @@ static const char *no_environment(const char *name)
 static enum gw_code load(struct seed *s, struct gw_error *err)
 {
     gw_auto(gw_faults) struct gw_faults *faults = NULL;
-
     GW_TRY(gw_faults_new(&faults, err));
     gw_settings_load(gw_settings_path(&s->arena, s->home, GW_STR("gateway.yaml")), no_environment, &s->arena,
                      &s->settings, faults);
     if (gw_faults_count(faults) != 0)
         return gw_fail(err, GW_EINVAL, "gateway.yaml: %s", gw_faults_get(faults, 0)->message);
-    if (!gw_str_copy(s->settings.run_dir, s->run_dir, sizeof s->run_dir))
+    if (!gw_str_copy(s->settings.run_dir, s->run_dir, sizeof(s->run_dir)))
         return gw_fail(err, GW_EINVAL, "run_dir is too long");
     GW_TRY(gw_secret_load(gw_settings_path(&s->arena, s->home, s->settings.token_key_file), &s->key, err));
     GW_TRY(gw_jwt_key_id(s->key, s->key_id, err));
@@ -53,7 +52,6 @@ static enum gw_code publish(struct seed *s, struct gw_error *err)
 {
     char hash[GW_BUNDLE_HASH_LEN + 1];
     gw_auto(gw_buf) struct gw_buf gateway = {0}, policy = {0};
-
     gw_buf_init(&gateway, GW_BUNDLE_FILE_MAX);
     gw_buf_init(&policy, GW_BUNDLE_FILE_MAX);
     GW_TRY(gw_bundle_settings(&s->settings, s->home, &gateway, err));
@@ -77,11 +75,10 @@ static enum gw_code print_token(struct seed *s, const struct gw_live_session *se
         .iat_s = s->now_s,
         .exp_s = s->now_s + HOUR_S,
     };
-
     gw_uuid_format(&session->user_id, user_id);
     issue.sub = gw_str(user_id);
     gw_buf_init(&token, GW_JWT_MAX_BYTES);
-    GW_TRY(gw_random_fill(gw_system_random(), issue.jti.b, sizeof issue.jti.b, err));
+    GW_TRY(gw_random_fill(gw_system_random(), issue.jti.b, sizeof(issue.jti.b), err));
     GW_TRY(gw_jwt_sign_access(s->mac, &issue, &token, err));
     (void)puts(token.ptr);
     return GW_OK;
@@ -92,11 +89,10 @@ static enum gw_code add(struct seed *s, uint32_t i, struct gw_error *err)
     struct gw_live_user user = {.version = 1, .active = 1, .role = "trader"};
     struct gw_live_session session = {
         .created_s = s->now_s, .expires_s = s->now_s + 24 * HOUR_S, .last_seen_s = s->now_s, .idle_s = 24 * HOUR_S};
-
-    GW_TRY(gw_random_fill(gw_system_random(), user.id.b, sizeof user.id.b, err));
-    GW_TRY(gw_random_fill(gw_system_random(), session.id.b, sizeof session.id.b, err));
-    (void)snprintf(user.username, sizeof user.username, "bench%u", i);
-    (void)snprintf(user.email, sizeof user.email, "bench%u@example.org", i);
+    GW_TRY(gw_random_fill(gw_system_random(), user.id.b, sizeof(user.id.b), err));
+    GW_TRY(gw_random_fill(gw_system_random(), session.id.b, sizeof(session.id.b), err));
+    (void)snprintf(user.username, sizeof(user.username), "bench%u", i);
+    (void)snprintf(user.email, sizeof(user.email), "bench%u@example.org", i);
     gw_uuid_format(&user.id, user.upstream_id);
     session.user_id = user.id;
     GW_TRY(gw_shared_put_user(s->shared, &user, err));
@@ -107,7 +103,6 @@ static enum gw_code add(struct seed *s, uint32_t i, struct gw_error *err)
 static enum gw_code seed(struct seed *s, struct gw_error *err)
 {
     const struct gw_shared_sizes sizes = {.sessions = s->count, .users = s->count, .revocations = s->count};
-
     GW_TRY(load(s, err));
     GW_TRY(gw_shared_open(s->run_dir, GW_SHARED_WRITER, &sizes, &s->shared, err));
     gw_shared_begin_load(s->shared);
@@ -123,7 +118,6 @@ int main(int argc, char **argv)
 {
     struct gw_error err = {0};
     struct seed s = {.now_s = gw_clock_real_s(gw_system_clock())};
-
     if (argc != 3) {
         (void)fprintf(stderr, "usage: seed HOME COUNT\n");
         return 2;

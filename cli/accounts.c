@@ -21,7 +21,6 @@ static bool can_use(const struct gw_run_as *as, const char *dir)
 {
     int status;
     pid_t pid = fork();
-
     if (pid == 0)
         _exit(gw_run_as_assume(as, NULL) == GW_OK && access(dir, R_OK | W_OK | X_OK) == 0 ? 0 : 1);
     return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -53,8 +52,8 @@ static const struct gw_accounts everything_as_started = {
 static void all_root(struct gw_accounts *out)
 {
     *out = everything_as_started;
-    (void)gw_str_copy(GW_STR("root"), out->user, sizeof out->user);
-    (void)gw_str_copy(GW_STR("root"), out->group_name, sizeof out->group_name);
+    (void)gw_str_copy(GW_STR("root"), out->user, sizeof(out->user));
+    (void)gw_str_copy(GW_STR("root"), out->group_name, sizeof(out->group_name));
 }
 
 enum gw_code gw_accounts_choose(const struct gw_settings *s, const char *home, FILE *warn, struct gw_accounts *out,
@@ -63,7 +62,6 @@ enum gw_code gw_accounts_choose(const struct gw_settings *s, const char *home, F
     char control_name[33] = "";
     struct gw_run_as web;
     struct gw_accounts a = everything_as_started;
-
     a.owner = geteuid();
     if (geteuid() != 0) {
         *out = a;

@@ -26,7 +26,6 @@ static enum gw_code open_app(struct gw_cli *cli, struct gw_app **out, struct gw_
         .clock = gw_system_clock(),
         .random = gw_system_random(),
     };
-
     GW_TRY(gw_faults_new(&faults, err));
     enum gw_code code = gw_app_open(&options, faults, out, err);
     if (gw_faults_count(faults) > 0) {
@@ -43,7 +42,6 @@ static void reload(struct gw_app *app)
     const struct gw_call call = {
         .kind = GW_CALLER_OPERATOR, .method = GW_STR("POST"), .path = GW_STR("/aaiti/v1/policy/reload")};
     struct gw_reply reply;
-
     gw_dispatch(app, &call, &reply);
     gw_reply_done(&reply);
 }
@@ -51,7 +49,6 @@ static void reload(struct gw_app *app)
 static void serve_until_told(struct gw_app *app, const sigset_t *signals)
 {
     int got = 0;
-
     while (sigwait(signals, &got) == 0 && got == SIGHUP)
         reload(app);
     gw_log(GW_LOG_INFO, "stop", {"signal", got == SIGINT ? GW_STR("INT") : GW_STR("TERM")});
@@ -63,7 +60,6 @@ int cmd_control(struct gw_cli *cli, int argc, char **argv)
     struct gw_app *app = NULL;
     struct gw_server *server = NULL;
     sigset_t signals;
-
     (void)argc, (void)argv;
     if (gw_harden_process(&err) != GW_OK)
         return gw_cli_fail_error(cli, &err);

@@ -53,7 +53,6 @@ static const char *environment(const char *name)
 static void print_faults(struct serve *s, const struct gw_faults *f)
 {
     gw_auto(gw_buf) struct gw_buf text = {0};
-
     gw_buf_init(&text, 256 * 1024);
     gw_faults_print(f, &text);
     (void)fputs(text.len > 0 ? text.ptr : "", s->cli->err);
@@ -64,7 +63,6 @@ static void print_faults(struct serve *s, const struct gw_faults *f)
 static enum gw_code load_settings(struct serve *s, struct gw_faults *f, struct gw_error *err)
 {
     const char *file = gw_settings_path(&s->arena, s->home, GW_STR("gateway.yaml"));
-
     if (file == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for the settings");
     if (access(file, F_OK) != 0)
@@ -78,7 +76,6 @@ static enum gw_code load_policy(struct serve *s, struct gw_faults *f, struct gw_
     const struct gw_upstream_override override = {s->settings.upstream_url, s->settings.upstream_key_file};
     const char *file = gw_settings_path(&s->arena, s->home, s->settings.policy);
     struct gw_policy *policy = NULL;
-
     if (file == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for the policy");
     GW_TRY(gw_policy_load(file, &override, f, &policy, err));
@@ -101,7 +98,6 @@ static enum gw_code check_keys(struct serve *s, struct gw_error *err)
 {
     gw_auto(gw_keys) struct gw_keys keys = {0};
     const struct gw_keys_source source = keys_source(s);
-
     return gw_keys_load(&source, &keys, err);
 }
 
@@ -111,7 +107,7 @@ static enum gw_code make_directories(struct serve *s, struct gw_error *err)
     GW_TRY(gw_accounts_choose(&s->settings, s->home, s->cli->err, &s->accounts, err));
     GW_TRY(gw_run_dir_make(s->run_dir, s->accounts.owner, s->accounts.group, err));
     /* nginx's master may be root: what it reads and writes must not stand where control's user could replace it. */
-    (void)snprintf(s->nginx_dir, sizeof s->nginx_dir, "%s.nginx", s->run_dir);
+    (void)snprintf(s->nginx_dir, sizeof(s->nginx_dir), "%s.nginx", s->run_dir);
     return gw_run_dir_make(s->nginx_dir, geteuid(), s->accounts.group, err);
 }
 
@@ -119,11 +115,10 @@ static enum gw_code make_directories(struct serve *s, struct gw_error *err)
 static void find_module(struct serve *s)
 {
     const char *slash = strrchr(s->program, '/');
-
-    (void)snprintf(s->module, sizeof s->module, "%.*s/nginx/ngx_http_gw_module.so", (int)(slash - s->program),
+    (void)snprintf(s->module, sizeof(s->module), "%.*s/nginx/ngx_http_gw_module.so", (int)(slash - s->program),
                    s->program);
     if (access(s->module, R_OK) != 0)
-        (void)snprintf(s->module, sizeof s->module, "/usr/lib/nginx/modules/ngx_http_gw_module.so");
+        (void)snprintf(s->module, sizeof(s->module), "/usr/lib/nginx/modules/ngx_http_gw_module.so");
 }
 
 static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_error *err)
@@ -142,7 +137,6 @@ static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_er
         .user = s->accounts.user[0] != '\0' ? s->accounts.user : NULL,
         .group = s->accounts.group_name,
     };
-
     if (c.token_key == NULL || c.certificate == NULL || c.certificate_key == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for nginx.conf");
     if (access(c.certificate, R_OK) != 0 || access(c.certificate_key, R_OK) != 0)
@@ -156,13 +150,12 @@ static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_er
 /* Beside, then renamed: nginx never reads half a file. */
 static enum gw_code write_conf(struct serve *s, struct gw_error *err)
 {
-    char next[sizeof s->conf + 8];
+    char next[sizeof(s->conf) + 8];
     gw_auto(gw_buf) struct gw_buf text = {0};
-
     gw_buf_init(&text, 64 * 1024);
     GW_TRY(print_conf(s, &text, err));
-    (void)snprintf(s->conf, sizeof s->conf, "%s/nginx.conf", s->nginx_dir);
-    (void)snprintf(next, sizeof next, "%s.next", s->conf);
+    (void)snprintf(s->conf, sizeof(s->conf), "%s/nginx.conf", s->nginx_dir);
+    (void)snprintf(next, sizeof(next), "%s.next", s->conf);
     (void)unlink(next);
     GW_TRY(gw_file_create(next, 0600, gw_buf_str(&text), err));
     if (rename(next, s->conf) != 0)
@@ -183,8 +176,7 @@ static enum gw_code load(struct serve *s, struct gw_faults *f, struct gw_error *
 
 static enum gw_code find_ourselves(struct serve *s, struct gw_error *err)
 {
-    ssize_t n = readlink("/proc/self/exe", s->program, sizeof s->program - 1);
-
+    ssize_t n = readlink("/proc/self/exe", s->program, sizeof(s->program) - 1);
     if (n <= 0)
         return gw_fail(err, GW_EBACKEND, "cannot tell where this program is: %s", strerror(errno));
     s->program[n] = '\0';
@@ -216,7 +208,7 @@ static const char *test_clock(void)
     static char text[64];
     const char *offset = getenv("AAITI_TEST_CLOCK_OFFSET_S");
 
-    if (offset != NULL && snprintf(text, sizeof text, "AAITI_TEST_CLOCK_OFFSET_S=%s", offset) < (int)sizeof text)
+    if (offset != NULL && snprintf(text, sizeof(text), "AAITI_TEST_CLOCK_OFFSET_S=%s", offset) < (int)sizeof(text))
         return text;
 #endif
     return NULL;
@@ -227,13 +219,12 @@ static void set_up_children(struct serve *s)
     /* nginx under glibc gives memory back at each request unless told otherwise (measured: 0.5 page faults a request). */
     static const char *nginx_environment[] = {"MALLOC_TOP_PAD_=16777216", "MALLOC_TRIM_THRESHOLD_=268435456",
                                               "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL, NULL};
-
     nginx_environment[3] = test_clock();
 
     const char *const control_argv[] = {s->program, "control", "--home", s->home, NULL};
-    memcpy(s->control_argv, control_argv, sizeof control_argv);
+    memcpy(s->control_argv, control_argv, sizeof(control_argv));
     const char *const nginx_argv[] = {NGINX, "-c", s->conf, "-p", s->nginx_dir, "-e", "stderr", NULL};
-    memcpy(s->nginx_argv, nginx_argv, sizeof nginx_argv);
+    memcpy(s->nginx_argv, nginx_argv, sizeof(nginx_argv));
     s->children[CONTROL] = (struct gw_child){
         .name = "control",
         .argv = s->control_argv,
@@ -259,7 +250,6 @@ static int64_t now_ms(void)
 static bool control_serves(const struct serve *s)
 {
     gw_auto(gw_answer) struct gw_answer answer = {0};
-
     return gw_client_call(s->run_dir, "GET", "/aaiti/v1/status", GW_STR_NULL, &answer, NULL) == GW_OK &&
            answer.status == 200;
 }
@@ -274,7 +264,6 @@ static void self_test(struct serve *s)
         .upstream = gw_policy_upstream(s->policy),
         .key_file = gw_keys_upstream_file(&s->arena, &source),
     };
-
     if (test.path.len == 0)
         return;
     if (gw_self_test_run(&test, &err) == GW_OK)
@@ -297,7 +286,6 @@ static void look_whether_ready(struct serve *s)
 static enum gw_code publish(struct serve *s, struct gw_error *err)
 {
     gw_auto(gw_answer) struct gw_answer answer = {0};
-
     GW_TRY(gw_client_call(s->run_dir, "POST", "/aaiti/v1/policy/reload", GW_STR_NULL, &answer, err));
     return answer.status == 200 ? GW_OK : gw_fail(err, GW_EINVAL, "%s", gw_answer_text(&answer));
 }
@@ -308,7 +296,6 @@ static void reload(struct serve *s)
 {
     gw_auto(gw_faults) struct gw_faults *faults = NULL;
     struct gw_error err = {0};
-
     enum gw_code code = gw_faults_new(&faults, &err);
     if (code == GW_OK) {
         code = load(s, faults, &err);
@@ -342,7 +329,6 @@ static bool may_start(const struct serve *s, size_t child)
 static enum gw_code look_after(struct serve *s, struct gw_child *c, struct gw_error *err)
 {
     int status;
-
     if (gw_child_has_ended(c, now_ms(), &status)) {
         say_how_it_ended(s, c, status);
         if (!s->ready)
@@ -359,7 +345,6 @@ static int wait_for_signal(const struct serve *s, const sigset_t *signals)
 {
     int64_t wait_ms = s->ready ? 60000 : LOOK_MS;
     siginfo_t info;
-
     for (size_t i = 0; i < CHILD_COUNT; i++) {
         int64_t due_ms = s->children[i].restart_at_ms - now_ms();
         if (s->children[i].pid == 0 && may_start(s, i) && due_ms < wait_ms)
@@ -401,7 +386,6 @@ static enum gw_code supervise(struct serve *s, const sigset_t *signals, struct g
 static enum gw_code run(struct serve *s, struct gw_error *err)
 {
     sigset_t signals;
-
     (void)sigemptyset(&signals);
     for (const int *signal = (const int[]){SIGTERM, SIGINT, SIGHUP, SIGCHLD, 0}; *signal != 0; signal++)
         (void)sigaddset(&signals, *signal);
@@ -421,7 +405,6 @@ static enum gw_code run(struct serve *s, struct gw_error *err)
 static enum gw_code print_only(struct serve *s, struct gw_error *err)
 {
     gw_auto(gw_buf) struct gw_buf text = {0};
-
     gw_buf_init(&text, 64 * 1024);
     GW_TRY(print_conf(s, &text, err));
     (void)fputs(text.ptr, s->cli->out);
@@ -431,7 +414,6 @@ static enum gw_code print_only(struct serve *s, struct gw_error *err)
 static enum gw_code serve(struct serve *s, struct gw_error *err)
 {
     gw_auto(gw_faults) struct gw_faults *faults = NULL;
-
     GW_TRY(gw_faults_new(&faults, err));
     enum gw_code code = prepare(s, faults, err);
     print_faults(s, faults);
@@ -444,7 +426,6 @@ int cmd_serve(struct gw_cli *cli, int argc, char **argv)
 {
     static struct serve s; /* large, and once a process */
     struct gw_error err = {0};
-
     (void)argc;
     (void)argv;
     s = (struct serve){.cli = cli};

@@ -67,7 +67,7 @@ static size_t distance(const char *a, const char *b)
 {
     size_t row[64];
     size_t b_len = strlen(b);
-    if (b_len >= sizeof row / sizeof row[0])
+    if (b_len >= sizeof(row) / sizeof(row[0]))
         return SIZE_MAX;
     for (size_t j = 0; j <= b_len; j++)
         row[j] = j;
@@ -193,7 +193,7 @@ static void print_options(const struct gw_cli_option *options, size_t count, FIL
 {
     for (size_t i = 0; i < count; i++) {
         char left[40];
-        snprintf(left, sizeof left, "%s %s", options[i].name, options[i].value != NULL ? options[i].value : "");
+        snprintf(left, sizeof(left), "%s %s", options[i].name, options[i].value != NULL ? options[i].value : "");
         fprintf(out, "  %-26s %s\n", left, options[i].help);
     }
 }
@@ -219,7 +219,7 @@ static size_t print_commands(const struct gw_command *table, size_t count, const
         if (strncmp(table[i].name, prefix, len) != 0 || (len > 0 && table[i].name[len] != ' '))
             continue;
         char left[48];
-        snprintf(left, sizeof left, "%s %s", table[i].name, table[i].arguments);
+        snprintf(left, sizeof(left), "%s %s", table[i].name, table[i].arguments);
         fprintf(out, "  %-30s %s\n", left, table[i].summary);
         shown++;
     }
@@ -247,7 +247,7 @@ static int unknown_command(struct gw_cli *cli, const struct gw_command *table, s
     if (help &&
         print_commands(table, count, line->words[0], line->globals[GLOBAL_HELP] != NULL ? cli->out : cli->err) > 0)
         return line->globals[GLOBAL_HELP] != NULL ? GW_EXIT_YES : GW_EXIT_USAGE;
-    snprintf(text, sizeof text, "%s%s%s", line->words[0], second[0] != '\0' ? " " : "", second);
+    snprintf(text, sizeof(text), "%s%s%s", line->words[0], second[0] != '\0' ? " " : "", second);
     const char *near = nearest_command(table, count, text);
     if (near == NULL)
         near = nearest_command(table, count, line->words[0]);

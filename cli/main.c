@@ -141,7 +141,7 @@ static const struct gw_command commands[] = {
      .help = "source <(aaiti completion bash)"},
     {.name = "manual", .run = cmd_manual, NO_ARGUMENTS, .summary = "Print the manual page (for `man -l -`)"},
 };
-static const size_t command_count = sizeof commands / sizeof commands[0];
+static const size_t command_count = sizeof(commands) / sizeof(commands[0]);
 
 int cmd_completion(struct gw_cli *cli, int argc, char **argv)
 {

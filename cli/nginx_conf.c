@@ -129,9 +129,8 @@ static enum gw_code add_main(const struct gw_nginx_conf *c, struct gw_buf *out, 
 static enum gw_code add_http(const struct gw_nginx_conf *c, struct gw_buf *out, struct gw_error *err)
 {
     static const char *const temporary[] = {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"};
-
     gw_buf_add(out, GW_STR("http {\n"));
-    for (size_t i = 0; i < sizeof temporary / sizeof temporary[0]; i++) {
+    for (size_t i = 0; i < sizeof(temporary) / sizeof(temporary[0]); i++) {
         gw_buf_addf(out, "    %s_temp_path", temporary[i]);
         GW_TRY(add_value(out, " \"", gw_str(c->nginx_dir), "/", err));
         gw_buf_addf(out, "%s\";\n", temporary[i]);

@@ -21,10 +21,9 @@ static int connect_address(const struct addrinfo *a, int timeout_ms)
 {
     gw_auto_fd int fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);
     struct timeval t = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
-
     /* Linux bounds connect by the send time-out. */
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t) != 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t) != 0 || connect(fd, a->ai_addr, a->ai_addrlen) != 0)
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)) != 0 || connect(fd, a->ai_addr, a->ai_addrlen) != 0)
         return -1;
     int connected = fd;
     fd = -1;
@@ -35,10 +34,9 @@ static enum gw_code connect_host(const struct gw_probe *p, int *out_fd, struct g
 {
     char host[256], port[8];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *all;
-
-    if (!gw_str_copy(p->host, host, sizeof host))
-        return gw_fail(err, GW_EINVAL, "a host name longer than %zu bytes", sizeof host - 1);
-    (void)snprintf(port, sizeof port, "%u", p->port);
+    if (!gw_str_copy(p->host, host, sizeof(host)))
+        return gw_fail(err, GW_EINVAL, "a host name longer than %zu bytes", sizeof(host) - 1);
+    (void)snprintf(port, sizeof(port), "%u", p->port);
     int rc = getaddrinfo(host, port, &hints, &all);
     if (rc != 0)
         return gw_fail(err, GW_EBACKEND, "%s: %s", host, gai_strerror(rc));
@@ -60,7 +58,6 @@ static enum gw_code parse_status(const struct gw_probe *p, struct gw_str answer,
 {
     int64_t status;
     struct gw_str digits = gw_str_sub(answer, 9, 3);
-
     if (!gw_str_starts(answer, GW_STR("HTTP/1.")) || digits.len != 3 || !gw_str_to_i64(digits, &status) || status < 100)
         return gw_fail(err, GW_EPARSE, "%.*s port %u: the answer is not HTTP", GW_STR_ARG(p->host), p->port);
     *out_status = (unsigned)status;
@@ -71,8 +68,7 @@ static enum gw_code parse_status(const struct gw_probe *p, struct gw_str answer,
 static void drain(int fd)
 {
     char rest[4096];
-
-    for (int i = 0; i < 16 && recv(fd, rest, sizeof rest, 0) > 0; i++)
+    for (int i = 0; i < 16 && recv(fd, rest, sizeof(rest), 0) > 0; i++)
         ;
 }
 
@@ -93,7 +89,6 @@ static enum gw_code exchange_tls(int fd, struct gw_str request, char *dst, size_
                                  struct gw_error *err)
 {
     gw_auto(gw_tls) struct gw_tls *tls = NULL;
-
     GW_TRY(gw_tls_connect(fd, &tls, err));
     GW_TRY(gw_tls_write(tls, request, err));
     return gw_tls_read(tls, dst, size, out_len, err);
@@ -105,7 +100,6 @@ enum gw_code gw_probe_get(const struct gw_probe *p, unsigned *out_status, struct
     size_t len = 0;
     gw_auto_fd int fd = -1;
     gw_auto(gw_buf) struct gw_buf request = {0};
-
     gw_buf_init(&request, 8192);
     gw_buf_addf(&request, "GET %.*s HTTP/1.1\r\nHost: %.*s:%u\r\nConnection: close\r\n", GW_STR_ARG(p->path),
                 GW_STR_ARG(p->host), p->port);
@@ -114,8 +108,8 @@ enum gw_code gw_probe_get(const struct gw_probe *p, unsigned *out_status, struct
     GW_TRY(gw_buf_check(&request, err));
     GW_TRY(connect_host(p, &fd, err));
     GW_TRY(p->transport == GW_PROBE_TLS
-               ? exchange_tls(fd, gw_buf_str(&request), answer, sizeof answer, &len, err)
-               : exchange_plain(p, fd, gw_buf_str(&request), answer, sizeof answer, &len, err));
+               ? exchange_tls(fd, gw_buf_str(&request), answer, sizeof(answer), &len, err)
+               : exchange_plain(p, fd, gw_buf_str(&request), answer, sizeof(answer), &len, err));
     return parse_status(p, (struct gw_str){answer, len}, out_status, err);
 }
 
@@ -124,7 +118,6 @@ bool gw_probe_gateway(struct gw_str listen)
     size_t colon = listen.len;
     int64_t port;
     unsigned status;
-
     while (colon > 0 && listen.ptr[colon - 1] != ':')
         colon--;
     struct gw_str host = gw_str_sub(listen, 0, colon - 1);

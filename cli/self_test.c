@@ -17,13 +17,12 @@ static bool copy_member(const json_t *user, const char *name, char *dst, size_t 
 static bool read_user(const json_t *user, const struct gw_upstream *u, struct gw_live_user *out)
 {
     const char *id = json_string_value(json_object_get(user, "id"));
-
     *out = (struct gw_live_user){.version = 1, .active = json_is_true(json_object_get(user, "active"))};
     return gw_uuid_parse(gw_str(id), &out->id) == GW_OK &&
-           copy_member(user, "username", out->username, sizeof out->username) &&
-           copy_member(user, "email", out->email, sizeof out->email) &&
-           copy_member(user, "role", out->role, sizeof out->role) &&
-           copy_member(user, "upstreamId", out->upstream_id, sizeof out->upstream_id) && out->active &&
+           copy_member(user, "username", out->username, sizeof(out->username)) &&
+           copy_member(user, "email", out->email, sizeof(out->email)) &&
+           copy_member(user, "role", out->role, sizeof(out->role)) &&
+           copy_member(user, "upstreamId", out->upstream_id, sizeof(out->upstream_id)) && out->active &&
            (!u->needs_upstream_id || out->upstream_id[0] != '\0');
 }
 
@@ -35,7 +34,6 @@ static enum gw_code find_user(const struct gw_self_test *t, struct gw_live_user 
     const json_t *row;
     size_t i;
     bool found = false;
-
     GW_TRY(gw_client_call(t->run_dir, "GET", "/aaiti/v1/users", GW_STR_NULL, &answer, err));
     if (answer.status != 200)
         return gw_fail(err, GW_EBACKEND, "control does not list its users: %s", gw_answer_text(&answer));
@@ -63,7 +61,6 @@ static enum gw_code make_header(const struct gw_self_test *t, const struct gw_li
     gw_auto(gw_secret) struct gw_secret *key = NULL;
     gw_auto(gw_mint) struct gw_mint *mint = NULL;
     struct gw_str name = gw_mint_header(t->upstream), value;
-
     gw_arena_init(&a, 64 * 1024);
     GW_TRY(gw_secret_load(t->key_file, &key, err));
     GW_TRY(gw_mint_new(key, &mint, err));
@@ -78,7 +75,6 @@ static enum gw_code make_header(const struct gw_self_test *t, const struct gw_li
 static enum gw_code judge(const struct gw_self_test *t, unsigned status, const char *username, struct gw_error *err)
 {
     struct gw_str url = t->upstream->url, path = t->path;
-
     if (status < 400)
         return GW_OK;
     if (status == 401 || status == 403)
@@ -103,7 +99,6 @@ static enum gw_code ask(const struct gw_self_test *t, struct gw_str header, unsi
         .header = header,
         .timeout_ms = TIMEOUT_MS,
     };
-
     enum gw_code code = gw_probe_get(&probe, out_status, &why);
     if (code != GW_OK)
         return gw_fail(err, code, "the backend %.*s does not answer: %s", GW_STR_ARG(t->upstream->url), why.msg);
@@ -115,7 +110,6 @@ enum gw_code gw_self_test_run(const struct gw_self_test *t, struct gw_error *err
     struct gw_live_user user = {0};
     unsigned status;
     gw_auto(gw_buf) struct gw_buf header = {0};
-
     gw_buf_init(&header, 16 * 1024);
     if (t->key_file != NULL) {
         GW_TRY(find_user(t, &user, err));

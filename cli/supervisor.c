@@ -30,7 +30,6 @@ static _Noreturn void run_child(const struct gw_child *c, pid_t parent)
 {
     struct gw_error err = {0};
     sigset_t none;
-
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     /* A group of its own: Ctrl-C is for the parent, which stops its children in order. */
@@ -52,7 +51,6 @@ enum gw_code gw_child_start(struct gw_child *c, int64_t now_ms, struct gw_error 
 {
     pid_t parent = getpid();
     pid_t pid = fork();
-
     if (pid < 0)
         return gw_fail(err, GW_EBACKEND, "cannot start %s: %s", c->name, strerror(errno));
     if (pid == 0)
@@ -84,7 +82,6 @@ void gw_child_stop(struct gw_child *c, int64_t grace_ms)
     const struct timespec step = {.tv_nsec = 10000000};
     int64_t end_ms = gw_clock_mono_ms(gw_system_clock()) + grace_ms;
     int status;
-
     if (c->pid == 0)
         return;
     (void)kill(c->pid, c->stop_signal);

@@ -54,7 +54,7 @@ static void test_says_what_it_is_given(void **state)
     };
     (void)state;
     struct gw_nginx_conf c = sample();
-    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
         has(&c, wanted[i], true);
     has(&c, "\nuser ", false);
     has(&c, "gw_upstream_key", false);
@@ -79,7 +79,7 @@ static void test_refuses_what_would_break_out_of_its_quotes(void **state)
 {
     static const char *const bad[] = {"/a\"b", "/a$b", "/a\\b", "/a\nb", "/a'b", "/a\x7f", ""};
     (void)state;
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         for (int field = 0; field < 4; field++) {
             gw_auto(gw_buf) struct gw_buf out = {0};
             struct gw_error err = {0};

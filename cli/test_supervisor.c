@@ -31,7 +31,6 @@ static int live_and_die(struct gw_child *c, int64_t from_ms, int64_t to_ms)
 {
     siginfo_t info;
     int status = -1;
-
     assert_int_equal(gw_child_start(c, from_ms, NULL), 0);
     assert_int_equal(waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOWAIT), 0);
     assert_true(gw_child_has_ended(c, to_ms, &status));
@@ -46,7 +45,7 @@ static void pauses_grow_up_to_ten_seconds_and_start_anew_after_a_long_life(void 
     struct gw_child c = child(false_argv);
     int64_t now = 1000;
 
-    for (size_t i = 0; i < sizeof pauses / sizeof pauses[0]; i++) {
+    for (size_t i = 0; i < sizeof(pauses) / sizeof(pauses[0]); i++) {
         int status = live_and_die(&c, now, now + 5);
         assert_int_equal(WEXITSTATUS(status), 1);
         assert_int_equal(c.pause_ms, pauses[i]);
@@ -78,7 +77,6 @@ static void start_and_hear(struct gw_child *c)
 {
     int output[2], input[2], saved_in = dup(0), saved_out = dup(1);
     char byte;
-
     assert_int_equal(pipe(output), 0);
     assert_int_equal(pipe(input), 0);
     assert_true(dup2(input[0], 0) == 0 && dup2(output[1], 1) == 1);

@@ -47,15 +47,15 @@ static struct gw_str lower(struct gw_str s, struct gw_arena *a)
 static struct gw_str with_token(struct gw_str s, struct gw_arena *a)
 {
     static const char mark[] = "TOKEN";
-    const char *at = s.len > 0 ? memmem(s.ptr, s.len, mark, sizeof mark - 1) : NULL;
+    const char *at = s.len > 0 ? memmem(s.ptr, s.len, mark, sizeof(mark) - 1) : NULL;
     if (at == NULL)
         return s;
-    size_t before = (size_t)(at - s.ptr), after = s.len - before - (sizeof mark - 1);
+    size_t before = (size_t)(at - s.ptr), after = s.len - before - (sizeof(mark) - 1);
     char *text = gw_arena_alloc(a, before + token.len + after);
     assert(text != NULL);
     memcpy(text, s.ptr, before);
     memcpy(text + before, token.ptr, token.len);
-    memcpy(text + before + token.len, at + sizeof mark - 1, after);
+    memcpy(text + before + token.len, at + sizeof(mark) - 1, after);
     return (struct gw_str){text, before + token.len + after};
 }
 
@@ -70,7 +70,7 @@ static bool read_head(struct gw_str input, struct gw_arena *a, struct gw_header 
         return false;
     const uint8_t peer[16] = {[10] = 0xff, [11] = 0xff, [12] = (flags & 1) != 0 ? 10 : 192, [15] = 1};
     *head = (struct gw_request_head){.method = word, .target = line, .tls = (flags & 2) != 0, .headers = headers};
-    memcpy(head->peer, peer, sizeof peer);
+    memcpy(head->peer, peer, sizeof(peer));
     while (head->header_count < HEADERS_MAX && gw_str_split(&input, '\n', &line)) {
         size_t colon = gw_str_find(line, ':');
         if (line.len > VALUE_MAX || colon == 0)
@@ -104,7 +104,7 @@ static void check_no_identity(const struct gw_request_head *head)
     static const struct gw_str never[] = {GW_STR("x-user-"),   GW_STR("x-aaiti-"),  GW_STR("x-forwarded-"),
                                           GW_STR("forwarded"), GW_STR("x-real-ip"), GW_STR("x-http-method-override")};
     for (size_t i = 0; i < head->header_count; i++)
-        for (size_t k = 0; k < sizeof never / sizeof never[0]; k++)
+        for (size_t k = 0; k < sizeof(never) / sizeof(never[0]); k++)
             assert(head->headers[i].drop || !gw_str_starts(head->headers[i].name, never[k]) ||
                    (never[k].ptr[never[k].len - 1] != '-' && head->headers[i].name.len != never[k].len));
 }

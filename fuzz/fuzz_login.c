@@ -32,8 +32,7 @@ static const char *no_env(const char *name)
 static void put(const char *name, const char *text)
 {
     char path[128];
-
-    (void)snprintf(path, sizeof path, "%s/%s", home, name);
+    (void)snprintf(path, sizeof(path), "%s/%s", home, name);
     if (gw_file_create(path, 0600, gw_str(text), NULL) != GW_OK)
         abort();
 }
@@ -43,10 +42,9 @@ static void tear_down(void)
     static const char *const files[] = {"token.key",    "blocklist.txt", "gateway.yaml", "policy.yaml",
                                         "control.lock", "aaiti.db",      "aaiti.db-wal", "aaiti.db-shm"};
     char path[128];
-
     gw_app_close(app);
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", home, files[i]);
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", home, files[i]);
         (void)unlink(path);
     }
     (void)rmdir(home);
@@ -57,7 +55,6 @@ static void set_up(void)
     struct gw_faults *faults = NULL;
     struct gw_error err = {0};
     const struct gw_app_options o = {home, GW_APP_OFFLINE, no_env, gw_system_clock(), gw_system_random()};
-
     if (mkdtemp(home) == NULL || gw_faults_new(&faults, &err) != GW_OK)
         abort();
     put("token.key", "kJ8s-2mQx7Vd_0aLwZ4pTn9cYb1rEoGh\n");
@@ -83,7 +80,6 @@ static void dispatch(const struct gw_api_route *row, enum gw_caller_kind kind, s
     struct gw_reply reply;
     struct gw_call call = {
         .kind = kind, .method = gw_str(row->method), .path = gw_str(row->path), .body = body, .gone = gone};
-
     gw_dispatch(app, &call, &reply);
     assert(reply.status >= 200 && reply.status <= 599 && reply.status != 500);
     assert(reply.is_problem == (reply.status >= 400));
@@ -95,7 +91,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     size_t count;
     const struct gw_api_route *rows = gw_api_routes(&count);
-
     if (app == NULL)
         set_up();
     if (size == 0)

@@ -49,7 +49,7 @@ static void check_canonical(const struct gw_target_uri *uri, struct gw_arena *a)
     assert(again.canonical.ptr == uri->canonical.ptr && again.canonical.len == uri->canonical.len);
     assert(gw_str_eq(again.path, uri->path) && gw_str_eq(again.query, uri->query));
     assert(uri->path.len > 0 && uri->path.ptr[0] == '/' && uri->path.len <= GW_PATH_MAX_BYTES);
-    for (size_t i = 0; i < sizeof hostile / sizeof hostile[0]; i++)
+    for (size_t i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++)
         assert(!contains(uri->path, hostile[i]));
 }
 

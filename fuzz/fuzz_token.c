@@ -42,8 +42,8 @@ static void verify(struct gw_str token)
     assert(gw_jwt_verify_signature(verifier, token) == GW_JWT_OK);
     assert(claims.exp_s > NOW - 10 && claims.nbf_s <= NOW + 10 && claims.iat_s <= NOW + 10);
     assert(gw_str_eq(claims.iss, GW_STR("aaiti-api")));
-    assert(is_within(claims.sub, claims.scratch, sizeof claims.scratch) && claims.sub.len <= GW_JWT_CLAIM_MAX);
-    assert(is_within(claims.role, claims.scratch, sizeof claims.scratch) && claims.role.len <= GW_JWT_CLAIM_MAX);
+    assert(is_within(claims.sub, claims.scratch, sizeof(claims.scratch)) && claims.sub.len <= GW_JWT_CLAIM_MAX);
+    assert(is_within(claims.role, claims.scratch, sizeof(claims.scratch)) && claims.role.len <= GW_JWT_CLAIM_MAX);
 }
 
 static void sign_and_verify(struct gw_str text)
@@ -61,7 +61,7 @@ static void sign_and_verify(struct gw_str text)
     if (gw_mac_sign(mac, (struct gw_str){token, n}, tag) != GW_OK)
         abort();
     token[n++] = '.';
-    n += gw_base64url_encode(tag, sizeof tag, token + n);
+    n += gw_base64url_encode(tag, sizeof(tag), token + n);
     verify((struct gw_str){token, n});
     free(token);
 }

@@ -48,7 +48,7 @@ static char *chunk_new(struct gw_arena *a, size_t bytes)
         return a->grow(a->grow_ctx, bytes);
     if (bytes > SIZE_MAX - sizeof(struct gw_arena_chunk))
         return NULL;
-    struct gw_arena_chunk *c = malloc(sizeof *c + bytes);
+    struct gw_arena_chunk *c = malloc(sizeof(*c) + bytes);
     if (c == NULL)
         return NULL;
     c->older = a->chunks;

@@ -117,7 +117,7 @@ static const uint8_t uuid_groups[] = {4, 2, 2, 2, 6};
 void gw_uuid_format(const struct gw_uuid *u, char *dst)
 {
     const uint8_t *from = u->b;
-    for (size_t g = 0; g < sizeof uuid_groups; g++) {
+    for (size_t g = 0; g < sizeof(uuid_groups); g++) {
         if (g > 0)
             *dst++ = '-';
         gw_hex_encode(from, uuid_groups[g], dst);
@@ -134,7 +134,7 @@ enum gw_code gw_uuid_parse(struct gw_str text, struct gw_uuid *out)
     if (text.len != GW_UUID_LEN)
         return GW_EPARSE;
     size_t at = 0;
-    for (size_t g = 0; g < sizeof uuid_groups; g++) {
+    for (size_t g = 0; g < sizeof(uuid_groups); g++) {
         if (g > 0 && text.ptr[at++] != '-')
             return GW_EPARSE;
         size_t n = uuid_groups[g];
@@ -157,7 +157,7 @@ static const struct {
 } time_fields[] = {{0, 4}, {5, 2}, {8, 2}, {11, 2}, {14, 2}, {17, 2}};
 enum { YEAR, MONTH, DAY, HOUR, MINUTE, SECOND, TIME_FIELDS };
 static const char time_layout[] = "0000-00-00T00:00:00Z";
-static_assert(sizeof time_layout == GW_TIME_LEN + 1, "layout");
+static_assert(sizeof(time_layout) == GW_TIME_LEN + 1, "layout");
 
 void gw_time_format(int64_t unix_s, char *dst)
 {
@@ -169,7 +169,7 @@ void gw_time_format(int64_t unix_s, char *dst)
     struct tm t;
     gmtime_r(&unix_s, &t);
     const int values[TIME_FIELDS] = {t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec};
-    memcpy(dst, time_layout, sizeof time_layout);
+    memcpy(dst, time_layout, sizeof(time_layout));
     for (size_t f = 0; f < TIME_FIELDS; f++) {
         int value = values[f];
         for (unsigned d = time_fields[f].digits; d > 0; d--, value /= 10)

@@ -22,7 +22,7 @@ void gw_fail_at(struct gw_error *err, enum gw_code code, const char *where, cons
     err->where = where;
     va_list args;
     va_start(args, fmt);
-    int n = vsnprintf(err->msg, sizeof err->msg, fmt, args);
+    int n = vsnprintf(err->msg, sizeof(err->msg), fmt, args);
     va_end(args);
     if (n < 0)
         err->msg[0] = '\0';
@@ -30,12 +30,12 @@ void gw_fail_at(struct gw_error *err, enum gw_code code, const char *where, cons
 
 const char *gw_code_name(enum gw_code code)
 {
-    assert((size_t)code < sizeof codes / sizeof codes[0]);
+    assert((size_t)code < sizeof(codes) / sizeof(codes[0]));
     return codes[code].name;
 }
 
 const char *gw_code_text(enum gw_code code)
 {
-    assert((size_t)code < sizeof codes / sizeof codes[0]);
+    assert((size_t)code < sizeof(codes) / sizeof(codes[0]));
     return codes[code].text;
 }

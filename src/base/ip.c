@@ -10,13 +10,13 @@ static const uint8_t v4_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 enum gw_code gw_ip_parse(struct gw_str text, struct gw_ip *out)
 {
     char copy[GW_IP_LEN + 1];
-    if (!gw_str_copy(text, copy, sizeof copy))
+    if (!gw_str_copy(text, copy, sizeof(copy)))
         return GW_EPARSE;
     struct gw_ip ip;
     if (inet_pton(AF_INET6, copy, ip.b) != 1) {
-        if (inet_pton(AF_INET, copy, ip.b + sizeof v4_prefix) != 1)
+        if (inet_pton(AF_INET, copy, ip.b + sizeof(v4_prefix)) != 1)
             return GW_EPARSE;
-        memcpy(ip.b, v4_prefix, sizeof v4_prefix);
+        memcpy(ip.b, v4_prefix, sizeof(v4_prefix));
     }
     *out = ip;
     return GW_OK;
@@ -44,7 +44,7 @@ static void format_v4(const uint8_t octets[4], char *dst)
 void gw_ip_format(const struct gw_ip *ip, char *dst)
 {
     if (gw_ip_is_v4(ip)) {
-        format_v4(ip->b + sizeof v4_prefix, dst);
+        format_v4(ip->b + sizeof(v4_prefix), dst);
         return;
     }
     const char *text = inet_ntop(AF_INET6, ip->b, dst, GW_IP_LEN + 1);
@@ -53,12 +53,12 @@ void gw_ip_format(const struct gw_ip *ip, char *dst)
 
 bool gw_ip_eq(const struct gw_ip *a, const struct gw_ip *b)
 {
-    return memcmp(a->b, b->b, sizeof a->b) == 0;
+    return memcmp(a->b, b->b, sizeof(a->b)) == 0;
 }
 
 bool gw_ip_is_v4(const struct gw_ip *ip)
 {
-    return memcmp(ip->b, v4_prefix, sizeof v4_prefix) == 0;
+    return memcmp(ip->b, v4_prefix, sizeof(v4_prefix)) == 0;
 }
 
 struct gw_ip gw_ip_limit_key(const struct gw_ip *ip)
@@ -73,7 +73,7 @@ struct gw_ip gw_ip_limit_key(const struct gw_ip *ip)
 static struct gw_ip masked(const struct gw_ip *ip, unsigned bits)
 {
     struct gw_ip net = *ip;
-    for (unsigned i = 0; i < sizeof net.b; i++) {
+    for (unsigned i = 0; i < sizeof(net.b); i++) {
         unsigned keep = bits > 8 * i ? bits - 8 * i : 0;
         if (keep < 8)
             net.b[i] &= (uint8_t)(0xff00U >> keep);

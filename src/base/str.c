@@ -121,7 +121,7 @@ size_t gw_str_utf8(struct gw_str s)
     if (s.len == 0)
         return 0;
     uint8_t first = (uint8_t)s.ptr[0];
-    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
         if (first < forms[i].first_min || first > forms[i].first_max)
             continue;
         if (s.len < forms[i].len)

@@ -65,10 +65,10 @@ static void calloc_zeroes(void **state)
 {
     (void)state;
     char buf[256];
-    memset(buf, 0xff, sizeof buf);
+    memset(buf, 0xff, sizeof(buf));
     struct gw_arena a;
-    gw_arena_init_over(&a, buf, sizeof buf, NULL, NULL, 1000);
-    uint64_t *numbers = gw_arena_calloc(&a, 4, sizeof *numbers);
+    gw_arena_init_over(&a, buf, sizeof(buf), NULL, NULL, 1000);
+    uint64_t *numbers = gw_arena_calloc(&a, 4, sizeof(*numbers));
     assert_non_null(numbers);
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(numbers[i], 0);
@@ -110,9 +110,9 @@ static void grows_through_the_callback_and_fails_with_it(void **state)
     static char buf[101];
     struct granting g = {.left = 2};
     struct gw_arena a;
-    gw_arena_init_over(&a, buf + 1, sizeof buf - 1, grant, &g, 1 << 20); /* unaligned on purpose */
+    gw_arena_init_over(&a, buf + 1, sizeof(buf) - 1, grant, &g, 1 << 20); /* unaligned on purpose */
     char *piece = gw_arena_alloc(&a, 32);
-    assert_true(piece >= buf && piece + 32 <= buf + sizeof buf);
+    assert_true(piece >= buf && piece + 32 <= buf + sizeof(buf));
     assert_int_equal(g.calls, 0);
     assert_non_null(gw_arena_alloc(&a, 200));
     assert_int_equal(g.calls, 1);

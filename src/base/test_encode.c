@@ -36,12 +36,12 @@ static void base64url_round_trips_every_byte(void **state)
 {
     (void)state;
     uint8_t bytes[256], back[256];
-    char text[GW_BASE64URL_LEN(sizeof bytes)];
-    for (size_t i = 0; i < sizeof bytes; i++)
+    char text[GW_BASE64URL_LEN(sizeof(bytes))];
+    for (size_t i = 0; i < sizeof(bytes); i++)
         bytes[i] = (uint8_t)(i * 7 + 3);
-    for (size_t n = 0; n <= sizeof bytes; n++) {
+    for (size_t n = 0; n <= sizeof(bytes); n++) {
         size_t len = gw_base64url_encode(bytes, n, text), back_len;
-        assert_int_equal(gw_base64url_decode((struct gw_str){text, len}, back, sizeof back, &back_len), GW_OK);
+        assert_int_equal(gw_base64url_decode((struct gw_str){text, len}, back, sizeof(back), &back_len), GW_OK);
         assert_int_equal(back_len, n);
         assert_memory_equal(back, bytes, n);
     }
@@ -59,7 +59,7 @@ static void base64url_refuses_foreign_bytes_at_every_place(void **state)
             const char *digit = byte != 0 ? strchr(digits, byte) : NULL;
             bool good = digit != NULL && (at < 6 || (digit - digits) % 4 == 0);
             text[at] = (char)byte;
-            assert_int_equal(gw_base64url_decode((struct gw_str){text, 7}, out, sizeof out, &len),
+            assert_int_equal(gw_base64url_decode((struct gw_str){text, 7}, out, sizeof(out), &len),
                              good ? GW_OK : GW_EPARSE);
         }
     }
@@ -89,7 +89,7 @@ static void base64url_refuses(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         char out[8];
         size_t len = 99;
-        assert_int_equal(gw_base64url_decode(cases[i].text, out, sizeof out, &len), cases[i].code);
+        assert_int_equal(gw_base64url_decode(cases[i].text, out, sizeof(out), &len), cases[i].code);
         assert_int_equal(len, 99);
     }
 }

@@ -33,10 +33,10 @@ static void fail_cuts_a_long_message(void **state)
     (void)state;
     struct gw_error err;
     char text[2000];
-    memset(text, 'x', sizeof text - 1);
-    text[sizeof text - 1] = '\0';
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
     assert_int_equal(gw_fail(&err, GW_EINVAL, "%s", text), GW_EINVAL);
-    assert_int_equal(strlen(err.msg), sizeof err.msg - 1);
+    assert_int_equal(strlen(err.msg), sizeof(err.msg) - 1);
 }
 
 static enum gw_code outer(enum gw_code inner, int *reached)

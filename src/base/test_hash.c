@@ -19,9 +19,9 @@ static void agrees_with_the_reference_vectors(void **state)
     };
     const struct gw_hash_key key = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
     uint8_t message[64];
-    for (size_t i = 0; i < sizeof message; i++)
+    for (size_t i = 0; i < sizeof(message); i++)
         message[i] = (uint8_t)i;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         assert_true(gw_hash(&key, message, cases[i].len) == cases[i].hash);
 }
 

@@ -93,7 +93,7 @@ static void refuses_many_levels_without_recursion(void **state)
     memset(text + LEVELS, ']', LEVELS);
     json_t *value = NULL;
     struct gw_error err;
-    assert_int_equal(gw_json_parse((struct gw_str){text, sizeof text}, GW_JSON_DEFAULT_LIMITS, &value, &err),
+    assert_int_equal(gw_json_parse((struct gw_str){text, sizeof(text)}, GW_JSON_DEFAULT_LIMITS, &value, &err),
                      GW_ELIMIT);
 }
 

@@ -134,13 +134,13 @@ static void copies_what_fits_and_refuses_nul(void **state)
 {
     (void)state;
     char dst[4];
-    assert_true(gw_str_copy(GW_STR("abc"), dst, sizeof dst));
+    assert_true(gw_str_copy(GW_STR("abc"), dst, sizeof(dst)));
     assert_string_equal(dst, "abc");
-    assert_false(gw_str_copy(GW_STR("abcd"), dst, sizeof dst));
+    assert_false(gw_str_copy(GW_STR("abcd"), dst, sizeof(dst)));
     assert_string_equal(dst, "");
-    assert_false(gw_str_copy(GW_STR("a\0b"), dst, sizeof dst));
+    assert_false(gw_str_copy(GW_STR("a\0b"), dst, sizeof(dst)));
     assert_string_equal(dst, "");
-    assert_true(gw_str_copy(GW_STR_NULL, dst, sizeof dst));
+    assert_true(gw_str_copy(GW_STR_NULL, dst, sizeof(dst)));
     assert_string_equal(dst, "");
 }
 

@@ -26,7 +26,6 @@ enum gw_code gw_data_file(const char *name, struct gw_arena *a, const char **out
     char path[PATH_MAX + 64];
     struct gw_str copy;
     int n = 0;
-
     if (executable_directory(directory))
         n = snprintf(path, sizeof(path), "%s/../data/%s", directory, name);
     if (n <= 0 || (size_t)n >= sizeof(path) || access(path, R_OK) != 0)

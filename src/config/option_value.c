@@ -4,6 +4,7 @@
  */
 #include "config/option_value.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -205,9 +206,9 @@ struct list {
     void *item;
     size_t count;
 };
-_Static_assert(sizeof(struct list) == sizeof(struct gw_option_cidrs) &&
-                   sizeof(struct list) == sizeof(struct gw_option_strings),
-               "a list of either kind is a pointer and a count");
+static_assert(sizeof(struct list) == sizeof(struct gw_option_cidrs) &&
+                  sizeof(struct list) == sizeof(struct gw_option_strings),
+              "a list of either kind is a pointer and a count");
 
 static bool read_yaml_list(struct input in, const struct gw_yaml *value, read_fn read, size_t item_size,
                            struct list *out)

@@ -101,7 +101,7 @@ const struct gw_option gw_settings_options[] = {
      "Largest body of a request to the backend."},
 };
 /* clang-format on */
-const size_t gw_settings_option_count = sizeof gw_settings_options / sizeof gw_settings_options[0];
+const size_t gw_settings_option_count = sizeof(gw_settings_options) / sizeof(gw_settings_options[0]);
 
 /* ---- checks beyond one row ---- */
 

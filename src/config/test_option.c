@@ -33,7 +33,7 @@ static const struct gw_option table[] = {
     {"networks", GW_OPT_CIDRS, AT(networks), "", 0, 0, NULL, "T_NETWORKS", "Networks."},
     {"words", GW_OPT_STRINGS, AT(words), "a, b", 0, 0, NULL, NULL, "Words."},
 };
-#define COUNT (sizeof table / sizeof table[0])
+#define COUNT (sizeof(table) / sizeof(table[0]))
 
 struct fixture {
     struct gw_arena arena;
@@ -132,7 +132,7 @@ static void the_environment_wins_over_the_file(void **state)
                      {"T_DURATION", "1500ms", 1500},
                      {"T_DURATION", "7d", 604800000}};
     struct fixture *x = *state;
-    for (size_t i = 0; i < sizeof durations / sizeof durations[0]; i++) {
+    for (size_t i = 0; i < sizeof(durations) / sizeof(durations[0]); i++) {
         env_name = durations[i].name;
         env_value = durations[i].value;
         apply(x, "deep.duration: 5s\n", one_env);
@@ -158,7 +158,7 @@ static void a_bad_variable_is_named(void **state)
         {"T_NETWORKS", "10.0.0.1/8", "expected a network"},
     };
     struct fixture *x = *state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         reset_faults(x);
         env_name = cases[i].name;
         env_value = cases[i].value;
@@ -213,7 +213,7 @@ static void wrong_values_and_keys_are_refused_with_their_line(void **state)
         {"[a]\n", 1, "expected a map"},
     };
     struct fixture *x = *state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         reset_faults(x);
         apply(x, cases[i].text, no_env);
         if (gw_faults_count(x->faults) != 1)
@@ -254,7 +254,7 @@ static void what_is_printed_reads_back_the_same(void **state)
         "name: 'null'\nquoted: '~'\ndeep: {size: 3GiB, duration: 2d}\nwords: []\n",
     };
     struct fixture *x = *state;
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         gw_auto(gw_buf) struct gw_buf first, second;
         gw_buf_init(&first, 65536);
         gw_buf_init(&second, 65536);
@@ -289,7 +289,7 @@ static void the_nearest_word_is_found_or_none(void **state)
                  {"", ""},
                  {"permissions", "permission"}};
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct gw_str got = gw_nearest(gw_str(cases[i].typed), words, 4);
         if (!gw_str_eq(got, gw_str(cases[i].expected)))
             fail_msg("%s: %.*s", cases[i].typed, GW_STR_ARG(got));

@@ -80,7 +80,7 @@ static const char *guide_env(const char *name)
         {"NODE_ENV", "production"},  {"JWT_EXPIRES_IN", "3600"}, {"JWT_SECRET_FILE", "/run/secrets/jwt"},
         {"SSL_CERT_PATH", "/c.pem"}, {"SSL_KEY_PATH", "/k.pem"},
     };
-    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
+    for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
         if (strcmp(variables[i][0], name) == 0)
             return variables[i][1];
     return NULL;
@@ -125,13 +125,13 @@ static void listen_takes_addresses_with_a_port(void **state)
     };
     struct fixture *x = *state;
     char text[64];
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         snprintf(text, sizeof(text), "listen: %s\n", good[i]);
         load(x, text, no_env);
         if (gw_faults_count(x->faults) != 0)
             fail_msg("%s", good[i]);
     }
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         snprintf(text, sizeof(text), "\nlisten: %s\n", bad[i]);
         load(x, text, no_env);
         if (gw_faults_count(x->faults) != 1 || gw_faults_get(x->faults, 0)->line != 2)
@@ -159,7 +159,7 @@ static void what_cannot_stand_together_is_refused(void **state)
         {"environment: staging\n", 1, "development or production"},
     };
     struct fixture *x = *state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         load(x, cases[i].text, no_env);
         if (gw_faults_count(x->faults) != 1)
             fail_msg("%s: %zu faults", cases[i].text, gw_faults_count(x->faults));

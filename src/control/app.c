@@ -77,7 +77,6 @@ static enum gw_code load_policy(struct gw_app *a, struct generation *g, struct g
     const char *path = gw_settings_path(&g->arena, a->home, g->settings.policy);
     gw_auto(gw_buf) struct gw_buf again = {0};
     struct gw_error why = {0};
-
     if (path == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for the policy's name");
     gw_buf_init(&g->policy_text, GW_BUNDLE_FILE_MAX);
@@ -101,7 +100,6 @@ static enum gw_code load_keys(struct gw_app *a, struct generation *g, struct gw_
     const struct gw_keys_source source = {a->home, &g->settings, gw_policy_upstream(g->policy), a->options.getenv_fn};
     gw_auto(gw_keys) struct gw_keys keys = {0};
     struct gw_error why = {0};
-
     enum gw_code code =
         a->token_key == NULL ? gw_keys_load(&source, &keys, &why) : gw_keys_check_upstream(&source, a->token_key, &why);
     if (code != GW_OK) {
@@ -118,7 +116,6 @@ static enum gw_code load_rules(struct gw_app *a, struct generation *g, struct gw
     const struct gw_str name = g->settings.password_blocklist;
     const char *blocklist = name.len > 0 ? gw_settings_path(&g->arena, a->home, name) : NULL;
     struct gw_error why = {0};
-
     if (gw_password_rules_new((enum gw_password_profile)g->settings.password_profile, blocklist, &g->rules, &why) ==
         GW_OK)
         return GW_OK;
@@ -130,7 +127,6 @@ static enum gw_code check_register_role(const struct generation *g, const char *
                                         struct gw_error *err)
 {
     const struct gw_str role = g->settings.register_role;
-
     if (!g->settings.register_enabled || gw_policy_role(g->policy, role) >= 0)
         return GW_OK;
     gw_faults_add(f, file, 0, "register.role: the policy knows no role `%.*s`", GW_STR_ARG(role));
@@ -141,7 +137,6 @@ static enum gw_code check_register_role(const struct generation *g, const char *
 static enum gw_code generation_check(struct gw_app *a, struct generation *g, struct gw_faults *f, struct gw_error *err)
 {
     const char *file = gw_settings_path(&g->arena, a->home, GW_STR("gateway.yaml"));
-
     if (file == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for the settings' name");
     gw_settings_load(file, a->options.getenv_fn, &g->arena, &g->settings, f);
@@ -165,7 +160,6 @@ static enum gw_code generation_start(struct gw_app *a, struct generation *g, str
                    .lanes = 1},
         .random = a->options.random,
     };
-
     GW_TRY(gw_hasher_new(&pool, &g->view.hasher, err));
     const struct gw_identity_options services = {
         .store = a->store,
@@ -186,8 +180,7 @@ static enum gw_code generation_start(struct gw_app *a, struct generation *g, str
 
 static enum gw_code generation_new(struct gw_app *a, struct gw_faults *f, struct generation **out, struct gw_error *err)
 {
-    struct generation *g = calloc(1, sizeof *g);
-
+    struct generation *g = calloc(1, sizeof(*g));
     if (g == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for a generation");
     g->refs = 1;
@@ -234,7 +227,6 @@ static enum gw_code publish(struct gw_app *a, const struct generation *g, struct
     char hash[GW_BUNDLE_HASH_LEN + 1];
     struct gw_bundle_ref in_force;
     struct gw_error ignored = {0};
-
     if (a->shared == NULL)
         return GW_OK;
     gw_buf_init(&gateway, GW_BUNDLE_FILE_MAX);
@@ -252,7 +244,6 @@ static enum gw_code publish(struct gw_app *a, const struct generation *g, struct
 enum gw_code gw_app_reload(struct gw_app *a, struct gw_faults *f, struct gw_error *err)
 {
     struct generation *g = NULL, *old = NULL;
-
     pthread_mutex_lock(&a->reloading);
     enum gw_code code = generation_new(a, f, &g, err);
     if (code == GW_OK)
@@ -276,7 +267,6 @@ enum gw_code gw_app_reload(struct gw_app *a, struct gw_faults *f, struct gw_erro
 static enum gw_code take_lock(struct gw_app *a, struct gw_error *err)
 {
     gw_auto(gw_buf) struct gw_buf path = {0};
-
     gw_buf_init(&path, 8 * 1024);
     gw_buf_addf(&path, "%s/control.lock", a->home);
     GW_TRY(gw_buf_check(&path, err));
@@ -298,7 +288,6 @@ static enum gw_code open_shared(struct gw_app *a, const struct gw_settings *s, s
         .users = (uint32_t)s->user_capacity,
         .revocations = (uint32_t)s->revocation_capacity,
     };
-
     if (a->options.mode == GW_APP_OFFLINE)
         return GW_OK;
     GW_TRY(gw_run_dir_name(s, a->home, a->run_dir, err));
@@ -309,7 +298,6 @@ static enum gw_code open_shared(struct gw_app *a, const struct gw_settings *s, s
 static enum gw_code open_store(struct gw_app *a, struct gw_error *err)
 {
     gw_auto(gw_buf) struct gw_buf path = {0};
-
     gw_buf_init(&path, 8 * 1024);
     gw_buf_addf(&path, "%s/aaiti.db", a->home);
     GW_TRY(gw_buf_check(&path, err));
@@ -331,8 +319,7 @@ static enum gw_code open_all(struct gw_app *a, struct gw_faults *f, struct gw_er
 
 enum gw_code gw_app_open(const struct gw_app_options *o, struct gw_faults *f, struct gw_app **out, struct gw_error *err)
 {
-    struct gw_app *a = calloc(1, sizeof *a);
-
+    struct gw_app *a = calloc(1, sizeof(*a));
     if (a == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for the application");
     json_set_alloc_funcs(malloc, free_wiped);

@@ -29,14 +29,13 @@ static enum gw_code connect_to(const char *run_dir, int *out_fd, struct gw_error
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const struct timeval wait = {.tv_sec = WAIT_S};
     gw_auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    int n = snprintf(address.sun_path, sizeof address.sun_path, "%s/admin.sock", run_dir);
-    if (n < 0 || (size_t)n >= sizeof address.sun_path)
+    int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/admin.sock", run_dir);
+    if (n < 0 || (size_t)n >= sizeof(address.sun_path))
         return gw_fail(err, GW_EINVAL, "the run directory's name `%s` is too long", run_dir);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) != 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) != 0)
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) != 0)
         return gw_fail(err, GW_EBACKEND, "cannot make a socket: %s", strerror(errno));
-    if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
         if (errno == ENOENT || errno == ECONNREFUSED)
             return gw_fail(err, GW_ENOTFOUND, "nobody listens on `%s`", address.sun_path);
         if (errno == EACCES)
@@ -66,9 +65,8 @@ static enum gw_code send_all(int fd, struct gw_str text, struct gw_error *err)
 static enum gw_code receive_all(int fd, struct gw_buf *out, struct gw_error *err)
 {
     char piece[16 * 1024];
-
     for (;;) {
-        ssize_t n = recv(fd, piece, sizeof piece, 0);
+        ssize_t n = recv(fd, piece, sizeof(piece), 0);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -78,14 +76,13 @@ static enum gw_code receive_all(int fd, struct gw_buf *out, struct gw_error *err
             break;
         gw_buf_add(out, (struct gw_str){piece, (size_t)n});
     }
-    gw_wipe(piece, sizeof piece);
+    gw_wipe(piece, sizeof(piece));
     return gw_buf_check(out, err);
 }
 
 static bool find_header(struct gw_str head, struct gw_str name, struct gw_str *out)
 {
     struct gw_str line;
-
     while (gw_str_split(&head, '\n', &line)) {
         size_t colon = gw_str_find(line, ':');
         if (!gw_str_eq_nocase(gw_str_sub(line, 0, colon), name))
@@ -103,7 +100,6 @@ static enum gw_code parse_answer(struct gw_str text, struct gw_answer *out, stru
     const char *end = text.len > 0 ? memmem(text.ptr, text.len, "\r\n\r\n", 4) : NULL;
     struct gw_str head, body, length;
     int64_t status, content_length = 0;
-
     if (end == NULL || !gw_str_starts(text, GW_STR("HTTP/1.1 ")) || !gw_str_to_i64(gw_str_sub(text, 9, 3), &status))
         return gw_fail(err, GW_EPARSE, "the answer of control is not HTTP");
     head = gw_str_sub(text, 0, (size_t)(end - text.ptr));
@@ -123,7 +119,6 @@ enum gw_code gw_client_call(const char *run_dir, const char *method, const char 
 {
     gw_auto_fd int fd = -1;
     gw_auto(gw_buf) struct gw_buf request = {0}, answer = {0};
-
     gw_buf_init(&request, ANSWER_MAX);
     gw_buf_init(&answer, ANSWER_MAX);
     gw_buf_addf(&request, "%s %s HTTP/1.1\r\nHost: aaiti\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n", method,
@@ -148,7 +143,6 @@ static enum gw_code find_run_dir(const char *home, gw_getenv_fn getenv_fn, struc
 {
     gw_auto(gw_arena) struct gw_arena a = {0};
     struct gw_settings settings = {0};
-
     gw_arena_init(&a, (size_t)32 * 1024 * 1024);
     const char *file = gw_settings_path(&a, home, GW_STR("gateway.yaml"));
     if (file == NULL)
@@ -165,9 +159,8 @@ static enum gw_code find_run_dir(const char *home, gw_getenv_fn getenv_fn, struc
 enum gw_code gw_operator_open(const char *home, gw_getenv_fn getenv_fn, struct gw_faults *f, struct gw_operator **out,
                               struct gw_error *err)
 {
-    gw_auto(gw_operator) struct gw_operator *o = calloc(1, sizeof *o);
+    gw_auto(gw_operator) struct gw_operator *o = calloc(1, sizeof(*o));
     gw_auto_fd int probe = -1;
-
     if (o == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for a connection");
     GW_TRY(find_run_dir(home, getenv_fn, f, o->run_dir, err));
@@ -205,7 +198,6 @@ static enum gw_code call_here(struct gw_app *app, const char *method, const char
     struct gw_target_uri uri;
     struct gw_reply reply;
     struct gw_call call = {.kind = GW_CALLER_OPERATOR, .method = gw_str(method), .body = body};
-
     gw_arena_init(&a, 64 * 1024);
     GW_TRY(gw_path_canonical(gw_str(target), &a, &uri, err));
     GW_TRY(gw_ip_parse(GW_STR("127.0.0.1"), &call.address));
@@ -222,7 +214,6 @@ enum gw_code gw_operator_call(struct gw_operator *o, const char *method, const c
                               struct gw_answer *out, struct gw_error *err)
 {
     char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
-
     if (body != NULL && text == NULL)
         return gw_fail(err, GW_EINVAL, "the call cannot be written as JSON");
     enum gw_code code = o->app != NULL ? call_here(o->app, method, target, gw_str(text), out, err)
@@ -236,7 +227,6 @@ enum gw_code gw_operator_call(struct gw_operator *o, const char *method, const c
 const char *gw_answer_text(const struct gw_answer *a)
 {
     const json_t *text = json_object_get(a->body, "detail");
-
     if (!json_is_string(text))
         text = json_object_get(a->body, "error");
     return json_is_string(text) ? json_string_value(text) : "no reason was given";

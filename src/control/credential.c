@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/credential.h"
 
-static const struct gw_str cookie_name = {"__Host-aaiti_session", sizeof "__Host-aaiti_session" - 1};
+static const struct gw_str cookie_name = {"__Host-aaiti_session", sizeof("__Host-aaiti_session") - 1};
 
 struct gw_str gw_credential_bearer(struct gw_str authorization)
 {
     const struct gw_str scheme = GW_STR("Bearer ");
-
     authorization = gw_str_trim(authorization);
     if (!gw_str_starts_nocase(authorization, scheme))
         return GW_STR_NULL;
@@ -20,7 +19,6 @@ struct gw_str gw_credential_cookie(struct gw_str cookie)
 {
     struct gw_str pair, value = GW_STR_NULL;
     size_t count = 0;
-
     while (gw_str_split(&cookie, ';', &pair)) {
         pair = gw_str_trim(pair);
         size_t equals = gw_str_find(pair, '=');

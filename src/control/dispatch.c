@@ -130,7 +130,7 @@ static const struct gw_api_route routes[] = {
     WITH("POST", "/policy/reload", "system:write", NULL, policy_reload),
     WITH("GET", "/status", "system:read", NULL, status),
 };
-static const size_t route_count = sizeof routes / sizeof routes[0];
+static const size_t route_count = sizeof(routes) / sizeof(routes[0]);
 
 const struct gw_api_route *gw_api_routes(size_t *out_count)
 {
@@ -144,7 +144,6 @@ const struct gw_api_route *gw_api_routes(size_t *out_count)
 static bool path_matches(struct gw_str pattern, struct gw_str path, struct gw_str *out_id)
 {
     struct gw_str want, have;
-
     *out_id = GW_STR_NULL;
     while (gw_str_split(&pattern, '/', &want)) {
         if (!gw_str_split(&path, '/', &have))
@@ -176,7 +175,6 @@ static enum gw_target target_of(const struct gw_exchange *x)
 static bool find_route(struct gw_exchange *x)
 {
     enum gw_target target = target_of(x);
-
     for (size_t i = 0; i < route_count; i++) {
         const struct gw_api_route *r = &routes[i];
         bool fits = r->target == target;
@@ -196,7 +194,6 @@ static enum gw_code decode_id(struct gw_exchange *x, struct gw_error *err)
 {
     char *text = gw_arena_alloc(x->arena, x->id.len + 1);
     size_t n = 0;
-
     if (text == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for an id");
     for (size_t i = 0; i < x->id.len; i++) {
@@ -257,7 +254,6 @@ static unsigned refuse_access(const struct gw_exchange *x)
 static enum gw_code identify(struct gw_exchange *x, struct gw_caller *caller, struct gw_error *err)
 {
     bool is_public = x->route->access == GW_API_PUBLIC || x->route->access == GW_API_REGISTRATION;
-
     if (x->call->kind == GW_CALLER_OPERATOR || is_public || x->call->token.len == 0)
         return GW_OK;
     enum gw_code code = gw_identify(x->view->identity, x->call->token, caller, err);
@@ -272,7 +268,6 @@ static enum gw_code check_member(const struct gw_api_member *m, const json_t *bo
 {
     struct gw_str text;
     bool truth;
-
     enum gw_code code = m->type == GW_API_BOOL ? gw_json_get_bool(body, m->name, &truth, err)
                                                : gw_json_get_str(body, m->name, m->min_bytes, m->max_bytes, &text, err);
     if (code == GW_ENOTFOUND && m->need == GW_API_OPTIONAL)
@@ -283,7 +278,6 @@ static enum gw_code check_member(const struct gw_api_member *m, const json_t *bo
 static enum gw_code parse_body(struct gw_exchange *x, struct gw_error *err)
 {
     const char *names[GW_API_MEMBERS_MAX + 1] = {NULL};
-
     enum gw_code code = gw_json_parse(x->call->body, GW_JSON_DEFAULT_LIMITS, &x->body, err);
     if (code != GW_OK)
         return code == GW_ELIMIT ? gw_fail(err, GW_EPARSE, "JSON text is nested too deep") : code;
@@ -300,7 +294,6 @@ static enum gw_code parse_body(struct gw_exchange *x, struct gw_error *err)
 struct gw_str gw_exchange_str(const struct gw_exchange *x, const char *name)
 {
     const json_t *value = json_object_get(x->body, name);
-
     return json_is_string(value) ? (struct gw_str){json_string_value(value), json_string_length(value)} : GW_STR_NULL;
 }
 
@@ -308,7 +301,6 @@ enum gw_code gw_exchange_query(const struct gw_exchange *x, struct gw_str name, 
                                struct gw_error *err)
 {
     enum gw_code code = gw_query_get(x->call->query, name, x->arena, out);
-
     if (code == GW_ECONFLICT || code == GW_EPARSE)
         return gw_fail(err, GW_EINVAL, "query: `%.*s` stands twice or cannot be decoded", GW_STR_ARG(name));
     return code;
@@ -324,7 +316,6 @@ struct gw_str gw_exchange_actor(const struct gw_exchange *x)
 struct gw_str gw_exchange_address(const struct gw_exchange *x)
 {
     char *text = gw_arena_alloc(x->arena, GW_IP_LEN + 1);
-
     if (text == NULL)
         return GW_STR_NULL;
     gw_ip_format(&x->call->address, text);
@@ -352,8 +343,7 @@ static const struct {
 static void refuse_for(struct gw_exchange *x, const struct gw_error *err)
 {
     size_t i = 0;
-    const size_t count = sizeof refusals / sizeof refusals[0];
-
+    const size_t count = sizeof(refusals) / sizeof(refusals[0]);
     while (i < count && refusals[i].code != err->code)
         i++;
     bool known = i < count;
@@ -392,7 +382,6 @@ void gw_dispatch(struct gw_app *a, const struct gw_call *call, struct gw_reply *
     gw_auto(gw_arena) struct gw_arena arena = {0};
     struct gw_caller caller = {0};
     struct gw_error err = {0};
-
     gw_arena_init(&arena, ARENA_MAX);
     *out = (struct gw_reply){.status = 500};
     gw_buf_init(&out->set_cookie, 8 * 1024);

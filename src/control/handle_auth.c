@@ -9,7 +9,6 @@
 static enum gw_code reply_signed_in(struct gw_exchange *x, const struct gw_signed_in *s, struct gw_error *err)
 {
     struct gw_str token = gw_buf_str(&s->token);
-
     gw_buf_addf(&x->reply->set_cookie, COOKIE "%.*s" COOKIE_RULES "; Max-Age=%lld", GW_STR_ARG(token),
                 (long long)s->expires_in_s);
     GW_TRY(gw_buf_check(&x->reply->set_cookie, err));
@@ -23,7 +22,6 @@ static enum gw_code reply_signed_in(struct gw_exchange *x, const struct gw_signe
 static void log_login(struct gw_exchange *x, struct gw_str username, const char *outcome, const struct gw_uuid *session)
 {
     char id[GW_UUID_LEN + 1] = "-";
-
     if (session != NULL)
         gw_uuid_format(session, id);
     gw_log(GW_LOG_INFO, "login", {"outcome", gw_str(outcome)}, {"user", username}, {"address", gw_exchange_address(x)},
@@ -34,7 +32,6 @@ enum gw_code gw_handle_login(struct gw_exchange *x, struct gw_error *err)
 {
     struct gw_str username = gw_exchange_str(x, "username"), email = gw_exchange_str(x, "email");
     struct gw_signed_in s = {0};
-
     if ((username.ptr == NULL) == (email.ptr == NULL))
         return gw_fail(err, GW_EINVAL, "/username: one of `username` and `email` is needed");
     const struct gw_login in = {
@@ -105,7 +102,6 @@ enum gw_code gw_handle_register(struct gw_exchange *x, struct gw_error *err)
         .password = gw_exchange_str(x, "password"),
         .address = x->call->address,
     };
-
     enum gw_code code = gw_user_add(x->view->identity, x->view->policy, &new, &user, err);
     if (code == GW_ECONFLICT)
         return gw_reply_refuse(x, 409, "Username or email already exists", NULL);

@@ -28,7 +28,6 @@ enum gw_code gw_handle_password_reset(struct gw_exchange *x, struct gw_error *er
 {
     enum gw_code code = gw_user_reset_finish(x->view->identity, gw_exchange_str(x, "code"),
                                              gw_exchange_str(x, "newPassword"), &x->call->address, err);
-
     if (code == GW_EDENIED) {
         gw_log(GW_LOG_INFO, "password-reset", {"outcome", GW_STR("refused")}, {"address", gw_exchange_address(x)},
                {"request", x->call->request_id});
@@ -40,7 +39,6 @@ enum gw_code gw_handle_password_reset(struct gw_exchange *x, struct gw_error *er
 enum gw_code gw_handle_password_set(struct gw_exchange *x, struct gw_error *err)
 {
     struct gw_user_row user;
-
     GW_TRY(gw_user_find(x->view->identity, x->id, &user, err));
     GW_TRY(gw_user_set_password(x->view->identity, &user.id, gw_exchange_str(x, "newPassword"), err));
     return reply_done(x, "password-set", gw_str(user.username), err);
@@ -50,13 +48,12 @@ enum gw_code gw_handle_reset_begin(struct gw_exchange *x, struct gw_error *err)
 {
     struct gw_user_row user;
     char code[GW_RESET_CODE_LEN + 1];
-
     GW_TRY(gw_user_find(x->view->identity, x->id, &user, err));
     GW_TRY(gw_user_reset_begin(x->view->identity, &user.id, code, err));
     gw_log(GW_LOG_INFO, "password-reset-code", {"user", gw_str(user.username)}, {"by", gw_exchange_actor(x)},
            {"address", gw_exchange_address(x)}, {"request", x->call->request_id});
     json_t *body =
         json_pack("{s:s, s:I}", "code", code, "expiresIn", (json_int_t)(x->view->settings->reset_code_ttl_ms / 1000));
-    gw_wipe(code, sizeof code);
+    gw_wipe(code, sizeof(code));
     return gw_reply_json(x, 201, body, err);
 }

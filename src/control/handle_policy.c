@@ -6,7 +6,6 @@ static json_t *faults_json(const struct gw_faults *f)
 {
     json_t *list = json_array();
     size_t count = gw_faults_count(f);
-
     for (size_t i = 0; i < count && i < GW_FAULTS_MAX; i++) {
         const struct gw_fault *fault = gw_faults_get(f, i);
         (void)json_array_append_new(list, json_pack("{s:s, s:i, s:s}", "file", fault->file, "line", (int)fault->line,
@@ -19,7 +18,6 @@ static json_int_t generation_of(struct gw_exchange *x)
 {
     struct gw_bundle_ref bundle;
     struct gw_shared *shared = gw_app_shared(x->app);
-
     if (shared == NULL || gw_shared_get_bundle(shared, &bundle) != GW_OK)
         return 0;
     return (json_int_t)bundle.generation;
@@ -28,7 +26,6 @@ static json_int_t generation_of(struct gw_exchange *x)
 enum gw_code gw_handle_policy_reload(struct gw_exchange *x, struct gw_error *err)
 {
     gw_auto(gw_faults) struct gw_faults *faults = NULL;
-
     GW_TRY(gw_faults_new(&faults, err));
     enum gw_code code = gw_app_reload(x->app, faults, err);
     if (gw_faults_count(faults) > 0) {
@@ -48,7 +45,6 @@ enum gw_code gw_handle_status(struct gw_exchange *x, struct gw_error *err)
     struct gw_shared *shared = gw_app_shared(x->app);
     struct gw_hasher_stats h;
     struct gw_shared_fill f = {0};
-
     gw_hasher_stats(x->view->hasher, &h);
     if (shared != NULL)
         gw_shared_fill(shared, &f);

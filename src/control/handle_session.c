@@ -12,7 +12,6 @@ static enum gw_code append_session(void *ctx, const struct gw_session_row *r, st
 {
     struct listing *l = ctx;
     bool current = l->current != NULL && gw_uuid_eq(l->current, &r->id);
-
     json_t *s = json_pack("{s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:b}", "id", gw_reply_uuid(&r->id), "userId",
                           gw_reply_uuid(&r->user_id), "createdAt", gw_reply_time(r->created_s), "lastSeenAt",
                           gw_reply_time(r->last_seen_s), "expiresAt", gw_reply_time(r->expires_s), "address",
@@ -28,7 +27,6 @@ static enum gw_code add_usernames(struct gw_exchange *x, json_t *sessions, struc
     struct gw_user_row user = {0};
     size_t i;
     json_t *s;
-
     json_array_foreach (sessions, i, s) {
         enum gw_code code =
             gw_user_find(x->view->identity, gw_str(json_string_value(json_object_get(s, "userId"))), &user, err);
@@ -46,7 +44,6 @@ static enum gw_code find_owner(struct gw_exchange *x, const char *permission, st
 {
     struct gw_str name;
     struct gw_user_row user;
-
     enum gw_code code = gw_exchange_query(x, GW_STR("user"), &name, err);
     if (code == GW_ENOTFOUND && x->caller == NULL)
         return gw_fail(err, GW_EINVAL, "query: `user` is needed");
@@ -66,7 +63,6 @@ static enum gw_code find_owner(struct gw_exchange *x, const char *permission, st
 static bool asks_for_all(struct gw_exchange *x, struct gw_error *err)
 {
     struct gw_str name;
-
     enum gw_code code = gw_exchange_query(x, GW_STR("user"), &name, err);
     return (code == GW_OK && gw_str_eq(name, GW_STR("all"))) || (code == GW_ENOTFOUND && x->caller == NULL);
 }
@@ -77,7 +73,6 @@ enum gw_code gw_handle_session_list(struct gw_exchange *x, struct gw_error *err)
     struct listing l = {sessions, x->caller != NULL ? &x->caller->session_id : NULL};
     struct gw_uuid owner;
     bool all = asks_for_all(x, err);
-
     if (all && !gw_exchange_may(x, "users:read"))
         return gw_fail(err, GW_EDENIED, "sessions of others");
     if (!all)
@@ -91,7 +86,6 @@ enum gw_code gw_handle_session_end_all(struct gw_exchange *x, struct gw_error *e
 {
     struct gw_uuid owner;
     size_t ended = 0;
-
     GW_TRY(find_owner(x, "users:write", &owner, err));
     bool own = x->caller != NULL && gw_uuid_eq(&owner, &x->caller->user.id);
     GW_TRY(gw_session_end_all(x->view->identity, &owner, own ? &x->caller->session_id : NULL, &ended, err));
@@ -110,7 +104,6 @@ struct search {
 static enum gw_code look_for(void *ctx, const struct gw_session_row *r, struct gw_error *err)
 {
     struct search *s = ctx;
-
     (void)err;
     s->found = s->found || gw_uuid_eq(s->id, &r->id);
     return GW_OK;
@@ -120,7 +113,6 @@ enum gw_code gw_handle_session_end(struct gw_exchange *x, struct gw_error *err)
 {
     struct gw_uuid id;
     struct search s = {&id, false};
-
     if (gw_uuid_parse(x->id, &id) != GW_OK)
         return gw_reply_refuse(x, 404, NULL, NULL);
     if (!gw_exchange_may(x, "users:write")) {
@@ -139,7 +131,6 @@ enum gw_code gw_handle_token_revoke(struct gw_exchange *x, struct gw_error *err)
 {
     struct gw_uuid jti;
     int64_t expires_s;
-
     if (gw_uuid_parse(gw_exchange_str(x, "jti"), &jti) != GW_OK)
         return gw_fail(err, GW_EINVAL, "/jti: expected a UUID");
     if (gw_time_parse(gw_exchange_str(x, "expires"), &expires_s) != GW_OK)

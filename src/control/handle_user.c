@@ -13,7 +13,6 @@ static void log_change(struct gw_exchange *x, const char *event, const struct gw
 static json_t *with_notice(struct gw_exchange *x, const struct gw_user_row *u)
 {
     json_t *body = gw_reply_user(u);
-
     if (body != NULL && u->upstream_id[0] == '\0' && gw_policy_upstream(x->view->policy)->needs_upstream_id)
         (void)json_object_set_new(body, "notice",
                                   json_sprintf("the backend will not know this user; set its id there with: "
@@ -32,7 +31,6 @@ static enum gw_code append_user(void *ctx, const struct gw_user_row *u, struct g
 enum gw_code gw_handle_user_list(struct gw_exchange *x, struct gw_error *err)
 {
     gw_auto_json json_t *users = json_array();
-
     GW_TRY(gw_store_user_each(x->view->store, append_user, users, err));
     return gw_reply_json(x, 200, json_pack("{s:O}", "users", users), err);
 }
@@ -40,7 +38,6 @@ enum gw_code gw_handle_user_list(struct gw_exchange *x, struct gw_error *err)
 enum gw_code gw_handle_user_get(struct gw_exchange *x, struct gw_error *err)
 {
     struct gw_user_row user;
-
     GW_TRY(gw_user_find(x->view->identity, x->id, &user, err));
     return gw_reply_json(x, 200, gw_reply_user(&user), err);
 }
@@ -56,7 +53,6 @@ enum gw_code gw_handle_user_add(struct gw_exchange *x, struct gw_error *err)
         .password = gw_exchange_str(x, "password"),
         .address = x->call->address,
     };
-
     GW_TRY(gw_user_add(x->view->identity, x->view->policy, &new, &user, err));
     log_change(x, "user-add", &user);
     return gw_reply_json(x, 201, with_notice(x, &user), err);
@@ -74,7 +70,6 @@ enum gw_code gw_handle_user_import(struct gw_exchange *x, struct gw_error *err)
         .address = x->call->address,
     };
     const struct gw_user_change disable = {.set = GW_USER_SET_ACTIVE, .active = false};
-
     GW_TRY(gw_user_add(x->view->identity, x->view->policy, &new, &user, err));
     if (json_is_false(json_object_get(x->body, "active")))
         GW_TRY(gw_user_change(x->view->identity, x->view->policy, &user.id, &disable, &user, err));
@@ -95,7 +90,6 @@ enum gw_code gw_handle_user_change(struct gw_exchange *x, struct gw_error *err)
     struct gw_user_row user;
     struct gw_user_change c = {0};
     const json_t *active = json_object_get(x->body, "active");
-
     take_change(gw_exchange_str(x, "email"), GW_USER_SET_EMAIL, &c.email, &c.set);
     take_change(gw_exchange_str(x, "role"), GW_USER_SET_ROLE, &c.role, &c.set);
     take_change(gw_exchange_str(x, "upstreamId"), GW_USER_SET_UPSTREAM_ID, &c.upstream_id, &c.set);
@@ -114,7 +108,6 @@ enum gw_code gw_handle_user_change(struct gw_exchange *x, struct gw_error *err)
 enum gw_code gw_handle_user_delete(struct gw_exchange *x, struct gw_error *err)
 {
     struct gw_user_row user;
-
     GW_TRY(gw_user_find(x->view->identity, x->id, &user, err));
     GW_TRY(gw_user_delete(x->view->identity, &user.id, err));
     log_change(x, "user-delete", &user);

@@ -17,7 +17,6 @@
 static const char *token_of_environment(gw_getenv_fn getenv_fn)
 {
     const char *value = getenv_fn(TOKEN_ENV);
-
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
@@ -30,7 +29,6 @@ static enum gw_code secret_of_text(const char *text, struct gw_secret **out, str
 {
     gw_auto(gw_secret) struct gw_secret *s = NULL;
     struct gw_error why = {0};
-
     GW_TRY(gw_secret_new(gw_str(text), &s, err));
     enum gw_code code = gw_secret_check(s, &why);
     if (code != GW_OK)
@@ -43,7 +41,6 @@ static enum gw_code secret_of_text(const char *text, struct gw_secret **out, str
 static enum gw_code load_file(const char *path, const char *use, struct gw_secret **out, struct gw_error *err)
 {
     struct gw_error why = {0};
-
     if (path == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for the name of the %s key", use);
     enum gw_code code = gw_secret_load(path, out, &why);
@@ -68,7 +65,6 @@ static enum gw_code load_upstream(const struct gw_keys_source *source, const str
                                   struct gw_arena *a, struct gw_secret **out, struct gw_error *err)
 {
     gw_auto(gw_secret) struct gw_secret *key = NULL;
-
     if (source->upstream == NULL || source->upstream->credential == GW_CREDENTIAL_NONE)
         return GW_OK;
     const char *path = gw_keys_upstream_file(a, source);
@@ -89,7 +85,6 @@ enum gw_code gw_keys_load(const struct gw_keys_source *source, struct gw_keys *o
     gw_auto(gw_arena) struct gw_arena a = {0};
     gw_auto(gw_keys) struct gw_keys k = {0};
     const char *given = token_of_environment(source->getenv_fn);
-
     gw_arena_init(&a, 64 * 1024);
     GW_TRY(given != NULL ? secret_of_text(given, &k.token, err)
                          : load_file(gw_keys_token_file(&a, source), "token", &k.token, err));
@@ -104,7 +99,6 @@ enum gw_code gw_keys_check_upstream(const struct gw_keys_source *source, const s
 {
     gw_auto(gw_arena) struct gw_arena a = {0};
     gw_auto(gw_secret) struct gw_secret *key = NULL;
-
     gw_arena_init(&a, 64 * 1024);
     return load_upstream(source, token, &a, &key, err);
 }
@@ -119,7 +113,6 @@ void gw_keys_done(struct gw_keys *k)
 void gw_keys_scrub_environment(void)
 {
     char *value = getenv(TOKEN_ENV);
-
     if (value != NULL)
         gw_wipe(value, strlen(value));
     (void)unsetenv(TOKEN_ENV); /* fails for malformed names only */
@@ -129,9 +122,8 @@ void gw_keys_scrub_environment(void)
 static enum gw_code write_key(const char *run_dir, uid_t owner, const struct gw_secret *key, struct gw_error *err)
 {
     char next[GW_RUN_DIR_FILE_MAX], path[GW_RUN_DIR_FILE_MAX];
-
-    (void)snprintf(next, sizeof next, "%s/keys/.next", run_dir);
-    (void)snprintf(path, sizeof path, "%s/keys/token.key", run_dir);
+    (void)snprintf(next, sizeof(next), "%s/keys/.next", run_dir);
+    (void)snprintf(path, sizeof(path), "%s/keys/token.key", run_dir);
     (void)unlink(next); /* of a predecessor that was killed */
     GW_TRY(gw_file_create(next, 0600, gw_secret_bytes(key), err));
     if (lchown(next, owner, (gid_t)-1) != 0 || rename(next, path) != 0)
@@ -147,11 +139,10 @@ enum gw_code gw_keys_stash_environment(const char *run_dir, uid_t owner, struct 
     char dir[GW_RUN_DIR_FILE_MAX];
     gw_auto(gw_secret) struct gw_secret *key = NULL;
     const char *given = token_of_environment(environment);
-
     if (given == NULL)
         return GW_OK;
     GW_TRY(secret_of_text(given, &key, err));
-    (void)snprintf(dir, sizeof dir, "%s/keys", run_dir);
+    (void)snprintf(dir, sizeof(dir), "%s/keys", run_dir);
     if ((mkdir(dir, 0700) != 0 && errno != EEXIST) || lchown(dir, owner, (gid_t)-1) != 0)
         return gw_fail(err, GW_EBACKEND, "cannot make `%s`: %s", dir, strerror(errno));
     GW_TRY(write_key(run_dir, owner, key, err));

@@ -11,7 +11,6 @@ void gw_log_write(enum gw_log_level level, const char *event, const struct gw_lo
 {
     char now[GW_TIME_LEN + 1];
     gw_auto(gw_buf) struct gw_buf line = {0};
-
     gw_buf_init(&line, 8 * 1024);
     gw_time_format(gw_clock_real_s(gw_system_clock()), now);
     gw_buf_addf(&line, "time=%s level=%s event=%s", now, level_names[level], event);

@@ -21,8 +21,7 @@ static const struct {
 static size_t problem_of(unsigned status)
 {
     size_t i = 0;
-
-    while (i + 1 < sizeof problems / sizeof problems[0] && problems[i].status != status)
+    while (i + 1 < sizeof(problems) / sizeof(problems[0]) && problems[i].status != status)
         i++;
     return i;
 }
@@ -42,8 +41,7 @@ enum gw_code gw_reply_refuse(struct gw_exchange *x, unsigned status, const char 
     struct gw_reply *r = x->reply;
     size_t i = problem_of(status);
     char type[64];
-
-    (void)snprintf(type, sizeof type, "urn:aaiti:problem:%s", problems[i].type);
+    (void)snprintf(type, sizeof(type), "urn:aaiti:problem:%s", problems[i].type);
     json_decref(r->body);
     /* Without memory the body stays NULL, and the status tells. */
     r->body = json_pack("{s:s, s:s, s:i, s:s, s:o*}", "type", type, "title", problems[i].title, "status", (int)status,
@@ -66,7 +64,6 @@ void gw_reply_done(struct gw_reply *r)
 json_t *gw_reply_time(int64_t unix_s)
 {
     char text[GW_TIME_LEN + 1];
-
     if (unix_s == 0)
         return json_null();
     gw_time_format(unix_s, text);
@@ -76,7 +73,6 @@ json_t *gw_reply_time(int64_t unix_s)
 json_t *gw_reply_uuid(const struct gw_uuid *u)
 {
     char text[GW_UUID_LEN + 1];
-
     gw_uuid_format(u, text);
     return json_string(text);
 }

@@ -32,7 +32,6 @@ static enum gw_code name_in_shm(const char *real_home, uid_t owner, char *dst, s
     uint8_t digest[GW_MAC_BYTES];
     char hash[8 + 1] = "";
     gw_auto(gw_buf) struct gw_buf name = {0};
-
     GW_TRY(gw_sha256(gw_str(real_home), digest, err));
     gw_hex_encode(digest, 4, hash);
     gw_buf_init(&name, 256);
@@ -45,7 +44,6 @@ enum gw_code gw_run_dir_name(const struct gw_settings *s, const char *home, char
 {
     gw_auto(gw_buf) struct gw_buf name = {0};
     struct stat st;
-
     if (s->run_dir.len > 0)
         return take_name(s->run_dir, dst, err);
     char *real_home = realpath(home, NULL);
@@ -65,7 +63,6 @@ enum gw_code gw_run_dir_make(const char *dir, uid_t owner, gid_t group, struct g
 {
     struct stat st;
     gw_auto_fd int fd = -1;
-
     bool made = mkdir(dir, 0700) == 0;
     if (!made && errno != EEXIST)
         return gw_fail(err, GW_EBACKEND, "cannot make the run directory `%s`: %s", dir, strerror(errno));

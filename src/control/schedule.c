@@ -21,7 +21,6 @@ static enum gw_code save_last_seen(struct gw_app *a, struct gw_error *err)
 {
     const struct gw_app_view *v = gw_app_view_get(a);
     enum gw_code code = gw_identity_save_last_seen(v->identity, err);
-
     gw_app_view_put(a, v);
     return code;
 }
@@ -30,7 +29,6 @@ static enum gw_code clean_up(struct gw_app *a, struct gw_error *err)
 {
     const struct gw_app_view *v = gw_app_view_get(a);
     enum gw_code code = gw_identity_clean_up(v->identity, err);
-
     gw_app_view_put(a, v);
     return code;
 }
@@ -54,7 +52,6 @@ static void run_one(const struct gw_task *t, struct gw_app *a)
 {
     struct gw_error err = {0};
     enum gw_code code = t->run(a, &err);
-
     if (code != GW_OK)
         gw_log(GW_LOG_ERROR, "schedule", {"task", gw_str(t->name)}, {"code", gw_str(gw_code_name(code))},
                {"error", gw_str(err.msg)});
@@ -83,7 +80,6 @@ static void *run(void *arg)
 {
     struct gw_schedule *s = arg;
     struct timespec until;
-
     pthread_mutex_lock(&s->lock);
     while (!s->stopping) {
         pthread_mutex_unlock(&s->lock);
@@ -102,13 +98,12 @@ static void *run(void *arg)
 
 enum gw_code gw_schedule_start(struct gw_app *a, struct gw_schedule **out, struct gw_error *err)
 {
-    struct gw_schedule *s = calloc(1, sizeof *s);
+    struct gw_schedule *s = calloc(1, sizeof(*s));
     pthread_condattr_t monotonic;
-
     if (s == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for the schedule");
     s->app = a;
-    gw_agenda_init(&s->agenda, tasks, sizeof tasks / sizeof tasks[0], gw_clock_mono_ms(gw_app_clock(a)));
+    gw_agenda_init(&s->agenda, tasks, sizeof(tasks) / sizeof(tasks[0]), gw_clock_mono_ms(gw_app_clock(a)));
     (void)beat(a, err);
     pthread_mutex_init(&s->lock, NULL);
     pthread_condattr_init(&monotonic);

@@ -54,8 +54,7 @@ struct head {
 static void *request_new(void *cls, const char *target, struct MHD_Connection *c)
 {
     struct listener *l = cls;
-    struct request *r = calloc(1, sizeof *r);
-
+    struct request *r = calloc(1, sizeof(*r));
     (void)c;
     if (r == NULL)
         return NULL;
@@ -68,7 +67,6 @@ static void *request_new(void *cls, const char *target, struct MHD_Connection *c
 static void request_free(void *cls, struct MHD_Connection *c, void **request, enum MHD_RequestTerminationCode why)
 {
     struct request *r = *request;
-
     (void)cls, (void)c, (void)why;
     if (r == NULL)
         return;
@@ -98,7 +96,7 @@ static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const cha
     };
 
     (void)kind;
-    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         if (!gw_str_eq_nocase(gw_str(name), gw_str(wanted[i].name)))
             continue;
         h->doubled = h->doubled || wanted[i].value->ptr != NULL;
@@ -110,7 +108,6 @@ static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const cha
 static int fd_of(struct MHD_Connection *c)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
-
     return info != NULL ? info->connect_fd : -1;
 }
 
@@ -123,7 +120,6 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, const struct gw_repl
 {
     char retry[16];
     json_free_t free_wiped; /* the app's, which wipes: the text may be a token's */
-
     json_get_alloc_funcs(NULL, &free_wiped);
     char *text = r->body != NULL ? json_dumps(r->body, JSON_COMPACT) : NULL;
     struct MHD_Response *response =
@@ -144,7 +140,7 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, const struct gw_repl
     if (r->set_cookie.len > 0)
         added = added && MHD_add_response_header(response, "Set-Cookie", gw_buf_str(&r->set_cookie).ptr) == MHD_YES;
     if (r->retry_after_s > 0) {
-        (void)snprintf(retry, sizeof retry, "%u", r->retry_after_s);
+        (void)snprintf(retry, sizeof(retry), "%u", r->retry_after_s);
         added = added && MHD_add_response_header(response, "Retry-After", retry) == MHD_YES;
     }
     enum MHD_Result result = added ? MHD_queue_response(c, r->status, response) : MHD_NO;
@@ -156,7 +152,6 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, const struct gw_repl
 static enum MHD_Result send_refusal(struct MHD_Connection *c, unsigned status, const char *type, const char *title)
 {
     struct gw_reply r = {.status = status, .is_problem = true};
-
     r.body = json_pack("{s:s, s:s, s:i, s:s}", "type", type, "title", title, "status", (int)status, "error", title);
     enum MHD_Result result = send_reply(c, &r);
     json_decref(r.body);
@@ -184,7 +179,6 @@ static enum MHD_Result answer(struct listener *l, struct MHD_Connection *c, cons
     struct gw_target_uri target;
     struct gw_reply reply;
     struct gw_call call = {.method = gw_str(method), .body = gw_buf_str(&r->body), .gone = is_gone, .gone_ctx = c};
-
     if (l->kind == GW_CALLER_OPERATOR && !gw_listen_peer_is_operator(fd_of(c)))
         return send_refusal(c, 403, "urn:aaiti:problem:forbidden",
                             "Only root and the gateway's own user may use this socket");
@@ -205,7 +199,6 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
 {
     struct listener *l = cls;
     struct request *r = *request;
-
     (void)url, (void)version;
     if (r == NULL || r->target == NULL)
         return MHD_NO;
@@ -227,9 +220,8 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
 GW_PRINTF(2, 0) static void log_fault(void *cls, const char *fmt, va_list args)
 {
     char text[512];
-
     (void)cls;
-    (void)vsnprintf(text, sizeof text, fmt, args);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
     gw_log(GW_LOG_WARN, "http", {"error", gw_str_trim(gw_str(text))});
 }
 
@@ -237,7 +229,6 @@ static enum gw_code start(struct listener *l, unsigned connections, struct gw_er
 {
     const unsigned flags =
         MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ERROR_LOG;
-
     l->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, l, MHD_OPTION_EXTERNAL_LOGGER, log_fault, NULL,
                                  MHD_OPTION_LISTEN_SOCKET, l->fd, MHD_OPTION_URI_LOG_CALLBACK, request_new, l,
                                  MHD_OPTION_NOTIFY_COMPLETED, request_free, NULL, MHD_OPTION_UNESCAPE_CALLBACK,
@@ -261,8 +252,7 @@ static enum gw_code start_all(struct gw_server *s, struct gw_app *a, struct gw_e
 
 enum gw_code gw_server_start(struct gw_app *a, struct gw_server **out, struct gw_error *err)
 {
-    struct gw_server *s = calloc(1, sizeof *s);
-
+    struct gw_server *s = calloc(1, sizeof(*s));
     if (s == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for the server");
     s->web = (struct listener){.app = a, .kind = GW_CALLER_CLIENT, .fd = -1};

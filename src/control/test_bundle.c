@@ -25,9 +25,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     char command[128];
-
     (void)state;
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", run_dir);
+    (void)snprintf(command, sizeof(command), "rm -rf '%s'", run_dir);
     return system(command);
 }
 
@@ -40,7 +39,6 @@ static void write_bundle(const char *policy, char *hash)
 {
     struct gw_error err = {0};
     const struct gw_bundle b = {GW_STR("listen: 127.0.0.1:1\n"), gw_str(policy)};
-
     if (gw_bundle_write(run_dir, &b, hash, &err) != GW_OK)
         fail_msg("%s", err.msg);
 }
@@ -49,8 +47,7 @@ static bool exists(const char *hash)
 {
     char path[PATH_MAX];
     struct stat st;
-
-    path_of(hash, "", path, sizeof path);
+    path_of(hash, "", path, sizeof(path));
     return stat(path, &st) == 0;
 }
 
@@ -59,8 +56,7 @@ static void age(const char *hash, int64_t now_s, int64_t age_s)
 {
     char path[PATH_MAX];
     const struct timespec times[2] = {{.tv_sec = now_s - age_s}, {.tv_sec = now_s - age_s}};
-
-    path_of(hash, "", path, sizeof path);
+    path_of(hash, "", path, sizeof(path));
     assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
 }
 
@@ -69,16 +65,15 @@ static void it_holds_both_files_for_the_group_alone(void **state)
     char hash[GW_BUNDLE_HASH_LEN + 1], path[PATH_MAX];
     gw_auto(gw_buf) struct gw_buf text = {0};
     struct stat st;
-
     (void)state;
     write_bundle("routes: []\n", hash);
-    path_of(hash, "policy.yaml", path, sizeof path);
+    path_of(hash, "policy.yaml", path, sizeof(path));
     gw_buf_init(&text, 1000);
     assert_int_equal(gw_file_read(path, &text, NULL), GW_OK);
     assert_string_equal(gw_buf_str(&text).ptr, "routes: []\n");
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0640);
-    path_of(hash, "", path, sizeof path);
+    path_of(hash, "", path, sizeof(path));
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 02750);
 }
@@ -86,7 +81,6 @@ static void it_holds_both_files_for_the_group_alone(void **state)
 static void its_name_is_its_content(void **state)
 {
     char a[GW_BUNDLE_HASH_LEN + 1], again[GW_BUNDLE_HASH_LEN + 1], b[GW_BUNDLE_HASH_LEN + 1];
-
     (void)state;
     write_bundle("routes: []\n", a);
     write_bundle("routes: []\n", again);
@@ -99,7 +93,6 @@ static void bytes_moved_between_the_files_give_another_name(void **state)
 {
     char a[GW_BUNDLE_HASH_LEN + 1], b[GW_BUNDLE_HASH_LEN + 1];
     const struct gw_bundle one = {GW_STR("ab"), GW_STR("c")}, other = {GW_STR("a"), GW_STR("bc")};
-
     (void)state;
     assert_int_equal(gw_bundle_write(run_dir, &one, a, NULL), GW_OK);
     assert_int_equal(gw_bundle_write(run_dir, &other, b, NULL), GW_OK);
@@ -109,12 +102,11 @@ static void bytes_moved_between_the_files_give_another_name(void **state)
 static void half_a_bundle_of_a_killed_writer_is_swept_away(void **state)
 {
     char hash[GW_BUNDLE_HASH_LEN + 1], path[PATH_MAX];
-
     (void)state;
     write_bundle("first", hash);
-    path_of(".next", "", path, sizeof path);
+    path_of(".next", "", path, sizeof(path));
     assert_int_equal(mkdir(path, 0700), 0);
-    path_of(".next", "gateway.yaml", path, sizeof path);
+    path_of(".next", "gateway.yaml", path, sizeof(path));
     assert_int_equal(gw_file_create(path, 0600, GW_STR("half"), NULL), GW_OK);
     write_bundle("second", hash);
     assert_true(exists(hash));
@@ -129,7 +121,7 @@ static void pruning_keeps_the_newest_the_young_and_the_one_in_force(void **state
 
     (void)state;
     for (int i = 0; i < MADE; i++) {
-        (void)snprintf(text, sizeof text, "%d", i);
+        (void)snprintf(text, sizeof(text), "%d", i);
         write_bundle(text, hash[i]);
         age(hash[i], now_s, 1000 - i);
     }
@@ -157,7 +149,6 @@ static void its_settings_read_back_with_absolute_files(void **state)
     gw_auto(gw_faults) struct gw_faults *f = NULL;
     gw_auto(gw_buf) struct gw_buf text = {0};
     struct gw_settings before, after;
-
     (void)state;
     gw_arena_init(&a, 1024 * 1024);
     gw_buf_init(&text, GW_BUNDLE_FILE_MAX);

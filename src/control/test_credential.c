@@ -30,7 +30,7 @@ static void a_bearer_header_gives_its_token(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         assert_span(gw_credential_bearer(gw_str(rows[i].header)), rows[i].token, rows[i].header);
 }
 
@@ -51,7 +51,7 @@ static void only_one_cookie_of_ours_counts(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         assert_span(gw_credential_cookie(gw_str(rows[i].header)), rows[i].token, rows[i].header);
 }
 

@@ -24,8 +24,7 @@ static struct gw_app *app;
 static void put_routes(const char *more)
 {
     char text[4096];
-
-    (void)snprintf(text, sizeof text, "%s%s", gw_test_policy, more);
+    (void)snprintf(text, sizeof(text), "%s%s", gw_test_policy, more);
     gw_test_home_put(&home, "policy.yaml", text);
 }
 
@@ -61,7 +60,6 @@ static unsigned call_bytes(struct who who, const char *method, const char *targe
     struct gw_str path = gw_str(target);
     size_t mark = gw_str_find(path, '?');
     struct gw_call call = {.kind = who.kind, .method = gw_str(method), .token = gw_str(who.token), .body = body};
-
     call.path = gw_str_sub(path, 0, mark);
     call.query = gw_str_sub(path, mark + 1, path.len);
     call.request_id = GW_STR("01900000-0000-7000-8000-000000000001");
@@ -79,7 +77,6 @@ static unsigned call(struct who who, const char *method, const char *target, con
 static const char *text_of(const char *member)
 {
     const char *text = json_string_value(json_object_get(last.body, member));
-
     return text != NULL ? text : "";
 }
 
@@ -93,8 +90,7 @@ static const char *text_of(const char *member)
 static void add_user(const char *name, const char *role)
 {
     char body[256];
-
-    (void)snprintf(body, sizeof body,
+    (void)snprintf(body, sizeof(body),
                    "{\"username\":\"%s\",\"email\":\"%s@example.org\",\"role\":\"%s\",\"password\":\"" PASSWORD "\"}",
                    name, name, role);
     assert_status(201, call(operator, "POST", "/aaiti/v1/users", body));
@@ -105,10 +101,9 @@ static struct who sign_in_with(const char *name, const char *password)
     static char tokens[8][2048];
     static size_t next;
     char body[256], *token = tokens[next++ % 8];
-
-    (void)snprintf(body, sizeof body, "{\"username\":\"%s\",\"password\":\"%s\"}", name, password);
+    (void)snprintf(body, sizeof(body), "{\"username\":\"%s\",\"password\":\"%s\"}", name, password);
     assert_status(200, call(anonymous, "POST", "/api/auth/login", body));
-    (void)snprintf(token, sizeof tokens[0], "%s", text_of("token"));
+    (void)snprintf(token, sizeof(tokens[0]), "%s", text_of("token"));
     assert_true(token[0] != '\0');
     return (struct who){GW_CALLER_CLIENT, token};
 }
@@ -125,10 +120,9 @@ static const char *target_of(const struct gw_api_route *r)
 {
     static char target[128];
     const char *id = strstr(r->path, "{id}");
-
     if (id == NULL)
         return r->path;
-    (void)snprintf(target, sizeof target, "%.*s%s%s", (int)(id - r->path), r->path, "nobody", id + strlen("{id}"));
+    (void)snprintf(target, sizeof(target), "%.*s%s%s", (int)(id - r->path), r->path, "nobody", id + strlen("{id}"));
     return target;
 }
 
@@ -136,7 +130,6 @@ static void every_row_refuses_whom_it_must(void **state)
 {
     size_t count;
     const struct gw_api_route *routes = gw_api_routes(&count);
-
     (void)state;
     add_user("tina", "trader");
     add_user("ada", "admin");
@@ -168,13 +161,12 @@ static void every_permission_that_is_not_held_gives_403(void **state)
     static const char *const held[] = {"users:read", "users:write", "users:delete", "system:read", "system:write"};
     size_t count;
     const struct gw_api_route *routes = gw_api_routes(&count);
-
     (void)state;
     add_user("ada", "admin");
-    for (size_t h = 0; h < sizeof held / sizeof held[0]; h++) {
+    for (size_t h = 0; h < sizeof(held) / sizeof(held[0]); h++) {
         char name[32], role[32];
-        (void)snprintf(name, sizeof name, "user%zu", h);
-        (void)snprintf(role, sizeof role, "only-%s", held[h]);
+        (void)snprintf(name, sizeof(name), "user%zu", h);
+        (void)snprintf(role, sizeof(role), "only-%s", held[h]);
         *strchr(role, ':') = '-';
         add_user(name, role);
         struct who who = sign_in(name);
@@ -239,7 +231,7 @@ static void a_body_that_is_not_as_it_must_be_is_refused(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         unsigned status = call(anonymous, "POST", "/api/auth/login", rows[i].body);
         if (status != 400 || !last.is_problem || text_of("error")[0] == '\0')
             fail_msg("`%s` gave %u", rows[i].body, status);
@@ -303,12 +295,11 @@ static void every_failed_login_has_one_answer(void **state)
         "{\"username\":\"' OR 1=1 --\",\"password\":\"x\"}",
     };
     char *first = NULL;
-
     (void)state;
     add_user("tina", "trader");
     add_user("carl", "trader");
     assert_status(200, call(operator, "PATCH", "/aaiti/v1/users/carl", "{\"active\":false}"));
-    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
         assert_status(401, call(anonymous, "POST", "/api/auth/login", bodies[i]));
         assert_string_equal(text_of("error"), "Invalid credentials");
         char *text = json_dumps(last.body, JSON_SORT_KEYS);
@@ -339,7 +330,6 @@ static void a_logout_kills_the_token_and_clears_the_cookie(void **state)
 static void registration_is_off_until_it_is_switched_on_and_takes_no_role(void **state)
 {
     static const char eve[] = "{\"username\":\"eve\",\"email\":\"eve@example.org\",\"password\":\"" PASSWORD "\"}";
-
     (void)state;
     assert_status(403, call(anonymous, "POST", "/api/auth/register", eve));
     gw_test_home_settings(&home, "register:\n  enabled: true\n");
@@ -408,7 +398,6 @@ static void a_user_is_added_imported_shown_and_named_once(void **state)
 static void sessions_are_ones_own_unless_a_right_is_held(void **state)
 {
     char target[128];
-
     (void)state;
     add_user("ada", "admin");
     add_user("tina", "trader");
@@ -424,7 +413,7 @@ static void sessions_are_ones_own_unless_a_right_is_held(void **state)
     const json_t *session = json_array_get(json_object_get(last.body, "sessions"), 0);
     assert_true(json_is_true(json_object_get(session, "current")));
     assert_string_equal(json_string_value(json_object_get(session, "username")), "ada");
-    (void)snprintf(target, sizeof target, "/aaiti/v1/sessions/%s", json_string_value(json_object_get(session, "id")));
+    (void)snprintf(target, sizeof(target), "/aaiti/v1/sessions/%s", json_string_value(json_object_get(session, "id")));
     assert_status(404, call(tina, "DELETE", target, ""));
     assert_status(200, call(ada, "GET", "/aaiti/v1/status", ""));
 
@@ -439,7 +428,6 @@ static void sessions_are_ones_own_unless_a_right_is_held(void **state)
 static void a_password_is_changed_reset_and_set(void **state)
 {
     char body[256];
-
     (void)state;
     add_user("tina", "trader");
     struct who tina = sign_in("tina"), other = sign_in("tina");
@@ -453,7 +441,7 @@ static void a_password_is_changed_reset_and_set(void **state)
     assert_status(200, call(tina, "GET", "/api/auth/profile", ""));
 
     assert_status(201, call(operator, "POST", "/aaiti/v1/users/tina/reset", ""));
-    (void)snprintf(body, sizeof body, "{\"code\":\"%s\",\"newPassword\":\"" PASSWORD "\"}", text_of("code"));
+    (void)snprintf(body, sizeof(body), "{\"code\":\"%s\",\"newPassword\":\"" PASSWORD "\"}", text_of("code"));
     assert_status(200, call(anonymous, "POST", "/aaiti/v1/password/reset", body));
     assert_status(403, call(anonymous, "POST", "/aaiti/v1/password/reset", body));
     assert_status(401, call(tina, "GET", "/api/auth/profile", ""));
@@ -478,7 +466,6 @@ static void a_revoked_token_is_dead(void **state)
 static void a_good_policy_comes_into_force_and_a_bad_one_changes_nothing(void **state)
 {
     struct gw_bundle_ref before, after;
-
     (void)state;
     add_user("tina", "trader");
     struct who tina = sign_in("tina");
@@ -522,7 +509,6 @@ static void *read_profile(void *arg)
                         .method = GW_STR("GET"),
                         .path = GW_STR("/api/auth/profile"),
                         .token = gw_str(r->token)};
-
     while (!atomic_load(r->stop)) {
         struct gw_reply reply;
         gw_dispatch(app, &c, &reply);
@@ -575,7 +561,6 @@ static void a_second_holder_of_the_home_is_refused(void **state)
     gw_auto(gw_faults) struct gw_faults *f = NULL;
     struct gw_app *second = NULL;
     const struct gw_app_options o = {home.path, GW_APP_OFFLINE, gw_test_no_env, &home.clock.clock, gw_system_random()};
-
     (void)state;
     assert_int_equal(gw_faults_new(&f, NULL), GW_OK);
     assert_int_equal(gw_app_open(&o, f, &second, NULL), GW_ECONFLICT);

@@ -37,8 +37,7 @@ const char gw_test_policy[] = "upstream:\n"
 void gw_test_home_put(const struct gw_test_home *h, const char *name, const char *text)
 {
     char path[128];
-
-    (void)snprintf(path, sizeof path, "%s/%s", h->path, name);
+    (void)snprintf(path, sizeof(path), "%s/%s", h->path, name);
     (void)unlink(path);
     assert_int_equal(gw_file_create(path, 0600, gw_str(text), NULL), GW_OK);
 }
@@ -46,8 +45,7 @@ void gw_test_home_put(const struct gw_test_home *h, const char *name, const char
 void gw_test_home_settings(const struct gw_test_home *h, const char *more)
 {
     char text[512];
-
-    (void)snprintf(text, sizeof text, "login:\n  floor: 0ms\nrun_dir: %s\n%s", h->run_dir, more);
+    (void)snprintf(text, sizeof(text), "login:\n  floor: 0ms\nrun_dir: %s\n%s", h->run_dir, more);
     gw_test_home_put(h, "gateway.yaml", text);
 }
 
@@ -60,11 +58,10 @@ const char *gw_test_no_env(const char *name)
 void gw_test_home_make(struct gw_test_home *h)
 {
     char keys[80];
-
     strcpy(h->path, "/tmp/test_home.XXXXXX");
     assert_non_null(mkdtemp(h->path));
-    (void)snprintf(h->run_dir, sizeof h->run_dir, "%s/run", h->path);
-    (void)snprintf(keys, sizeof keys, "%s/keys", h->path);
+    (void)snprintf(h->run_dir, sizeof(h->run_dir), "%s/run", h->path);
+    (void)snprintf(keys, sizeof(keys), "%s/keys", h->path);
     assert_int_equal(mkdir(keys, 0700), 0);
     gw_test_home_put(h, "keys/token.key", "kJ8s-2mQx7Vd_0aLwZ4pTn9cYb1rEoGh\n");
     gw_test_home_put(h, "upstream.key", "Zq3_wX9vB-7nM1sK5dF8gH2jL6pO0iUy\n");
@@ -76,8 +73,7 @@ void gw_test_home_make(struct gw_test_home *h)
 void gw_test_home_remove(struct gw_test_home *h)
 {
     char command[128];
-
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", h->path);
+    (void)snprintf(command, sizeof(command), "rm -rf '%s'", h->path);
     assert_int_equal(system(command), 0);
 }
 
@@ -87,7 +83,6 @@ struct gw_app *gw_test_home_open(struct gw_test_home *h)
     struct gw_error err = {0};
     struct gw_app *app = NULL;
     const struct gw_app_options o = {h->path, GW_APP_CONTROL, gw_test_no_env, &h->clock.clock, gw_system_random()};
-
     assert_int_equal(gw_faults_new(&f, &err), GW_OK);
     if (gw_app_open(&o, f, &app, &err) != GW_OK)
         fail_msg("%s; %s", err.msg, gw_faults_count(f) > 0 ? gw_faults_get(f, 0)->message : "no fault");

@@ -27,8 +27,7 @@ static const char *fake_env(const char *name)
 static void put(const char *name, const char *text, mode_t mode)
 {
     char path[128];
-
-    (void)snprintf(path, sizeof path, "%s/%s", home, name);
+    (void)snprintf(path, sizeof(path), "%s/%s", home, name);
     (void)unlink(path);
     assert_int_equal(gw_file_create(path, mode, gw_str(text), NULL), GW_OK);
 }
@@ -48,9 +47,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     char command[128];
-
     (void)state;
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", home);
+    (void)snprintf(command, sizeof(command), "rm -rf '%s'", home);
     return system(command);
 }
 
@@ -61,7 +59,6 @@ static const struct gw_upstream open_backend = {.credential = GW_CREDENTIAL_NONE
 static enum gw_code load(const struct gw_upstream *upstream, struct gw_keys *out, struct gw_error *err)
 {
     const struct gw_keys_source source = {home, &settings, upstream, fake_env};
-
     return gw_keys_load(&source, out, err);
 }
 
@@ -69,7 +66,6 @@ static void both_are_read_without_the_final_newline(void **state)
 {
     gw_auto(gw_keys) struct gw_keys k = {0};
     struct gw_error err = {0};
-
     (void)state;
     if (load(&minted, &k, &err) != GW_OK)
         fail_msg("%s", err.msg);
@@ -80,7 +76,6 @@ static void both_are_read_without_the_final_newline(void **state)
 static void a_backend_without_credential_needs_no_key(void **state)
 {
     gw_auto(gw_keys) struct gw_keys k = {0};
-
     (void)state;
     put("upstream.key", "short", 0600);
     assert_int_equal(load(&open_backend, &k, NULL), GW_OK);
@@ -90,7 +85,6 @@ static void a_backend_without_credential_needs_no_key(void **state)
 static void the_environment_comes_before_the_file(void **state)
 {
     gw_auto(gw_keys) struct gw_keys k = {0}, again = {0};
-
     (void)state;
     env_secret = "AnOtherOne-" STRONG;
     assert_int_equal(load(&minted, &k, NULL), GW_OK);
@@ -116,7 +110,7 @@ static void what_is_not_fit_is_refused_and_the_secret_is_not_told(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         gw_auto(gw_keys) struct gw_keys k = {0};
         struct gw_error err = {0};
         env_secret = rows[i].env;
@@ -135,9 +129,8 @@ static void a_missing_file_is_told_with_its_name(void **state)
     gw_auto(gw_keys) struct gw_keys k = {0};
     struct gw_error err = {0};
     char path[128];
-
     (void)state;
-    (void)snprintf(path, sizeof path, "%s/token.key", home);
+    (void)snprintf(path, sizeof(path), "%s/token.key", home);
     (void)unlink(path);
     assert_int_equal(load(&minted, &k, &err), GW_ENOTFOUND);
     assert_non_null(strstr(err.msg, path));
@@ -149,7 +142,6 @@ static void a_variable_becomes_a_file_that_only_the_owner_reads(void **state)
     struct gw_error err = {0};
     struct stat st;
     char path[128];
-
     (void)state;
     assert_int_equal(setenv("JWT_SECRET", STRONG, 1), 0);
     const char *in_place = getenv("JWT_SECRET");
@@ -157,7 +149,7 @@ static void a_variable_becomes_a_file_that_only_the_owner_reads(void **state)
         fail_msg("%s", err.msg);
     assert_null(getenv("JWT_SECRET"));
     assert_null(strstr(in_place, "kJ8s")); /* where /proc/PID/environ shows it */
-    (void)snprintf(path, sizeof path, "%s/keys/token.key", home);
+    (void)snprintf(path, sizeof(path), "%s/keys/token.key", home);
     assert_string_equal(getenv("JWT_SECRET_FILE"), path);
     assert_int_equal(gw_secret_load(path, &read_back, &err), GW_OK);
     assert_true(gw_str_eq(gw_secret_bytes(read_back), GW_STR(STRONG)));

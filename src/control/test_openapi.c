@@ -17,7 +17,6 @@ static int load(void **state)
 {
     gw_auto(gw_buf) struct gw_buf text = {0};
     struct gw_error err = {0};
-
     (void)state;
     gw_buf_init(&text, 1024 * 1024);
     const struct gw_json_limits limits = {.max_bytes = 1024 * 1024, .max_depth = 32};
@@ -45,7 +44,6 @@ static void lower(const char *method, char *dst)
 static const json_t *operation_of(const struct gw_api_route *r)
 {
     char method[16];
-
     lower(r->method, method);
     const json_t *operation = json_object_get(json_object_get(json_object_get(doc, "paths"), r->path), method);
     if (operation == NULL)
@@ -57,7 +55,6 @@ static void every_route_is_documented_with_its_right(void **state)
 {
     size_t count;
     const struct gw_api_route *routes = gw_api_routes(&count);
-
     (void)state;
     assert_true(count > 0);
     for (size_t i = 0; i < count; i++) {
@@ -81,7 +78,6 @@ static bool in_table(const char *path, const char *method)
     size_t count;
     char lowered[16];
     const struct gw_api_route *routes = gw_api_routes(&count);
-
     for (size_t i = 0; i < count; i++) {
         lower(routes[i].method, lowered);
         if (strcmp(routes[i].path, path) == 0 && strcmp(lowered, method) == 0)
@@ -94,7 +90,6 @@ static void nothing_is_documented_that_is_not_there(void **state)
 {
     const char *path, *method;
     json_t *item, *operation;
-
     (void)state;
     json_object_foreach (json_object_get(doc, "paths"), path, item) {
         json_object_foreach (item, method, operation) {
@@ -109,7 +104,6 @@ static const json_t *schema_of(const json_t *operation)
     const json_t *content = json_object_get(json_object_get(operation, "requestBody"), "content");
     const json_t *schema = json_object_get(json_object_get(content, "application/json"), "schema");
     const char *ref = json_string_value(json_object_get(schema, "$ref"));
-
     if (ref == NULL)
         return NULL;
     const json_t *schemas = json_object_get(json_object_get(doc, "components"), "schemas");
@@ -129,7 +123,6 @@ static bool member_agrees(const struct gw_api_member *m, const json_t *schema)
 {
     const json_t *p = json_object_get(json_object_get(schema, "properties"), m->name);
     const char *type = json_string_value(json_object_get(p, "type"));
-
     if (type == NULL || lists(json_object_get(schema, "required"), m->name) != (m->need == GW_API_REQUIRED))
         return false;
     if (m->type == GW_API_BOOL)
@@ -142,7 +135,6 @@ static void every_body_is_documented_member_by_member(void **state)
 {
     size_t count;
     const struct gw_api_route *routes = gw_api_routes(&count);
-
     (void)state;
     for (size_t i = 0; i < count; i++) {
         const json_t *schema = schema_of(operation_of(&routes[i]));

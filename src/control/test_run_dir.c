@@ -17,10 +17,9 @@ struct place {
 static int set_up(void **state)
 {
     static struct place p;
-
     strcpy(p.home, "/tmp/test_run_dir.XXXXXX");
     assert_non_null(mkdtemp(p.home));
-    (void)snprintf(p.dir, sizeof p.dir, "%s/run", p.home);
+    (void)snprintf(p.dir, sizeof(p.dir), "%s/run", p.home);
     *state = &p;
     return 0;
 }
@@ -28,7 +27,6 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct place *p = *state;
-
     (void)unlink(p->dir);
     (void)rmdir(p->dir);
     return rmdir(p->home);
@@ -40,8 +38,7 @@ static void the_name_is_one_for_one_home(void **state)
     struct gw_settings s = {0};
     struct gw_error err = {0};
     char a[GW_RUN_PATH_MAX + 1], b[GW_RUN_PATH_MAX + 1], indirect[128];
-
-    (void)snprintf(indirect, sizeof indirect, "%s/../%s", p->home, strrchr(p->home, '/') + 1);
+    (void)snprintf(indirect, sizeof(indirect), "%s/../%s", p->home, strrchr(p->home, '/') + 1);
     assert_int_equal(gw_run_dir_name(&s, p->home, a, &err), GW_OK);
     assert_int_equal(gw_run_dir_name(&s, indirect, b, &err), GW_OK);
     assert_string_equal(a, b);
@@ -55,7 +52,6 @@ static void a_set_name_is_taken(void **state)
     struct gw_settings s = {.run_dir = GW_STR("/run/aaiti")};
     struct gw_error err = {0};
     char dst[GW_RUN_PATH_MAX + 1];
-
     assert_int_equal(gw_run_dir_name(&s, p->home, dst, &err), GW_OK);
     assert_string_equal(dst, "/run/aaiti");
 }
@@ -70,8 +66,8 @@ static void a_missing_home_and_a_long_name_are_refused(void **state)
 
     assert_int_equal(gw_run_dir_name(&s, "/nonexistent/home", dst, &err), GW_ENOTFOUND);
     assert_non_null(strstr(err.msg, "aaiti init"));
-    memset(name + 1, 'a', sizeof name - 2);
-    s.run_dir = (struct gw_str){name, sizeof name - 1};
+    memset(name + 1, 'a', sizeof(name) - 2);
+    s.run_dir = (struct gw_str){name, sizeof(name) - 1};
     assert_int_equal(gw_run_dir_name(&s, "/tmp", dst, &err), GW_EINVAL);
 }
 
@@ -80,7 +76,6 @@ static void it_is_made_and_taken_over_with_its_mode_mended(void **state)
     struct place *p = *state;
     struct gw_error err = {0};
     struct stat st;
-
     assert_int_equal(gw_run_dir_make(p->dir, geteuid(), (gid_t)-1, &err), GW_OK);
     assert_int_equal(chmod(p->dir, 0777), 0);
     assert_int_equal(gw_run_dir_make(p->dir, geteuid(), (gid_t)-1, &err), GW_OK);
@@ -92,7 +87,6 @@ static void what_another_could_have_planted_is_refused(void **state)
 {
     struct place *p = *state;
     struct gw_error err = {0};
-
     assert_int_equal(symlink("/tmp", p->dir), 0);
     assert_int_equal(gw_run_dir_make(p->dir, geteuid(), (gid_t)-1, &err), GW_EDENIED);
     assert_int_equal(unlink(p->dir), 0);
@@ -105,7 +99,7 @@ static void what_another_could_have_planted_is_refused(void **state)
     assert_int_equal(gw_run_dir_make(p->dir, geteuid(), (gid_t)-1, &err), GW_EDENIED);
     assert_int_equal(unlink(p->dir), 0);
 
-    (void)snprintf(p->dir, sizeof p->dir, "%s/no/run", p->home);
+    (void)snprintf(p->dir, sizeof(p->dir), "%s/no/run", p->home);
     assert_int_equal(gw_run_dir_make(p->dir, geteuid(), (gid_t)-1, &err), GW_EBACKEND);
 }
 
@@ -113,24 +107,23 @@ static void removing_takes_all_of_it_and_nothing_behind_a_link(void **state)
 {
     struct place *p = *state;
     char path[512], kept[128];
-
     assert_int_equal(gw_run_dir_make(p->dir, geteuid(), (gid_t)-1, NULL), GW_OK);
-    (void)snprintf(kept, sizeof kept, "%s/kept", p->home);
+    (void)snprintf(kept, sizeof(kept), "%s/kept", p->home);
     assert_int_equal(mkdir(kept, 0700), 0);
-    (void)snprintf(path, sizeof path, "%s/file", kept);
+    (void)snprintf(path, sizeof(path), "%s/file", kept);
     fclose(fopen(path, "w"));
     static const char *const dirs[] = {"bundles", "bundles/a"};
     for (size_t i = 0; i < 2; i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", p->dir, dirs[i]);
+        (void)snprintf(path, sizeof(path), "%s/%s", p->dir, dirs[i]);
         assert_int_equal(mkdir(path, 0700), 0);
     }
-    (void)snprintf(path, sizeof path, "%s/bundles/a/gateway.yaml", p->dir);
+    (void)snprintf(path, sizeof(path), "%s/bundles/a/gateway.yaml", p->dir);
     fclose(fopen(path, "w"));
-    (void)snprintf(path, sizeof path, "%s/bundles/link", p->dir);
+    (void)snprintf(path, sizeof(path), "%s/bundles/link", p->dir);
     assert_int_equal(symlink(kept, path), 0);
     gw_run_dir_remove(p->dir);
     assert_int_not_equal(access(p->dir, F_OK), 0);
-    (void)snprintf(path, sizeof path, "%s/file", kept);
+    (void)snprintf(path, sizeof(path), "%s/file", kept);
     assert_int_equal(access(path, F_OK), 0);
     unlink(path);
     rmdir(kept);

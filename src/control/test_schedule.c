@@ -27,7 +27,6 @@ static const struct gw_task table[] = {{"fast", 1000, fast}, {"slow", 60000, slo
 static void a_task_that_fails_comes_again_and_stops_no_other(void **state)
 {
     struct gw_agenda g;
-
     (void)state;
     fast_runs = slow_runs = 0;
     gw_agenda_init(&g, table, 2, 0);
@@ -40,7 +39,6 @@ static void a_task_that_fails_comes_again_and_stops_no_other(void **state)
 static void turns_that_were_missed_are_not_made_up_for(void **state)
 {
     struct gw_agenda g;
-
     (void)state;
     fast_runs = 0;
     gw_agenda_init(&g, table, 2, 0);

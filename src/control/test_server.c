@@ -25,7 +25,6 @@ static struct gw_server *server;
 static int set_up(void **state)
 {
     struct gw_error err = {0};
-
     (void)state;
     gw_test_home_make(&home);
     app = gw_test_home_open(&home);
@@ -50,18 +49,17 @@ static unsigned send_raw(struct gw_str bytes)
     const struct timeval wait = {.tv_sec = 10};
     char answer[4096];
     int64_t status = 0;
-
-    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s/web.sock", home.run_dir);
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/web.sock", home.run_dir);
     gw_auto_fd int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait), 0);
-    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)), 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
     while (bytes.len > 0) {
         ssize_t n = send(fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
         if (n <= 0)
             break;
         bytes = gw_str_sub(bytes, (size_t)n, bytes.len);
     }
-    ssize_t n = recv(fd, answer, sizeof answer, MSG_WAITALL);
+    ssize_t n = recv(fd, answer, sizeof(answer), MSG_WAITALL);
     if (n > 12)
         (void)gw_str_to_i64((struct gw_str){answer + 9, 3}, &status);
     return (unsigned)status;
@@ -95,7 +93,7 @@ static void a_call_needs_the_client_address_of_the_data_plane(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         unsigned status = send_text(rows[i].request);
         if (status != rows[i].status)
             fail_msg("%u, not %u: %s", status, rows[i].status, rows[i].request);
@@ -106,12 +104,11 @@ static void a_large_body_is_answered_and_the_process_lives(void **state)
 {
     static const char head[] =
         "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 10485760\r\n" ADDRESS "\r\n";
-    size_t size = sizeof head - 1 + 10485760;
+    size_t size = sizeof(head) - 1 + 10485760;
     char *text = calloc(1, size);
-
     (void)state;
     assert_non_null(text);
-    memcpy(text, head, sizeof head - 1);
+    memcpy(text, head, sizeof(head) - 1);
     assert_int_equal(send_raw((struct gw_str){text, size}), 413);
     free(text);
     assert_int_equal(send_text("GET /aaiti/v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" ADDRESS "\r\n"),
@@ -129,7 +126,7 @@ static void the_sockets_have_their_modes(void **state)
 
     (void)state;
     for (size_t i = 0; i < 2; i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", home.run_dir, rows[i].name);
+        (void)snprintf(path, sizeof(path), "%s/%s", home.run_dir, rows[i].name);
         assert_int_equal(stat(path, &st), 0);
         assert_int_equal(st.st_mode & 0777, rows[i].mode);
     }
@@ -140,7 +137,6 @@ static unsigned add(struct gw_operator *o, const char *name)
     gw_auto(gw_answer) struct gw_answer answer = {0};
     gw_auto_json json_t *body = json_pack("{s:s, s:s}", "username", name, "role", "trader");
     struct gw_error err = {0};
-
     if (gw_operator_call(o, "POST", "/aaiti/v1/users", body, &answer, &err) != GW_OK)
         fail_msg("%s", err.msg);
     return answer.status;
@@ -151,7 +147,6 @@ static struct gw_operator *open_operator(void)
     gw_auto(gw_faults) struct gw_faults *f = NULL;
     struct gw_operator *o = NULL;
     struct gw_error err = {0};
-
     assert_int_equal(gw_faults_new(&f, &err), GW_OK);
     if (gw_operator_open(home.path, gw_test_no_env, f, &o, &err) != GW_OK)
         fail_msg("%s", err.msg);

@@ -3,6 +3,7 @@
  * Database first, then the segment: a crash between the two leaves the segment behind, never ahead, and the next start mends it.
  */
 #include "identity/state.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,9 +30,9 @@ void gw_id_list_done(struct gw_id_list *l)
 
 static void live_user_of(const struct gw_user_row *u, struct gw_live_user *out)
 {
-    _Static_assert(sizeof(out->username) == sizeof(u->username) && sizeof(out->email) == sizeof(u->email) &&
-                       sizeof(out->role) == sizeof(u->role) && sizeof(out->upstream_id) == sizeof(u->upstream_id),
-                   "the segment's fields hold what the store's do");
+    static_assert(sizeof(out->username) == sizeof(u->username) && sizeof(out->email) == sizeof(u->email) &&
+                      sizeof(out->role) == sizeof(u->role) && sizeof(out->upstream_id) == sizeof(u->upstream_id),
+                  "the segment's fields hold what the store's do");
     *out = (struct gw_live_user){.id = u->id, .version = u->version, .active = u->active};
     memcpy(out->username, u->username, sizeof(out->username));
     memcpy(out->email, u->email, sizeof(out->email));

@@ -6,10 +6,11 @@
 #include "crypto/mac.h"
 #include "crypto/secret.h"
 #include "identity/state.h"
+#include <assert.h>
 #include <string.h>
 
 #define RESET_CODE_BYTES 16
-_Static_assert(GW_BASE64URL_LEN(RESET_CODE_BYTES) == GW_RESET_CODE_LEN, "128 bits as base64url");
+static_assert(GW_BASE64URL_LEN(RESET_CODE_BYTES) == GW_RESET_CODE_LEN, "128 bits as base64url");
 
 enum gw_code gw_user_hash_password(struct gw_identity *i, const struct gw_user_row *u, struct gw_str new_password,
                                    const struct gw_ip *address, char *dst, struct gw_error *err)

@@ -83,7 +83,7 @@ static void load_sections(struct gw_policy_loader *l, const struct gw_yaml *root
 {
     static const struct gw_str keys[] = {GW_STR("upstream"), GW_STR("auth"), GW_STR("health"), GW_STR("roles"),
                                          GW_STR("routes")};
-    if (!gw_load_map(l, root, "policy", keys, sizeof keys / sizeof keys[0]))
+    if (!gw_load_map(l, root, "policy", keys, sizeof(keys) / sizeof(keys[0])))
         return;
     const struct gw_yaml *upstream = gw_yaml_get(root, GW_STR("upstream"));
     if (upstream != NULL)

@@ -8,10 +8,12 @@
 
 #include "config/nearest.h"
 
+#include <assert.h>
+
 #define ROLE_NAME_MAX 32
 #define PERMISSION_PART_MAX 32
 
-_Static_assert(GW_POLICY_ROLES_MAX <= 64, "a row of inherited roles is one uint64_t");
+static_assert(GW_POLICY_ROLES_MAX <= 64, "a row of inherited roles is one uint64_t");
 
 static void set_add(struct gw_permission_set *set, size_t permission)
 {
@@ -104,7 +106,7 @@ void gw_load_role_names(struct gw_policy_loader *l, const struct gw_yaml *sectio
 #include "policy/permission.def"
 #undef GW_PERMISSION
     };
-    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
         l->policy->permissions[l->policy->permission_count++] = own[i];
 
     if (section->kind != GW_YAML_MAP || section->count == 0) {

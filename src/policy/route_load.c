@@ -188,7 +188,7 @@ static void load_route(struct gw_policy_loader *l, const struct gw_yaml *node)
     static const struct gw_str keys[] = {GW_STR("match"), GW_STR("permission"), GW_STR("access"),
                                          GW_STR("role"),  GW_STR("risk"),       GW_STR("query")};
     struct gw_compiled_route r = {.route = {.target = GW_TARGET_BACKEND}};
-    if (!gw_load_map(l, node, "route", keys, sizeof keys / sizeof keys[0]))
+    if (!gw_load_map(l, node, "route", keys, sizeof(keys) / sizeof(keys[0])))
         return;
     const struct gw_yaml *match = gw_yaml_get(node, keys[0]);
     if (match == NULL) {
@@ -220,9 +220,9 @@ static void load_auth(struct gw_policy_loader *l, const struct gw_yaml *section)
         {"auth.profile", GW_TARGET_PROFILE, GW_ACCESS_SIGNED_IN},
         {"auth.register", GW_TARGET_REGISTER, GW_ACCESS_PUBLIC},
     };
-    if (!gw_load_map(l, section, "auth", keys, sizeof keys / sizeof keys[0]))
+    if (!gw_load_map(l, section, "auth", keys, sizeof(keys) / sizeof(keys[0])))
         return;
-    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         const struct gw_yaml *node = gw_yaml_get(section, keys[i]);
         struct gw_compiled_route r = {.route = {.target = calls[i].target, .access = calls[i].access}};
         if (node == NULL || !load_pattern(l, node, calls[i].what, &r))

@@ -100,7 +100,7 @@ static const struct row {
     {"GET", "/api/metrics", "ynns", N, 0},
     {"GET", "/api/metrics.json", "ynns", N, 0},
 };
-#define ROWS (sizeof rows / sizeof rows[0])
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
 
 static const char file[] = GW_SOURCE_DIR "/data/policies/aaiti.yaml";
 
@@ -199,7 +199,7 @@ static void what_no_row_names_is_refused(void **state)
         {"GET", "/metrics"},
     };
     const struct gw_policy *p = *state;
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
         if (find(p, others[i][0], others[i][1]) != NULL)
             fail_msg("%s %s", others[i][0], others[i][1]);
 }
@@ -217,7 +217,7 @@ static void an_unknown_role_holds_nothing(void **state)
 {
     const struct gw_policy *p = *state;
     static const char *const names[] = {"constructor", "Admin", "", "admin ", "__proto__"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         int role = gw_policy_role(p, gw_str(names[i]));
         assert_int_equal(role, GW_ROLE_UNKNOWN);
         assert_int_equal(answer(p, find(p, "GET", "/api/bots"), role), 'n');

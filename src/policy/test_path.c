@@ -42,7 +42,7 @@ static void targets_get_one_canonical_form(void **state)
     (void)state;
     gw_auto(gw_arena) struct gw_arena a;
     gw_arena_init(&a, 1u << 20);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct gw_target_uri got, again;
         assert_int_equal(canonical(&a, gw_str(cases[i].raw), &got), GW_OK);
         if (!gw_str_eq(got.canonical, gw_str(cases[i].canonical)))
@@ -142,7 +142,7 @@ static void what_servers_read_differently_is_refused(void **state)
     (void)state;
     gw_auto(gw_arena) struct gw_arena a;
     gw_arena_init(&a, 1u << 20);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct gw_target_uri got;
         if (canonical(&a, cases[i], &got) != GW_EPARSE)
             fail_msg("accepted: %.*s", GW_STR_ARG(cases[i]));
@@ -194,7 +194,7 @@ static void query_parameters_are_decoded(void **state)
     (void)state;
     gw_auto(gw_arena) struct gw_arena a;
     gw_arena_init(&a, 1u << 20);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct gw_str value = GW_STR_NULL;
         enum gw_code code = gw_query_get(gw_str(cases[i].query), gw_str(cases[i].name), &a, &value);
         if (code != cases[i].code || (code == GW_OK && !gw_str_eq(value, gw_str(cases[i].value))))

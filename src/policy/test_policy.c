@@ -100,11 +100,11 @@ static void the_more_specific_pattern_wins_in_any_order(void **state)
     struct fixture *x = *state;
     for (size_t turn = 0; turn < 2; turn++) {
         char text[2000] = UPSTREAM ROLES "routes:\n";
-        size_t n = sizeof lines / sizeof lines[0];
+        size_t n = sizeof(lines) / sizeof(lines[0]);
         for (size_t i = 0; i < n; i++)
             strcat(text, lines[turn == 0 ? i : n - 1 - i]);
         load(x, text);
-        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
             const char *got = found(x, cases[i].method, cases[i].path, "");
             if (strcmp(got, cases[i].pattern) != 0)
                 fail_msg("%s %s: \"%s\"", cases[i].method, cases[i].path, got);
@@ -166,7 +166,7 @@ static void queries_choose_among_routes_of_one_path(void **state)
          "  - {match: DELETE /orders, query: {action: cancel_order}, permission: bots:write, risk: reduces}\n"
          "  - {match: DELETE /orders, query: {mode: all of them, action: cancel_order}, role: admin}\n"
          "  - {match: 'DELETE /{x}', access: public}\n");
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct gw_route *r = gw_policy_match(x->p, GW_METHOD_DELETE, GW_STR("/orders"), gw_str(cases[i].query));
         int line = r != NULL ? (int)r->line : 0;
         if (line != cases[i].line)
@@ -200,7 +200,7 @@ static void check_role(const struct fixture *x, const char *name, const char *he
     static const char *const all[] = {"a:read", "a:write", "b:read", "users:read"};
     const struct gw_permission_set *set =
         gw_policy_role_permissions(x->p, (unsigned)gw_policy_role(x->p, gw_str(name)));
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         unsigned k = (unsigned)gw_policy_permission(x->p, gw_str(all[i]));
         bool holds = (set->bits[k / 64] >> (k % 64) & 1) != 0;
         if (holds != (held[i] == 'y'))
@@ -251,7 +251,7 @@ static void access_is_decided_in_one_place(void **state)
     };
     const int roles[] = {GW_ROLE_NONE, GW_ROLE_UNKNOWN, gw_policy_role(x->p, GW_STR("admin")),
                          gw_policy_role(x->p, GW_STR("trader"))};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct gw_route *r = gw_policy_match(x->p, GW_METHOD_GET, gw_str(cases[i].path), GW_STR_NULL);
         for (size_t k = 0; k < 4; k++)
             assert_int_equal(gw_policy_access(x->p, r, roles[k]), cases[i].answers[k]);
@@ -279,7 +279,7 @@ static void risk_has_a_careful_default(void **state)
                            "  - {match: POST /g, permission: x:write, risk: reduces}\n"
                            "  - {match: GET /h, permission: x:write, risk: opens}\n"
                            "  - {match: PATCH /i, permission: x:write, risk: neutral}\n");
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_true(gw_str_eq(gw_policy_route(x->p, i)->pattern, gw_str(cases[i].pattern)));
         assert_int_equal(gw_policy_route(x->p, i)->risk, cases[i].risk);
         assert_int_equal(gw_policy_route(x->p, i)->id, i);
@@ -463,7 +463,7 @@ static void wrong_policies_are_refused_with_their_line(void **state)
         {"a: [\n", 2, "not YAML"},
     };
     struct fixture *x = *state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_int_equal(load_over(x, cases[i].text, NULL), GW_EINVAL);
         assert_null(x->p);
         const struct gw_fault *fault = gw_faults_get(x->faults, 0);

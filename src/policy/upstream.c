@@ -157,7 +157,7 @@ static void load_mint(struct gw_policy_loader *l, const struct gw_yaml *map)
     struct gw_upstream *u = &l->policy->upstream;
     int algorithm;
     int64_t ttl_ms = 60000;
-    gw_load_map(l, map, "credential", keys, sizeof keys / sizeof keys[0]);
+    gw_load_map(l, map, "credential", keys, sizeof(keys) / sizeof(keys[0]));
     gw_load_choice(l, gw_yaml_get(map, keys[0]), "mint", algorithms, &algorithm);
     load_key_file(l, map);
     const struct gw_yaml *ttl = gw_yaml_get(map, keys[2]);
@@ -187,7 +187,7 @@ static bool is_framing_header(struct gw_str name)
                                           GW_STR("content-type"), GW_STR("transfer-encoding"), GW_STR("upgrade"),
                                           GW_STR("te"),           GW_STR("trailer"),           GW_STR("expect"),
                                           GW_STR("keep-alive")};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (gw_str_eq_nocase(names[i], name))
             return true;
     return false;
@@ -219,7 +219,7 @@ static void load_credential(struct gw_policy_loader *l, const struct gw_yaml *no
     } kinds[] = {{GW_STR("mint"), load_mint}, {GW_STR("basic"), load_basic}, {GW_STR("header"), load_header}};
     if (node->kind == GW_YAML_SCALAR && gw_str_eq(node->text, GW_STR("none")))
         return;
-    for (size_t i = 0; node->kind == GW_YAML_MAP && i < sizeof kinds / sizeof kinds[0]; i++) {
+    for (size_t i = 0; node->kind == GW_YAML_MAP && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if (gw_yaml_get(node, kinds[i].key) == NULL)
             continue;
         kinds[i].load(l, node);

@@ -131,7 +131,7 @@ static enum gw_jwt_reason check_signature(struct gw_jwt_verifier *v, const struc
 {
     char tag[GW_MAC_BYTES];
     size_t len;
-    enum gw_code code = gw_base64url_decode(p->signature, tag, sizeof tag, &len);
+    enum gw_code code = gw_base64url_decode(p->signature, tag, sizeof(tag), &len);
     if (code != GW_OK)
         return code == GW_ELIMIT ? GW_JWT_SIGNATURE : GW_JWT_ENCODING;
     return gw_mac_verify(v->mac, p->signed_text, (struct gw_str){tag, len}) == GW_OK ? GW_JWT_OK : GW_JWT_SIGNATURE;
@@ -156,7 +156,7 @@ enum gw_jwt_reason gw_jwt_verify_signature(struct gw_jwt_verifier *v, struct gw_
     enum gw_jwt_reason reason = open_token(v, token, &p);
     if (reason != GW_JWT_OK)
         return reason;
-    return gw_base64url_decode(p.payload, payload, sizeof payload, &len) == GW_OK ? GW_JWT_OK : GW_JWT_ENCODING;
+    return gw_base64url_decode(p.payload, payload, sizeof(payload), &len) == GW_OK ? GW_JWT_OK : GW_JWT_ENCODING;
 }
 
 /* ---- claims ---- */
@@ -185,7 +185,7 @@ static const struct {
 
 static enum claim claim_of(struct gw_str name)
 {
-    for (size_t i = 0; i < sizeof claim_names / sizeof claim_names[0]; i++) {
+    for (size_t i = 0; i < sizeof(claim_names) / sizeof(claim_names[0]); i++) {
         if (name.len == claim_names[i].len && memcmp(name.ptr, claim_names[i].name, name.len) == 0)
             return (enum claim)claim_names[i].claim;
     }
@@ -342,7 +342,7 @@ static enum gw_code sign_parts(const struct gw_mac *mac, struct gw_str header, s
     char token[GW_JWT_MAX_BYTES];
     uint8_t tag[GW_MAC_BYTES];
     if (claims.len > PAYLOAD_MAX_BYTES || header.len > HEADER_MAX_BYTES ||
-        GW_BASE64URL_LEN(header.len) + GW_BASE64URL_LEN(claims.len) + TAG_LEN + 2 > sizeof token)
+        GW_BASE64URL_LEN(header.len) + GW_BASE64URL_LEN(claims.len) + TAG_LEN + 2 > sizeof(token))
         return gw_fail(err, GW_ELIMIT, "a token of more than %d bytes", GW_JWT_MAX_BYTES);
     size_t n = gw_base64url_encode(header.ptr, header.len, token);
     token[n++] = '.';
@@ -350,7 +350,7 @@ static enum gw_code sign_parts(const struct gw_mac *mac, struct gw_str header, s
     if (gw_mac_sign(mac, (struct gw_str){token, n}, tag) != GW_OK)
         return gw_fail(err, GW_ECRYPTO, "cannot sign a token");
     token[n++] = '.';
-    n += gw_base64url_encode(tag, sizeof tag, token + n);
+    n += gw_base64url_encode(tag, sizeof(tag), token + n);
     gw_buf_add(out, (struct gw_str){token, n});
     gw_wipe(token, n);
     return gw_buf_check(out, err);
@@ -398,16 +398,16 @@ enum gw_code gw_jwt_sign_claims(const struct gw_mac *mac, struct gw_str claims_j
 enum gw_code gw_jwt_key_id(const struct gw_secret *key, char *dst, struct gw_error *err)
 {
     static const char label[] = "aaiti-kid"; /* its NUL is hashed too */
-    char text[sizeof label + GW_SECRET_MAX_BYTES];
+    char text[sizeof(label) + GW_SECRET_MAX_BYTES];
     uint8_t digest[GW_MAC_BYTES];
     struct gw_str bytes = gw_secret_bytes(key);
     if (bytes.len > GW_SECRET_MAX_BYTES)
         return gw_fail(err, GW_EINVAL, "a key of more than %d bytes", GW_SECRET_MAX_BYTES);
-    memcpy(text, label, sizeof label);
+    memcpy(text, label, sizeof(label));
     if (bytes.len > 0)
-        memcpy(text + sizeof label, bytes.ptr, bytes.len);
-    enum gw_code code = gw_sha256((struct gw_str){text, sizeof label + bytes.len}, digest, err);
-    gw_wipe(text, sizeof text);
+        memcpy(text + sizeof(label), bytes.ptr, bytes.len);
+    enum gw_code code = gw_sha256((struct gw_str){text, sizeof(label) + bytes.len}, digest, err);
+    gw_wipe(text, sizeof(text));
     if (code != GW_OK)
         return code;
     gw_hex_encode(digest, 8, dst);
@@ -472,7 +472,7 @@ enum gw_code gw_jwt_verifier_new(const struct gw_secret *key, const struct gw_jw
                                  struct gw_jwt_verifier **out, struct gw_error *err)
 {
     GW_TRY(check_profile(key, profile, err));
-    gw_auto(gw_jwt_verifier) struct gw_jwt_verifier *v = calloc(1, sizeof *v);
+    gw_auto(gw_jwt_verifier) struct gw_jwt_verifier *v = calloc(1, sizeof(*v));
     if (v == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for a token verifier");
     gw_arena_init(&v->arena, PROFILE_MAX_BYTES);

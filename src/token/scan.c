@@ -193,7 +193,7 @@ static bool read_literal(struct gw_scan *s, struct gw_str *out)
 {
     static const struct gw_str literals[] = {{"true", 4}, {"false", 5}, {"null", 4}};
     struct gw_str rest = {s->at, (size_t)(s->end - s->at)};
-    for (size_t i = 0; i < sizeof literals / sizeof literals[0]; i++) {
+    for (size_t i = 0; i < sizeof(literals) / sizeof(literals[0]); i++) {
         if (!gw_str_starts(rest, literals[i]))
             continue;
         *out = gw_str_sub(rest, 0, literals[i].len);

@@ -69,7 +69,7 @@ static struct gw_str token_of(struct gw_str header, struct gw_str body)
     n += gw_base64url_encode(body.ptr, body.len, text + n);
     assert_int_equal(gw_mac_sign(mac, (struct gw_str){text, n}, tag), GW_OK);
     text[n++] = '.';
-    n += gw_base64url_encode(tag, sizeof tag, text + n);
+    n += gw_base64url_encode(tag, sizeof(tag), text + n);
     return (struct gw_str){text, n};
 }
 
@@ -178,9 +178,9 @@ static void refuses_headers(void **state)
             fail_msg("%s: %s", cases[i].header.ptr, gw_jwt_reason_text(got));
     }
     char big[2000];
-    memset(big, ' ', sizeof big);
+    memset(big, ' ', sizeof(big));
     memcpy(big, HEADER, strlen(HEADER));
-    assert_int_equal(verify_parts(&strict, (struct gw_str){big, sizeof big}, GW_STR("{}")), GW_JWT_HEADER);
+    assert_int_equal(verify_parts(&strict, (struct gw_str){big, sizeof(big)}, GW_STR("{}")), GW_JWT_HEADER);
 }
 
 static void refuses_any_key_id_where_none_is_known(void **state)
@@ -272,7 +272,7 @@ static void refuses_long_claims(void **state)
     (void)state;
     char body[512];
     for (int n = GW_JWT_CLAIM_MAX; n <= GW_JWT_CLAIM_MAX + 1; n++) {
-        int len = snprintf(body, sizeof body, "{\"sub\":\"%0*d\"," IDS "," TIMES "," PARTIES "}", n, 0);
+        int len = snprintf(body, sizeof(body), "{\"sub\":\"%0*d\"," IDS "," TIMES "," PARTIES "}", n, 0);
         assert_int_equal(verify_parts(&strict, GW_STR(HEADER), (struct gw_str){body, (size_t)len}),
                          n <= GW_JWT_CLAIM_MAX ? GW_JWT_OK : GW_JWT_CLAIMS);
     }
@@ -289,7 +289,7 @@ static void refuses_forms(void **state)
     } affixes[] = {{"", "."},  {".", ""},    {"", " "},  {" ", ""},      {"", "="},
                    {"", "\n"}, {"", ".e30"}, {"x.", ""}, {"Bearer ", ""}};
     for (size_t i = 0; i < COUNT(affixes); i++) {
-        int len = snprintf(text, sizeof text, "%s%.*s%s", affixes[i].before, GW_STR_ARG(good), affixes[i].after);
+        int len = snprintf(text, sizeof(text), "%s%.*s%s", affixes[i].before, GW_STR_ARG(good), affixes[i].after);
         assert_int_not_equal(gw_jwt_verify(v, (struct gw_str){text, (size_t)len}, NOW, &claims), GW_JWT_OK);
     }
     static const struct {
@@ -313,8 +313,8 @@ static void refuses_forms(void **state)
     };
     for (size_t i = 0; i < COUNT(cases); i++)
         assert_int_equal(gw_jwt_verify(v, cases[i].token, NOW, &claims), cases[i].want);
-    memset(text, 'a', sizeof text);
-    assert_int_equal(gw_jwt_verify(v, (struct gw_str){text, sizeof text}, NOW, &claims), GW_JWT_TOO_LARGE);
+    memset(text, 'a', sizeof(text));
+    assert_int_equal(gw_jwt_verify(v, (struct gw_str){text, sizeof(text)}, NOW, &claims), GW_JWT_TOO_LARGE);
     free((char *)(uintptr_t)good.ptr);
 }
 
@@ -329,7 +329,7 @@ static void every_changed_character_and_cut_is_refused(void **state)
     assert_non_null(text);
     memcpy(text, good.ptr, good.len);
     for (size_t at = 0; at < good.len; at++) {
-        for (size_t i = 0; i < sizeof substitutes - 1; i++) {
+        for (size_t i = 0; i < sizeof(substitutes) - 1; i++) {
             text[at] = substitutes[i];
             bool same = text[at] == good.ptr[at];
             assert_int_equal(gw_jwt_verify(v, (struct gw_str){text, good.len}, NOW, &claims) == GW_JWT_OK, same);
@@ -437,14 +437,14 @@ static void no_token_longer_than_the_limit_is_signed(void **state)
     char body[GW_JWT_MAX_BYTES];
     gw_auto(gw_buf) struct gw_buf out = {0};
     gw_buf_init(&out, GW_JWT_MAX_BYTES);
-    memset(body, ' ', sizeof body);
+    memset(body, ' ', sizeof(body));
     /* 36 characters of header, two dots, 43 of signature */
     size_t fits = (GW_JWT_MAX_BYTES - 36 - 2 - 43) / 4 * 3 + 2;
     assert_int_equal(gw_jwt_sign_claims(mac, (struct gw_str){body, fits}, &out, NULL), GW_OK);
     assert_true(out.len <= GW_JWT_MAX_BYTES);
     gw_buf_reset(&out);
     assert_int_equal(gw_jwt_sign_claims(mac, (struct gw_str){body, fits + 1}, &out, NULL), GW_ELIMIT);
-    assert_int_equal(gw_jwt_sign_claims(mac, (struct gw_str){body, sizeof body}, &out, NULL), GW_ELIMIT);
+    assert_int_equal(gw_jwt_sign_claims(mac, (struct gw_str){body, sizeof(body)}, &out, NULL), GW_ELIMIT);
     assert_int_equal(out.len, 0);
 }
 

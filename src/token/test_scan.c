@@ -177,7 +177,7 @@ static bool takes_names(unsigned count)
 {
     char text[4096], *w = text;
     for (unsigned i = 0; i < count; i++)
-        w += snprintf(w, (size_t)(text + sizeof text - w), "%c\"n%u\":%u", i == 0 ? '{' : ',', i, i);
+        w += snprintf(w, (size_t)(text + sizeof(text) - w), "%c\"n%u\":%u", i == 0 ? '{' : ',', i, i);
     *w++ = '}';
     return is_json((struct gw_str){text, (size_t)(w - text)});
 }

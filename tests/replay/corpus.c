@@ -19,7 +19,7 @@ static FILE *open_below(const char *name)
 {
     char path[4096];
     const char *dir = getenv("GW_CORPORA");
-    snprintf(path, sizeof path, "%s/%s", dir != NULL ? dir : "", name);
+    snprintf(path, sizeof(path), "%s/%s", dir != NULL ? dir : "", name);
     FILE *f = dir != NULL ? fopen(path, "re") : NULL;
     if (f == NULL) {
         printf("%s: SKIPPED, the corpora are absent (GW_CORPORA=%s)\n", name, dir != NULL ? dir : "");

@@ -51,7 +51,7 @@ static void judge_library(struct corpus *c, const json_t *row)
         .version = number(row, "version"),
         .flags = ARGON2_DEFAULT_FLAGS,
     };
-    if (tag.len > sizeof out || argon2_ctx(&ctx, type_of(corpus_text(row, "type"))) != ARGON2_OK ||
+    if (tag.len > sizeof(out) || argon2_ctx(&ctx, type_of(corpus_text(row, "type"))) != ARGON2_OK ||
         memcmp(out, tag.ptr, tag.len) != 0)
         corpus_fail(c, "the library's tag differs");
     else

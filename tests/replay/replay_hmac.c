@@ -10,7 +10,7 @@ static void judge(struct corpus *c, const json_t *row, struct gw_mac *m, struct 
 {
     uint8_t made[GW_MAC_BYTES];
     bool valid = gw_str_eq(corpus_text(row, "result"), GW_STR("valid"));
-    if (gw_mac_sign(m, msg, made) != GW_OK || tag.len > sizeof made) {
+    if (gw_mac_sign(m, msg, made) != GW_OK || tag.len > sizeof(made)) {
         corpus_fail(c, "no tag");
         return;
     }

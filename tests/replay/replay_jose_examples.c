@@ -20,7 +20,7 @@ static bool has_b64(struct gw_str compact)
     char header[1024];
     size_t len;
     struct gw_str encoded = gw_str_sub(compact, 0, gw_str_find(compact, '.'));
-    if (gw_base64url_decode(encoded, header, sizeof header, &len) != GW_OK)
+    if (gw_base64url_decode(encoded, header, sizeof(header), &len) != GW_OK)
         return false;
     json_t *parsed = json_loadb(header, len, 0, NULL);
     bool yes = json_object_get(parsed, "b64") != NULL;

@@ -16,7 +16,7 @@ static const char *const refused_on_purpose[] = {
 
 static bool is_on_purpose(struct gw_str id)
 {
-    for (size_t i = 0; i < sizeof refused_on_purpose / sizeof refused_on_purpose[0]; i++) {
+    for (size_t i = 0; i < sizeof(refused_on_purpose) / sizeof(refused_on_purpose[0]); i++) {
         if (gw_str_eq(id, gw_str(refused_on_purpose[i])))
             return true;
     }

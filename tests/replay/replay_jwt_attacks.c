@@ -17,7 +17,7 @@ static bool is_hs256(struct gw_str token)
     char header[4096];
     size_t len;
     struct gw_str encoded = gw_str_sub(token, 0, gw_str_find(token, '.'));
-    if (gw_base64url_decode(encoded, header, sizeof header, &len) != GW_OK)
+    if (gw_base64url_decode(encoded, header, sizeof(header), &len) != GW_OK)
         return false;
     json_t *parsed = json_loadb(header, len, 0, NULL);
     bool yes = gw_str_eq(corpus_text(parsed, "alg"), GW_STR("HS256"));
