@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "call.h"
 #include "control/client.h"
+#include "home.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -15,11 +16,6 @@ static struct gw_operator *connection; /* one a process, as its streams are */
 static void disconnect(void)
 {
     gw_operator_free(gw_take(&connection));
-}
-
-static const char *from_environment(const char *name)
-{
-    return getenv(name);
 }
 
 int cli_become_owner(struct gw_cli *cli)
@@ -46,7 +42,7 @@ static int connect_once(struct gw_cli *cli)
         return status;
     if (gw_faults_new(&f, &err) != GW_OK)
         return gw_cli_fail_error(cli, &err);
-    if (gw_operator_open(cli->home, from_environment, f, &connection, &err) == GW_OK) {
+    if (gw_operator_open(cli->home, cli_getenv, f, &connection, &err) == GW_OK) {
         atexit(disconnect);
         return GW_EXIT_YES;
     }

@@ -6,14 +6,9 @@
 #include "control/keys.h"
 #include "control/log.h"
 #include "control/server.h"
+#include "home.h"
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
-
-static const char *environment(const char *name)
-{
-    return getenv(name);
-}
 
 static enum gw_code open_app(struct gw_cli *cli, struct gw_app **out, struct gw_error *err)
 {
@@ -22,7 +17,7 @@ static enum gw_code open_app(struct gw_cli *cli, struct gw_app **out, struct gw_
     const struct gw_app_options options = {
         .home = cli->home,
         .mode = GW_APP_CONTROL,
-        .getenv_fn = environment,
+        .getenv_fn = cli_getenv,
         .clock = gw_system_clock(),
         .random = gw_system_random(),
     };

@@ -11,6 +11,7 @@
 #include "control/client.h"
 #include "control/keys.h"
 #include "control/run_dir.h"
+#include "home.h"
 #include "nginx_conf.h"
 #include "probe.h"
 #include "self_test.h"
@@ -45,11 +46,6 @@ struct serve {
     bool control_came_up, ready;
 };
 
-static const char *environment(const char *name)
-{
-    return getenv(name);
-}
-
 static void print_faults(struct serve *s, const struct gw_faults *f)
 {
     gw_auto(gw_buf) struct gw_buf text = {0};
@@ -67,7 +63,7 @@ static enum gw_code load_settings(struct serve *s, struct gw_faults *f, struct g
         return gw_fail(err, GW_ENOMEM, "no memory for the settings");
     if (access(file, F_OK) != 0)
         return gw_fail(err, GW_ENOTFOUND, "there is no %s; make a home with `aaiti init --home %s`", file, s->home);
-    gw_settings_load(file, environment, &s->arena, &s->settings, f);
+    gw_settings_load(file, cli_getenv, &s->arena, &s->settings, f);
     return gw_faults_count(f) == 0 ? GW_OK : gw_fail(err, GW_EINVAL, "the settings are refused");
 }
 
@@ -90,7 +86,7 @@ static struct gw_keys_source keys_source(const struct serve *s)
         .home = s->home,
         .settings = &s->settings,
         .upstream = gw_policy_upstream(s->policy),
-        .getenv_fn = environment,
+        .getenv_fn = cli_getenv,
     };
 }
 

@@ -4,6 +4,7 @@
  * longest row name that the words begin with wins, so that "user add" and "health" live in one table.
  */
 #include "command.h"
+#include "config/nearest.h"
 #include <assert.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -19,6 +20,7 @@ static const struct gw_cli_option globals[] = {
 enum { GLOBAL_HOME, GLOBAL_JSON, GLOBAL_HELP, GLOBAL_VERSION, GLOBAL_COUNT };
 
 #define WORDS_MAX GW_CLI_ARGS_MAX
+#define COMMANDS_MAX 64
 
 struct line {
     const char *globals[GLOBAL_COUNT];
@@ -62,40 +64,13 @@ const char *gw_cli_value(const struct gw_cli *cli, const char *name)
     return cli->values[i];
 }
 
-/* Edit distance (Levenshtein), for "did you mean"; words are short. */
-static size_t distance(const char *a, const char *b)
+static struct gw_str nearest_command(const struct gw_command *table, size_t count, const char *text)
 {
-    size_t row[64];
-    size_t b_len = strlen(b);
-    if (b_len >= sizeof(row) / sizeof(row[0]))
-        return SIZE_MAX;
-    for (size_t j = 0; j <= b_len; j++)
-        row[j] = j;
-    for (size_t i = 1; a[i - 1] != '\0'; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b_len; j++) {
-            size_t swap = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-            diagonal = row[j];
-            size_t step = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            row[j] = swap < step ? swap : step;
-        }
-    }
-    return row[b_len];
-}
-
-static const char *nearest_command(const struct gw_command *table, size_t count, const char *text)
-{
-    const char *best = NULL;
-    size_t best_distance = 4; /* farther is a guess */
-    for (size_t i = 0; i < count; i++) {
-        size_t d = distance(text, table[i].name);
-        if (d < best_distance) {
-            best = table[i].name;
-            best_distance = d;
-        }
-    }
-    return best;
+    struct gw_str names[COMMANDS_MAX];
+    assert(count <= COMMANDS_MAX);
+    for (size_t i = 0; i < count; i++)
+        names[i] = gw_str(table[i].name);
+    return gw_nearest(gw_str(text), names, count);
 }
 
 /* Whether the words of a row's name begin the line; returns how many they are, or 0. */
@@ -248,11 +223,11 @@ static int unknown_command(struct gw_cli *cli, const struct gw_command *table, s
         print_commands(table, count, line->words[0], line->globals[GLOBAL_HELP] != NULL ? cli->out : cli->err) > 0)
         return line->globals[GLOBAL_HELP] != NULL ? GW_EXIT_YES : GW_EXIT_USAGE;
     snprintf(text, sizeof(text), "%s%s%s", line->words[0], second[0] != '\0' ? " " : "", second);
-    const char *near = nearest_command(table, count, text);
-    if (near == NULL)
+    struct gw_str near = nearest_command(table, count, text);
+    if (near.len == 0)
         near = nearest_command(table, count, line->words[0]);
-    if (near != NULL)
-        return gw_cli_fail(cli, GW_EXIT_USAGE, "unknown command `%s`; did you mean `%s`?", text, near);
+    if (near.len > 0)
+        return gw_cli_fail(cli, GW_EXIT_USAGE, "unknown command `%s`; did you mean `%.*s`?", text, GW_STR_ARG(near));
     return gw_cli_fail(cli, GW_EXIT_USAGE, "unknown command `%s`; `aaiti --help` lists them", text);
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/credential.h"
-
-static const struct gw_str cookie_name = {"__Host-aaiti_session", sizeof("__Host-aaiti_session") - 1};
+#include "pipeline/head.h"
 
 struct gw_str gw_credential_bearer(struct gw_str authorization)
 {
@@ -22,7 +21,7 @@ struct gw_str gw_credential_cookie(struct gw_str cookie)
     while (gw_str_split(&cookie, ';', &pair)) {
         pair = gw_str_trim(pair);
         size_t equals = gw_str_find(pair, '=');
-        if (!gw_str_eq(gw_str_sub(pair, 0, equals), cookie_name) || equals == pair.len)
+        if (!gw_str_eq(gw_str_sub(pair, 0, equals), GW_STR(GW_SESSION_COOKIE)) || equals == pair.len)
             continue;
         value = gw_str_sub(pair, equals + 1, pair.len);
         count++;

@@ -2,8 +2,9 @@
 /* The sign-in calls, in the shapes of the backend that the gateway answers for (A.A.I.T.I v1.2.1), or supersets of them. */
 #include "control/exchange.h"
 #include "control/log.h"
+#include "pipeline/head.h"
 
-#define COOKIE "__Host-aaiti_session="
+#define COOKIE GW_SESSION_COOKIE "="
 #define COOKIE_RULES "; Path=/; Secure; HttpOnly; SameSite=Lax"
 
 static enum gw_code reply_signed_in(struct gw_exchange *x, const struct gw_signed_in *s, struct gw_error *err)

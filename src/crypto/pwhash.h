@@ -11,7 +11,6 @@
 struct gw_pwhash_params {
     uint32_t memory_kib, passes, lanes; /* RFC 9106 m, t, p */
 };
-#define GW_PWHASH_DEFAULT_PARAMS ((struct gw_pwhash_params){.memory_kib = 19 * 1024, .passes = 2, .lanes = 1})
 
 #define GW_PASSWORD_MAX_BYTES 512 /* 128 characters of UTF-8 */
 #define GW_PWHASH_LEN 160

@@ -149,11 +149,6 @@ static bool drop_listed(struct gw_request_head *head, struct gw_str list)
     return true;
 }
 
-static void drop_cookies(struct gw_request_head *head)
-{
-    drop_named(head, GW_STR("cookie"));
-}
-
 bool gw_head_read(struct gw_request_head *head, struct gw_str credential_header, struct gw_head_fields *out)
 {
     const size_t rule_count = sizeof(request_rules) / sizeof(request_rules[0]);
@@ -172,7 +167,7 @@ bool gw_head_read(struct gw_request_head *head, struct gw_str credential_header,
             return false;
     }
     if (out->has_session_cookie)
-        drop_cookies(head);
+        drop_named(head, GW_STR("cookie"));
     return connection.len == 0 || drop_listed(head, connection);
 }
 
