@@ -7,12 +7,15 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
 shift || true
-CC=clang scripts/build.sh build-fuzz -Dfuzzers=true -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false ||
-    { echo "0 passed, 1 failed"; exit 1; }
 if [ $# -eq 0 ]; then
     mapfile -t names < <(cd fuzz && ls fuzz_*.c | sed 's/^fuzz_//; s/\.c$//')
     set -- "${names[@]}"
 fi
+log=build-fuzz/build.log
+mkdir -p build-fuzz
+{ [ -f build-fuzz/build.ninja ] || CC=clang meson setup -Dfuzzers=true -Dbuildtype=debugoptimized -Db_sanitize=address,undefined \
+    -Db_lundef=false build-fuzz; } > "$log" 2>&1 && ninja -C build-fuzz "${@/#/fuzz/fuzz_}" >> "$log" 2>&1 ||
+    { grep -v '^\[' "$log"; echo "0 passed, 1 failed"; exit 1; }
 passed=0 failed=0
 for name in "$@"; do
     mkdir -p "build-fuzz/corpus/$name"
