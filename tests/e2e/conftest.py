@@ -6,6 +6,7 @@ kills processes, makes a gateway of its own with `make_gateway`. Everything runs
 suites may run side by side. Nothing here sleeps to hope: `until` polls with a deadline.
 """
 import contextlib
+import hashlib
 import http.client
 import json
 import os
@@ -78,6 +79,20 @@ def good_password():
     return "Aa1-" + secrets.token_urlsafe(12)
 
 
+def end(process, seconds):
+    """Asks a process to end. One that does not is killed with all below it, and that is a failure."""
+    below = descendants(process.pid)
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        for pid in [process.pid, *below]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+        raise
+
+
 class Backend:
     """The demo backend as a process."""
 
@@ -96,8 +111,7 @@ class Backend:
         self.url = f"http://127.0.0.1:{self.port}"
 
     def stop(self):
-        self.process.terminate()
-        self.process.wait(10)
+        end(self.process, 10)
         self.process.stdout.close()
 
     def received(self):
@@ -131,15 +145,19 @@ class Gateway:
         self.port = free_port()
         self.url = f"https://127.0.0.1:{self.port}"
         self.log_file = self.directory / "serve.log"
-        self.process = None
+        self.process = self.backend = None
         self.closing = contextlib.ExitStack()
         # Ids at the backend for the users that tests will add: the backend reads its table once.
         self.spare_ids = [str(uuid.uuid4()) for _ in range(spare_users)]
         self.users = {}
-        self.write_home(settings)
-        self.trust = ssl.create_default_context(cafile=str(self.home / "tls/cert.pem"))
-        if start:
-            self.start()
+        try:
+            self.write_home(settings)
+            self.trust = ssl.create_default_context(cafile=str(self.home / "tls/cert.pem"))
+            if start:
+                self.start()
+        except BaseException:  # nobody has it yet who could close it
+            self.close()
+            raise
 
     def write_home(self, settings):
         self.aaiti("init", "--port", str(self.port))
@@ -173,15 +191,23 @@ class Gateway:
     def stop(self):
         if self.process is None:
             return
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(15)
-        self.process = None
+        process, self.process = self.process, None
+        end(process, 15)
 
     def close(self):
-        self.closing.close()
-        self.stop()
-        self.backend.stop()
-        subprocess.run(["rm", "-rf", self.directory], check=True)
+        """Leaves nothing behind, even where a test killed what would have tidied up."""
+        with contextlib.ExitStack() as last:
+            last.callback(subprocess.run, ["rm", "-rf", self.directory, *self.run_directories()], check=True)
+            if self.backend is not None:
+                last.callback(self.backend.stop)
+            last.callback(self.stop)
+            last.callback(self.closing.close)
+
+    def run_directories(self):
+        if not self.home.exists():
+            return []
+        name = hashlib.sha256(os.path.realpath(self.home).encode()).hexdigest()[:8]
+        return [f"/dev/shm/aaiti-{self.home.stat().st_uid}-{name}{tail}" for tail in ("", ".nginx")]
 
     def log(self):
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
@@ -257,6 +283,11 @@ def descendants(pid):
     return found
 
 
+def pytest_configure():
+    # Ended like by Ctrl-C: fixtures tidy up.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 @pytest.fixture(scope="session")
 def gateway():
     g = Gateway()
@@ -267,15 +298,8 @@ def gateway():
 @pytest.fixture
 def make_gateway():
     """Gateways of a test's own: make_gateway(more="…yaml…")."""
-    made = []
-
-    def make(**options):
-        made.append(Gateway(**options))
-        return made[-1]
-
-    yield make
-    for g in made:
-        g.close()
+    with contextlib.ExitStack() as closing:
+        yield lambda **options: closing.enter_context(contextlib.closing(Gateway(**options)))
 
 
 @pytest.fixture(scope="session")
