@@ -15,23 +15,29 @@ deps()   { scripts/check_deps.py; }
 banned() { scripts/check_banned.py; }
 shell()  { git ls-files '*.sh' .ci/run | xargs -n 1 bash -n; }
 
-# DIR [MESON_OPTION ...]: builds without a warning and runs the unit tests.
-unit()
+gcc()   { CC=gcc scripts/build.sh build && meson test -C build --no-rebuild --suite unit --print-errorlogs; }
+clang() { CC=clang scripts/build.sh build-clang && built; }
+# A source that no meson.build names is neither compiled nor tested: it is listed, and that is a failure.
+built()
 {
-    scripts/build.sh "$@" && meson test -C "$1" --no-rebuild --suite unit --print-errorlogs
+    ! comm -23 <(git ls-files '*.c' | sort) <(jq -r '.[].file' build-clang/compile_commands.json | sed 's|^\.\./||' | sort -u) |
+        grep .
 }
-gcc()   { CC=gcc unit build; }
-clang() { CC=clang unit build-clang; }
+
+# DIR KIND: what a sanitizer can see: the unit tests and the fuzz corpora. Builds nothing else.
+sanitized()
+{
+    [ -f "$1/build.ninja" ] || CC=clang meson setup -Dbuildtype=debugoptimized -Db_sanitize="$2" -Db_lundef=false \
+        -Dtest_hooks=true "$1" || return 1
+    meson test -C "$1" --suite unit --suite fuzz --print-errorlogs
+}
 asan()
 {
     ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-        CC=clang unit build-asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Dtest_hooks=true
+        sanitized build-asan address,undefined
 }
-tsan()
-{
-    TSAN_OPTIONS=halt_on_error=1 CC=clang unit build-tsan -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false \
-        -Dtest_hooks=true
-}
+tsan() { TSAN_OPTIONS=halt_on_error=1 sanitized build-tsan thread; }
+
 # Tests are not analysed: the sanitizers run them.
 tidy()
 {

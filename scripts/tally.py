@@ -50,8 +50,9 @@ def of_pytest(path):
 
 
 def of_text(path):
-    found = OWN.findall(open(path, encoding="utf-8").read())
-    return [int(n or 0) for n in found[-1]] if found else [0, 1, 0]
+    said = [line for line in open(path, encoding="utf-8", errors="replace").read().splitlines() if not line.startswith(("make: ", "make["))]
+    found = OWN.fullmatch(said[-1]) if said else None  # only the last: whoever died before it has failed
+    return [int(n or 0) for n in found.groups()] if found else [0, 1, 0]
 
 
 def main(paths):
