@@ -336,7 +336,8 @@ ngx_http_gw_obey(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 
     case GW_REFUSE:
         ngx_http_gw_log_refusal(r, ctx);
-        /* fall through */
+        r->content_handler = ngx_http_gw_answer_handler;
+        return NGX_OK;
 
     case GW_ANSWER:
         r->content_handler = ngx_http_gw_answer_handler;
