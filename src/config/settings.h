@@ -53,8 +53,8 @@ struct gw_settings {
 extern const struct gw_option gw_settings_options[];
 extern const size_t gw_settings_option_count;
 
-/* Loads and checks file (NULL: defaults only), including what no single row can tell (idle <= absolute, production
- * without development leftovers …). Faults are added; on any fault the result must not be used. */
+/* Loads and checks file (NULL: defaults only), including what no single row can tell (idle <= absolute, forms of
+ * addresses and paths). Faults are added; on any fault the result must not be used. */
 void gw_settings_load(const char *file, gw_getenv_fn getenv_fn, struct gw_arena *a, struct gw_settings *out,
                       struct gw_faults *f);
 /* home + "/" + name, or name when it is absolute; in the arena; NULL without memory. */
