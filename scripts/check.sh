@@ -29,7 +29,7 @@ sanitized()
 {
     [ -f "$1/build.ninja" ] || CC=clang meson setup -Dbuildtype=debugoptimized -Db_sanitize="$2" -Db_lundef=false \
         -Dtest_hooks=true "$1" || return 1
-    meson test -C "$1" --suite unit --suite fuzz --print-errorlogs
+    meson test -C "$1" -t 5 --suite unit --suite fuzz --print-errorlogs
 }
 asan()
 {
