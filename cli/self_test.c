@@ -62,7 +62,7 @@ static enum gw_code make_header(const struct gw_self_test *t, const struct gw_li
     gw_auto(gw_mint) struct gw_mint *mint = NULL;
     struct gw_str name = gw_mint_header(t->upstream), value;
     gw_arena_init(&a, 64 * 1024);
-    GW_TRY(gw_secret_load(t->key_file, &key, err));
+    GW_TRY(gw_secret_load_foreign(t->key_file, &key, err));
     GW_TRY(gw_mint_new(key, &mint, err));
     enum gw_code code = gw_mint_credential(mint, t->upstream, user, 1, gw_clock_real_s(gw_system_clock()), &a, &value);
     if (code != GW_OK)

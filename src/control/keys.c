@@ -2,6 +2,7 @@
 #include "control/keys.h"
 #include "base/file.h"
 #include "control/run_dir.h"
+#include "pipeline/mint.h"
 #include "policy/policy.h"
 #include <errno.h>
 #include <stdio.h>
@@ -38,15 +39,13 @@ static enum gw_code secret_of_text(const char *text, struct gw_secret **out, str
     return GW_OK;
 }
 
-static enum gw_code load_file(const char *path, const char *use, struct gw_secret **out, struct gw_error *err)
+static enum gw_code load_token_file(const char *path, struct gw_secret **out, struct gw_error *err)
 {
     struct gw_error why = {0};
     if (path == NULL)
-        return gw_fail(err, GW_ENOMEM, "no memory for the name of the %s key", use);
+        return gw_fail(err, GW_ENOMEM, "no memory for the name of the token key");
     enum gw_code code = gw_secret_load(path, out, &why);
-    if (code != GW_OK)
-        return gw_fail(err, code, "%s key: %s", use, why.msg);
-    return GW_OK;
+    return code == GW_OK ? code : gw_fail(err, code, "token key: %s", why.msg);
 }
 
 const char *gw_keys_token_file(struct gw_arena *a, const struct gw_keys_source *source)
@@ -61,6 +60,33 @@ const char *gw_keys_upstream_file(struct gw_arena *a, const struct gw_keys_sourc
     return gw_settings_path(a, source->home, source->upstream->key_file);
 }
 
+/* A key that signs is for the deployer to choose, so a random one mends it; the others are the backend's. */
+static const char *upstream_mend(enum gw_credential credential)
+{
+    return credential == GW_CREDENTIAL_MINT_HS256
+               ? "a random one that the backend knows too, as with: head -c 48 /dev/urandom | base64"
+               : "what the backend expects, as with: cat";
+}
+
+static enum gw_code load_upstream_file(const char *path, const struct gw_upstream *u, struct gw_secret **out,
+                                       struct gw_error *err)
+{
+    gw_auto(gw_secret) struct gw_secret *key = NULL;
+    struct gw_error why = {0};
+
+    if (path == NULL)
+        return gw_fail(err, GW_ENOMEM, "no memory for the name of the upstream key");
+    enum gw_code code = gw_secret_load_foreign(path, &key, &why);
+    if (code != GW_OK)
+        return gw_fail(err, code, "upstream key: %s", why.msg);
+    code = gw_mint_check(u, key, &why);
+    if (code != GW_OK)
+        return gw_fail(err, code, "upstream key: the secret is %s; put there %s > %s", why.msg,
+                       upstream_mend(u->credential), path);
+    *out = gw_take(&key);
+    return GW_OK;
+}
+
 static enum gw_code load_upstream(const struct gw_keys_source *source, const struct gw_secret *token,
                                   struct gw_arena *a, struct gw_secret **out, struct gw_error *err)
 {
@@ -68,7 +94,7 @@ static enum gw_code load_upstream(const struct gw_keys_source *source, const str
     if (source->upstream == NULL || source->upstream->credential == GW_CREDENTIAL_NONE)
         return GW_OK;
     const char *path = gw_keys_upstream_file(a, source);
-    GW_TRY(load_file(path, "upstream", &key, err));
+    GW_TRY(load_upstream_file(path, source->upstream, &key, err));
     if (gw_secret_eq(token, key))
         return gw_fail(
             err, GW_EINVAL,
@@ -87,7 +113,7 @@ enum gw_code gw_keys_load(const struct gw_keys_source *source, struct gw_keys *o
     const char *given = token_of_environment(source->getenv_fn);
     gw_arena_init(&a, 64 * 1024);
     GW_TRY(given != NULL ? secret_of_text(given, &k.token, err)
-                         : load_file(gw_keys_token_file(&a, source), "token", &k.token, err));
+                         : load_token_file(gw_keys_token_file(&a, source), &k.token, err));
     GW_TRY(load_upstream(source, k.token, &a, &k.upstream, err));
     out->token = gw_take(&k.token);
     out->upstream = gw_take(&k.upstream);

@@ -124,6 +124,33 @@ static void what_is_not_fit_is_refused_and_the_secret_is_not_told(void **state)
     }
 }
 
+static void a_fixed_credential_is_measured_by_its_kind(void **state)
+{
+    static const struct {
+        const char *secret;
+        enum gw_credential credential;
+        enum gw_code code;
+    } rows[] = {
+        {"bot:pw", GW_CREDENTIAL_BASIC, GW_OK},
+        {"pw-without-name", GW_CREDENTIAL_BASIC, GW_EINVAL},
+        {"k1", GW_CREDENTIAL_HEADER, GW_OK},
+        {"k1\r\nX-A: b", GW_CREDENTIAL_HEADER, GW_EINVAL},
+        {"bot:pw", GW_CREDENTIAL_MINT_HS256, GW_EINVAL},
+        {STRONG, GW_CREDENTIAL_HEADER, GW_EINVAL}, /* equal to the token key */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        gw_auto(gw_keys) struct gw_keys k = {0};
+        struct gw_error err = {0};
+        const struct gw_upstream u = {.credential = rows[i].credential, .key_file = {"upstream.key", 12}};
+        put("upstream.key", rows[i].secret, 0600);
+        if (load(&u, &k, &err) != rows[i].code)
+            fail_msg("row %zu: %s", i, err.msg);
+        assert_null(strstr(err.msg, "pw-without"));
+    }
+}
+
 static void a_missing_file_is_told_with_its_name(void **state)
 {
     gw_auto(gw_keys) struct gw_keys k = {0};
@@ -169,6 +196,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_backend_without_credential_needs_no_key, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_environment_comes_before_the_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_fit_is_refused_and_the_secret_is_not_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_fixed_credential_is_measured_by_its_kind, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_missing_file_is_told_with_its_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_variable_becomes_a_file_that_only_the_owner_reads, set_up, tear_down),
     };

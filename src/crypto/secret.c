@@ -297,20 +297,37 @@ static enum gw_code read_secret(int fd, const char *path, struct gw_secret **out
     return code;
 }
 
-enum gw_code gw_secret_load(const char *path, struct gw_secret **out, struct gw_error *err)
+static enum gw_code load(const char *path, struct gw_secret **out, struct gw_error *err)
 {
     /* O_NONBLOCK: a FIFO put in its place must not hang the start. */
     gw_auto_fd int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return fail_open(path, err);
     GW_TRY(check_file(fd, path, err));
+    return read_secret(fd, path, out, err);
+}
+
+enum gw_code gw_secret_load(const char *path, struct gw_secret **out, struct gw_error *err)
+{
     gw_auto(gw_secret) struct gw_secret *s = NULL;
-    GW_TRY(read_secret(fd, path, &s, err));
+    GW_TRY(load(path, &s, err));
     struct gw_error why;
     if (gw_secret_check(s, &why) != GW_OK)
         return gw_fail(err, GW_EINVAL,
                        "%s: the secret is %s; put a random one there, as with: head -c 48 /dev/urandom | base64 > %s",
                        path, why.msg, path);
+    *out = gw_take(&s);
+    return GW_OK;
+}
+
+enum gw_code gw_secret_load_foreign(const char *path, struct gw_secret **out, struct gw_error *err)
+{
+    gw_auto(gw_secret) struct gw_secret *s = NULL;
+    GW_TRY(load(path, &s, err));
+    if (s->bytes.len == 0 || s->bytes.len > GW_SECRET_MAX_BYTES)
+        return gw_fail(err, GW_EINVAL,
+                       "%s: empty or longer than %d bytes; put what the other party expects there, as with: cat > %s",
+                       path, GW_SECRET_MAX_BYTES, path);
     *out = gw_take(&s);
     return GW_OK;
 }

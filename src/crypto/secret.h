@@ -20,6 +20,8 @@ GW_MUST_CHECK enum gw_code gw_secret_new(struct gw_str bytes, struct gw_secret *
 /* Reads a regular file that nobody but its owner may read (0600 or 0400; root's and ours only, anybody's for root; no symlink), refuses a weak
  * one (gw_secret_check). err says what is wrong and the command that mends it. GW_ENOTFOUND when there is none. */
 GW_MUST_CHECK enum gw_code gw_secret_load(const char *path, struct gw_secret **out, struct gw_error *err);
+/* The same for what another party chose and may be short, such as a password: the file is judged, its strength is not. */
+GW_MUST_CHECK enum gw_code gw_secret_load_foreign(const char *path, struct gw_secret **out, struct gw_error *err);
 /* Shorter than GW_SECRET_MIN_BYTES, longer than the maximum, a known default ("change me" and its kin), or of few distinct bytes: GW_EINVAL. */
 GW_MUST_CHECK enum gw_code gw_secret_check(const struct gw_secret *s, struct gw_error *err);
 /* Creates path (O_EXCL, 0600, fsynced) with 48 random bytes as 64 base64url characters. GW_ECONFLICT when it exists. */

@@ -237,6 +237,26 @@ static void bad_files_are_refused_with_the_mend_and_without_the_secret(void **st
     }
 }
 
+static void a_foreign_secret_may_be_weak_but_its_file_may_not_be_open(void **state)
+{
+    (void)state;
+    const struct {
+        const char *text;
+        mode_t mode;
+        enum gw_code code;
+    } rows[] = {
+        {"bot:pw\n", 0600, GW_OK},     {"x", 0400, GW_OK},      {"bot:pw\n", 0640, GW_EINVAL},
+        {"bot:pw\n", 0604, GW_EINVAL}, {"\n", 0600, GW_EINVAL}, {"", 0600, GW_EINVAL},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        gw_auto(gw_secret) struct gw_secret *s = NULL;
+        struct gw_error err = {.code = GW_OK};
+        put_file(gw_str(rows[i].text), rows[i].mode);
+        assert_int_equal(gw_secret_load_foreign(path, &s, &err), rows[i].code);
+        assert_true((s != NULL) == (rows[i].code == GW_OK));
+    }
+}
+
 static void what_is_no_regular_file_is_refused(void **state)
 {
     (void)state;
@@ -329,6 +349,7 @@ int main(void)
         cmocka_unit_test(strong_secrets_pass),
         cmocka_unit_test(a_file_gives_its_text_without_the_final_newline),
         cmocka_unit_test(bad_files_are_refused_with_the_mend_and_without_the_secret),
+        cmocka_unit_test(a_foreign_secret_may_be_weak_but_its_file_may_not_be_open),
         cmocka_unit_test(what_is_no_regular_file_is_refused),
         cmocka_unit_test(root_reads_another_users_file),
         cmocka_unit_test(a_created_key_is_private_strong_and_never_overwritten),

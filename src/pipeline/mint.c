@@ -178,12 +178,44 @@ static enum gw_code basic(struct gw_str pair, struct gw_arena *a, struct gw_str 
     return GW_OK;
 }
 
-static enum gw_code header_value(struct gw_str value, struct gw_arena *a, struct gw_str *out)
+/* A control byte would end the header and begin another; blanks at its ends would not arrive. */
+static bool is_header_value(struct gw_str value)
 {
     for (size_t i = 0; i < value.len; i++)
         if ((unsigned char)value.ptr[i] < 0x20 || value.ptr[i] == 0x7f)
-            return GW_EINVAL; /* would end the header and begin another */
-    return gw_arena_str(a, value, out);
+            return false;
+    return value.len > 0 && value.ptr[0] != ' ' && value.ptr[value.len - 1] != ' ';
+}
+
+static enum gw_code header_value(struct gw_str value, struct gw_arena *a, struct gw_str *out)
+{
+    return is_header_value(value) ? gw_arena_str(a, value, out) : GW_EINVAL;
+}
+
+/* RFC 7617 section 2: the first colon ends the user's name, and neither half may hold control bytes. */
+static bool is_pair(struct gw_str pair)
+{
+    for (size_t i = 0; i < pair.len; i++)
+        if ((unsigned char)pair.ptr[i] < 0x20 || pair.ptr[i] == 0x7f)
+            return false;
+    return gw_str_find(pair, ':') < pair.len;
+}
+
+enum gw_code gw_mint_check(const struct gw_upstream *u, const struct gw_secret *key, struct gw_error *err)
+{
+    switch (u->credential) {
+    case GW_CREDENTIAL_MINT_HS256:
+        return gw_secret_check(key, err);
+    case GW_CREDENTIAL_BASIC:
+        return is_pair(gw_secret_bytes(key)) ? GW_OK : gw_fail(err, GW_EINVAL, "not `user:password` on one line");
+    case GW_CREDENTIAL_HEADER:
+        return is_header_value(gw_secret_bytes(key))
+                   ? GW_OK
+                   : gw_fail(err, GW_EINVAL, "no header value: control bytes in it or blanks at its ends");
+    case GW_CREDENTIAL_NONE:
+        break;
+    }
+    return GW_OK;
 }
 
 enum gw_code gw_mint_credential(struct gw_mint *m, const struct gw_upstream *u, const struct gw_live_user *user,

@@ -12,6 +12,10 @@
 
 struct gw_mint;
 
+/* Whether key can stand behind the credential of u: one that signs must be strong; `user:password` and a header's value are the
+ * backend's choice, but must not break the header that they go into. GW_EINVAL says what is wrong, without the secret. */
+GW_MUST_CHECK enum gw_code gw_mint_check(const struct gw_upstream *u, const struct gw_secret *key,
+                                         struct gw_error *err);
 /* key NULL: no credential can be made. Borrowed. */
 GW_MUST_CHECK enum gw_code gw_mint_new(const struct gw_secret *key, struct gw_mint **out, struct gw_error *err);
 void gw_mint_free(struct gw_mint *m);

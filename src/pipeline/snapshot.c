@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/snapshot.h"
+#include "pipeline/mint.h"
 
 #include <assert.h>
 #include <limits.h>
@@ -68,6 +69,21 @@ static enum gw_code load_settings(struct gw_snapshot *s, const struct gw_snapsho
     return gw_faults_count(f) == 0 ? GW_OK : first_fault(f, err);
 }
 
+static enum gw_code check_upstream_key(const struct gw_upstream *u, const struct gw_secret *key, struct gw_error *err)
+{
+    struct gw_error why = {0};
+
+    if (u->credential == GW_CREDENTIAL_NONE)
+        return GW_OK;
+    if (key == NULL)
+        return gw_fail(err, GW_EINVAL,
+                       "the policy presents a credential to the backend, but the gateway was started "
+                       "without its key; restart `aaiti serve`");
+    enum gw_code code = gw_mint_check(u, key, &why);
+    return code == GW_OK ? code
+                         : gw_fail(err, code, "the upstream key that the gateway was started with is %s", why.msg);
+}
+
 static enum gw_code load_policy(struct gw_snapshot *s, const struct gw_snapshot_source *source, struct gw_faults *f,
                                 struct gw_error *err)
 {
@@ -79,11 +95,7 @@ static enum gw_code load_policy(struct gw_snapshot *s, const struct gw_snapshot_
     if (gw_faults_count(f) != 0)
         return first_fault(f, err);
     GW_TRY(code);
-    if (gw_policy_upstream(s->policy)->credential != GW_CREDENTIAL_NONE && source->upstream_key == NULL)
-        return gw_fail(err, GW_EINVAL,
-                       "the policy presents a credential to the backend, but the gateway was started "
-                       "without its key; restart `aaiti serve`");
-    return GW_OK;
+    return check_upstream_key(gw_policy_upstream(s->policy), source->upstream_key, err);
 }
 
 static enum gw_code make_verifier(struct gw_snapshot *s, const struct gw_secret *key, struct gw_error *err)
