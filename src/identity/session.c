@@ -42,11 +42,13 @@ enum gw_code gw_session_end_all(struct gw_identity *i, const struct gw_uuid *use
 enum gw_code gw_token_revoke(struct gw_identity *i, const struct gw_uuid *jti, int64_t expires_s, struct gw_error *err)
 {
     int64_t until_s = expires_s + GW_JWT_LEEWAY_MAX_S; /* a verifier may take the token for that much longer */
-    GW_TRY(gw_store_revocation_insert(i->options.store, jti, until_s, err));
     if (i->options.shared == NULL)
-        return GW_OK;
+        return gw_store_revocation_insert(i->options.store, jti, until_s, err);
+    /* The segment first, here alone: the store must not keep more than it has room for, or the next start fails to fill it. A
+     * failure of the store leaves the token refused until then. */
     gw_shared_purge_revocations(i->options.shared, gw_clock_real_s(i->options.clock));
-    return gw_put_live_revocation(i, jti, until_s, err);
+    GW_TRY(gw_put_live_revocation(i, jti, until_s, err));
+    return gw_store_revocation_insert(i->options.store, jti, until_s, err);
 }
 
 /* ---- walking ---- */

@@ -272,6 +272,22 @@ static void a_revocation_outlasts_the_leeway_of_verifiers(void **state)
     assert_int_equal(kept, 1);
 }
 
+/* What the store keeps and the segment cannot hold would stop control at each start. */
+static void the_store_keeps_no_revocation_that_the_segment_has_no_room_for(void **state)
+{
+    struct world *w = *state;
+    size_t kept = 0, taken = 0;
+    enum gw_code code = GW_OK;
+    for (unsigned n = 0; n < 1000 && code == GW_OK; n++) {
+        const struct gw_uuid jti = {{1, (uint8_t)(n >> 8), (uint8_t)n}};
+        code = gw_token_revoke(w->identity, &jti, WORLD_START_S + WORLD_TOKEN_S, &w->err);
+        taken += code == GW_OK;
+    }
+    assert_int_equal(code, GW_EBACKEND);
+    assert_int_equal(gw_store_revocation_each(w->store, count_revocation, &kept, &w->err), GW_OK);
+    assert_int_equal(kept, taken);
+}
+
 static void last_seen_times_are_saved_to_store_and_segment(void **state)
 {
     struct world *w = *state;
@@ -327,6 +343,7 @@ int main(void)
         CASE(a_list_shows_live_sessions_and_their_freshest_use),
         CASE(clean_up_ends_what_is_over_and_forgets_spent_revocations),
         CASE(a_revocation_outlasts_the_leeway_of_verifiers),
+        CASE(the_store_keeps_no_revocation_that_the_segment_has_no_room_for),
         CASE(last_seen_times_are_saved_to_store_and_segment),
         CASE(offline_changes_reach_the_store_and_wait_for_control),
     };
