@@ -236,12 +236,21 @@ static const struct rule response_rules[] = {
     {GW_STR("cache-control"), EXACT, DROP, OTHER},
 };
 
+/* A cookie without a name goes out again as its bare value: "=NAME=x" would come back to us as NAME=x. */
+static bool sets_session_cookie(struct gw_str value)
+{
+    struct gw_str pair = gw_str_sub(value, 0, gw_str_find(value, ';'));
+    size_t equals = gw_str_find(pair, '=');
+    bool has_name = equals < pair.len && gw_str_trim(gw_str_sub(pair, 0, equals)).len > 0;
+    return !has_name || is_session_cookie(pair);
+}
+
 bool gw_response_header_is_dropped(struct gw_str name, struct gw_str value)
 {
     const struct rule *rule = rule_for(response_rules, sizeof(response_rules) / sizeof(response_rules[0]), name);
     if (rule == NULL)
         return false;
-    return rule->fate == DROP || is_session_cookie(value);
+    return rule->fate == DROP || sets_session_cookie(value);
 }
 
 /* Strict-Transport-Security last: it is left off where there is no TLS (RFC 6797 section 7.2). */
