@@ -325,9 +325,11 @@ enum gw_code gw_secret_load_foreign(const char *path, struct gw_secret **out, st
     gw_auto(gw_secret) struct gw_secret *s = NULL;
     GW_TRY(load(path, &s, err));
     if (s->bytes.len == 0 || s->bytes.len > GW_SECRET_MAX_BYTES)
-        return gw_fail(err, GW_EINVAL,
-                       "%s: empty or longer than %d bytes; put what the other party expects there, as with: cat > %s",
-                       path, GW_SECRET_MAX_BYTES, path);
+        return gw_fail(
+            err, GW_EINVAL,
+            "%s: empty or longer than %d bytes; put there what the other party expects or, where both may choose, the same "
+            "random one: head -c 48 /dev/urandom | base64 > %s",
+            path, GW_SECRET_MAX_BYTES, path);
     *out = gw_take(&s);
     return GW_OK;
 }
