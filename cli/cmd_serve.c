@@ -11,6 +11,7 @@
 #include "control/client.h"
 #include "control/keys.h"
 #include "control/run_dir.h"
+#include "crypto/certificate.h"
 #include "home.h"
 #include "nginx_conf.h"
 #include "probe.h"
@@ -117,6 +118,21 @@ static void find_module(struct serve *s)
         (void)snprintf(s->module, sizeof(s->module), "/usr/lib/nginx/modules/ngx_http_gw_module.so");
 }
 
+static enum gw_code check_certificate(const struct serve *s, const char *certificate, struct gw_error *err)
+{
+    bool is_development = false;
+
+    if (s->settings.environment != GW_ENV_PRODUCTION)
+        return GW_OK;
+    GW_TRY(gw_certificate_is_development(certificate, &is_development, err));
+    return is_development
+               ? gw_fail(err, GW_EINVAL,
+                         "%s is the development certificate, which production refuses; set tls.certificate and "
+                         "tls.key to one that an authority has signed",
+                         certificate)
+               : GW_OK;
+}
+
 static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_error *err)
 {
     const struct gw_keys_source source = keys_source(s);
@@ -140,6 +156,7 @@ static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_er
                        "cannot read the certificate %s or its key %s: %s; make a development one with: "
                        "aaiti init --home %s",
                        c.certificate, c.certificate_key, strerror(errno), s->home);
+    GW_TRY(check_certificate(s, c.certificate, err));
     return gw_nginx_conf_print(&c, out, err);
 }
 

@@ -10,6 +10,8 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static void key_auto(EVP_PKEY **p)
@@ -106,4 +108,21 @@ enum gw_code gw_certificate_create(const char *certificate_path, const char *key
     if (code != GW_OK)
         unlink(key_path); /* made above; alone it would be in the way of the next try */
     return code;
+}
+
+enum gw_code gw_certificate_is_development(const char *certificate_path, bool *out, struct gw_error *err)
+{
+    char organisation[sizeof(GW_CERTIFICATE_DEVELOPMENT) + 1] = "";
+    FILE *file = fopen(certificate_path, "re");
+    if (file == NULL)
+        return gw_fail(err, GW_ENOTFOUND, "cannot open the certificate %s", certificate_path);
+    X509 *certificate = PEM_read_X509(file, NULL, NULL, NULL);
+    (void)fclose(file);
+    if (certificate == NULL)
+        return gw_fail(err, GW_EPARSE, "%s does not begin with a certificate in PEM", certificate_path);
+    (void)X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_organizationName, organisation,
+                                    sizeof(organisation)); /* stays "" when it names none */
+    X509_free(certificate);
+    *out = strcmp(organisation, GW_CERTIFICATE_DEVELOPMENT) == 0;
+    return GW_OK;
 }

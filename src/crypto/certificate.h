@@ -14,3 +14,5 @@
 GW_MUST_CHECK enum gw_code gw_certificate_create(const char *certificate_path, const char *key_path,
                                                  const struct gw_clock *clock, const struct gw_random *random,
                                                  struct gw_error *err);
+/* Whether the first certificate of a PEM file is one that gw_certificate_create made. GW_ENOTFOUND, GW_EPARSE. */
+GW_MUST_CHECK enum gw_code gw_certificate_is_development(const char *certificate_path, bool *out, struct gw_error *err);

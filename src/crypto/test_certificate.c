@@ -126,6 +126,35 @@ static void a_directory_that_is_not_there_is_an_error(void **state)
     assert_int_not_equal(access(key_path, F_OK), 0);
 }
 
+static void production_can_tell_it_from_others(void **state)
+{
+    (void)state;
+    bool is_development = false;
+    assert_int_equal(create(), GW_OK);
+    assert_int_equal(gw_certificate_is_development(certificate_path, &is_development, NULL), GW_OK);
+    assert_true(is_development);
+    assert_int_equal(gw_certificate_is_development(key_path, &is_development, NULL), GW_EPARSE);
+    assert_int_equal(gw_certificate_is_development("/nonexistent", &is_development, NULL), GW_ENOTFOUND);
+
+    /* The same with another organisation, as an authority would make it. */
+    X509 *x = read_certificate();
+    X509_NAME *name = X509_NAME_new();
+    assert_int_equal(X509_NAME_add_entry_by_txt(name, "O", MBSTRING_ASC, (const unsigned char *)"a desk", -1, -1, 0),
+                     1);
+    assert_int_equal(X509_set_subject_name(x, name), 1);
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    assert_true(X509_sign(x, key, EVP_sha256()) > 0);
+    EVP_PKEY_free(key);
+    FILE *f = fopen(certificate_path, "w");
+    assert_non_null(f);
+    assert_int_equal(PEM_write_X509(f, x), 1);
+    fclose(f);
+    X509_NAME_free(name);
+    X509_free(x);
+    assert_int_equal(gw_certificate_is_development(certificate_path, &is_development, NULL), GW_OK);
+    assert_false(is_development);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +162,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(it_is_in_force_now_and_for_a_year, setup, teardown),
         cmocka_unit_test_setup_teardown(the_key_is_its_own_and_private, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_in_the_way_keeps_both_as_they_are, setup, teardown),
+        cmocka_unit_test_setup_teardown(production_can_tell_it_from_others, setup, teardown),
         cmocka_unit_test_setup_teardown(a_directory_that_is_not_there_is_an_error, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

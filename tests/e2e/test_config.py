@@ -65,6 +65,13 @@ def test_a_bad_key_is_refused_with_what_mends_it(home, key, spoil):
         assert content not in says
 
 
+def test_production_refuses_the_development_certificate(home):
+    done = subprocess.run([AAITI, "--home", home, "serve"], text=True, capture_output=True, timeout=20, env={**os.environ, "NODE_ENV": "production"})
+    assert done.returncode in (1, 3)
+    # As root, a home that control's user cannot reach is refused first.
+    assert "development certificate" in done.stderr or "cannot use the home" in done.stderr
+
+
 def test_equal_keys_are_refused(home):
     (home / "keys/token.key").write_text((home / "keys/upstream.key").read_text())
     for says in refused(home):
