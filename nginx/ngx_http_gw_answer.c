@@ -269,6 +269,12 @@ ngx_http_gw_header_filter(ngx_http_request_t *r)
             return ngx_http_gw_credential_refused(r, ctx);
         }
 
+        if (ctx->decision.action == GW_PASS && r->headers_out.status < NGX_HTTP_OK) {
+            /* An interim answer is none, and nobody asked for a tunnel. */
+            return ngx_http_filter_finalize_request(r, &ngx_http_gw_module,
+                                                    NGX_HTTP_BAD_GATEWAY);
+        }
+
         ngx_http_gw_drop_headers(r, ctx->decision.action);
     }
 

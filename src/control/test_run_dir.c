@@ -103,6 +103,20 @@ static void what_another_could_have_planted_is_refused(void **state)
     assert_int_equal(gw_run_dir_make(p->dir, geteuid(), (gid_t)-1, &err), GW_EBACKEND);
 }
 
+static void root_gives_only_directories_for_run_time_away(void **state)
+{
+    struct place *p = *state;
+    static const char *const refused[] = {"/etc/gw-test-run", "/run/a/../../etc/gw-test-run", "/dev/shm/..",
+                                          "/dev/shm/"};
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(gw_run_dir_make(p->dir, 65534, (gid_t)-1, NULL), GW_EDENIED);
+    assert_int_not_equal(access(p->dir, F_OK), 0);
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+        assert_int_equal(gw_run_dir_make(refused[i], 65534, (gid_t)-1, NULL), GW_EDENIED);
+    assert_int_not_equal(access("/etc/gw-test-run", F_OK), 0);
+}
+
 static void removing_takes_all_of_it_and_nothing_behind_a_link(void **state)
 {
     struct place *p = *state;
@@ -137,6 +151,7 @@ int main(void)
         cmocka_unit_test(a_missing_home_and_a_long_name_are_refused),
         cmocka_unit_test_setup_teardown(it_is_made_and_taken_over_with_its_mode_mended, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_another_could_have_planted_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(root_gives_only_directories_for_run_time_away, set_up, tear_down),
         cmocka_unit_test_setup_teardown(removing_takes_all_of_it_and_nothing_behind_a_link, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
