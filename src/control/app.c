@@ -256,6 +256,9 @@ enum gw_code gw_app_reload(struct gw_app *a, struct gw_faults *f, struct gw_erro
         a->current = gw_take(&g);
         pthread_mutex_unlock(&a->lock);
         generation_put(a, old);
+        /* Limits stand in the live sessions' own records: changed ones bite at once. */
+        if (a->shared != NULL)
+            code = gw_identity_publish(a->current->view.identity, err);
     }
     pthread_mutex_unlock(&a->reloading);
     generation_free(g);

@@ -14,9 +14,10 @@ static enum gw_code reply_signed_in(struct gw_exchange *x, const struct gw_signe
                 (long long)s->expires_in_s);
     GW_TRY(gw_buf_check(&x->reply->set_cookie, err));
     return gw_reply_json(x, 200,
-                         json_pack("{s:s, s:s%, s:s%, s:I, s:o}", "message", "Login successful", "token", token.ptr,
-                                   token.len, "accessToken", token.ptr, token.len, "expiresIn",
-                                   (json_int_t)s->expires_in_s, "user", gw_reply_user_brief(&s->user)),
+                         json_pack("{s:s, s:s%, s:s%, s:I, s:I, s:o}", "message", "Login successful", "token",
+                                   token.ptr, token.len, "accessToken", token.ptr, token.len, "expiresIn",
+                                   (json_int_t)s->expires_in_s, "endedSessions", (json_int_t)s->evicted_count, "user",
+                                   gw_reply_user_brief(&s->user)),
                          err);
 }
 
@@ -27,6 +28,20 @@ static void log_login(struct gw_exchange *x, struct gw_str username, const char 
         gw_uuid_format(session, id);
     gw_log(GW_LOG_INFO, "login", {"outcome", gw_str(outcome)}, {"user", username}, {"address", gw_exchange_address(x)},
            {"session", gw_str(id)}, {"request", x->call->request_id});
+}
+
+/* What the user should hear of; until there are notices, the log does. */
+static void log_notices(struct gw_exchange *x, const struct gw_signed_in *s)
+{
+    char count[24];
+    if (s->is_new_device)
+        gw_log(GW_LOG_INFO, "new-device", {"user", gw_str(s->user.username)}, {"address", gw_str(s->session.address)},
+               {"agent", gw_str(s->session.user_agent)}, {"request", x->call->request_id});
+    if (s->evicted_count == 0)
+        return;
+    (void)snprintf(count, sizeof(count), "%zu", s->evicted_count);
+    gw_log(GW_LOG_INFO, "session-evict", {"user", gw_str(s->user.username)}, {"count", gw_str(count)},
+           {"request", x->call->request_id});
 }
 
 enum gw_code gw_handle_login(struct gw_exchange *x, struct gw_error *err)
@@ -47,6 +62,7 @@ enum gw_code gw_handle_login(struct gw_exchange *x, struct gw_error *err)
     switch (code) {
     case GW_OK:
         log_login(x, in.username, "ok", &s.session.id);
+        log_notices(x, &s);
         code = reply_signed_in(x, &s, err);
         gw_buf_done(&s.token);
         return code;

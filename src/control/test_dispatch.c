@@ -495,6 +495,22 @@ static void a_good_policy_comes_into_force_and_a_bad_one_changes_nothing(void **
     assert_status(200, call(tina, "GET", "/api/auth/profile", "")); /* sessions go on */
 }
 
+static void a_changed_idle_limit_counts_for_sessions_there_are(void **state)
+{
+    (void)state;
+    struct gw_uuid id;
+    struct gw_live_session live;
+    add_user("tina", "trader");
+    struct who tina = sign_in("tina");
+    assert_status(200, call(tina, "GET", "/aaiti/v1/sessions", ""));
+    const json_t *row = json_array_get(json_object_get(last.body, "sessions"), 0);
+    assert_int_equal(gw_uuid_parse(gw_str(json_string_value(json_object_get(row, "id"))), &id), GW_OK);
+    gw_test_home_settings(&home, "session.idle: 10m\n");
+    assert_status(200, call(operator, "POST", "/aaiti/v1/policy/reload", ""));
+    assert_int_equal(gw_shared_get_session(gw_app_shared(app), &id, &live), GW_OK);
+    assert_int_equal(live.idle_s, 600);
+}
+
 struct reader {
     pthread_t thread;
     const char *token;
@@ -595,6 +611,7 @@ int main(void)
         TEST(a_password_is_changed_reset_and_set),
         TEST(a_revoked_token_is_dead),
         TEST(a_good_policy_comes_into_force_and_a_bad_one_changes_nothing),
+        TEST(a_changed_idle_limit_counts_for_sessions_there_are),
         TEST(calls_go_on_while_the_configuration_is_replaced),
         TEST(users_and_sessions_outlive_a_restart),
         TEST(a_second_holder_of_the_home_is_refused),

@@ -100,6 +100,8 @@ struct gw_signed_in {
     struct gw_session_row session;
     struct gw_buf token; /* compact JWT; caller gw_buf_done */
     int64_t expires_in_s;
+    size_t evicted_count; /* older sessions that had to go (session.at_limit: evict-oldest) */
+    bool is_new_device;   /* no session of the user that we know of came from this address with this user agent */
 };
 /* GW_OK; GW_EDENIED: unknown user, wrong password or disabled, alike; GW_ELIMIT: hashing queue full (503); GW_ECONFLICT: session
  * limit reached under `deny`; GW_ETIMEOUT: the client has gone. Returns no sooner than the floor after it was called, except for GW_ELIMIT

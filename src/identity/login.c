@@ -76,12 +76,16 @@ static enum gw_code prove(struct gw_identity *i, struct attempt *a, struct gw_er
 
 struct census {
     const struct gw_identity *identity;
+    const struct gw_session_row *candidate;
     struct gw_id_list live, over; /* oldest last use first */
+    bool knows_device;
 };
 
 static enum gw_code count_session(void *ctx, const struct gw_session_row *r, struct gw_error *err)
 {
     struct census *s = ctx;
+    s->knows_device = s->knows_device || (strcmp(r->address, s->candidate->address) == 0 &&
+                                          strcmp(r->user_agent, s->candidate->user_agent) == 0);
     bool is_over = gw_session_is_over(s->identity, r, gw_last_seen_of(s->identity, r));
     return gw_id_list_add(is_over ? &s->over : &s->live, &r->id, err);
 }
@@ -93,24 +97,24 @@ static enum gw_code end_ids(struct gw_change *c, const struct gw_id_list *l, siz
     return GW_OK;
 }
 
-static enum gw_code make_room_by(struct gw_change *c, struct census *s, const struct gw_uuid *user_id,
-                                 struct gw_error *err)
+static enum gw_code make_room_by(struct gw_change *c, struct census *s, struct gw_signed_in *out, struct gw_error *err)
 {
     const struct gw_settings *settings = c->identity->options.settings;
     size_t limit = (size_t)settings->session_per_user;
-    GW_TRY(gw_store_session_each(c->identity->options.store, user_id, count_session, s, err));
+    GW_TRY(gw_store_session_each(c->identity->options.store, &out->user.id, count_session, s, err));
     GW_TRY(end_ids(c, &s->over, s->over.count, err));
-    if (s->live.count < limit)
-        return GW_OK;
-    if (settings->session_at_limit == GW_SESSION_DENY)
+    out->is_new_device = !s->knows_device;
+    out->evicted_count = s->live.count < limit ? 0 : s->live.count - limit + 1;
+    if (out->evicted_count > 0 && settings->session_at_limit == GW_SESSION_DENY)
         return gw_fail(err, GW_ECONFLICT, "the user has %zu sessions", s->live.count);
-    return end_ids(c, &s->live, s->live.count - limit + 1, err);
+    return end_ids(c, &s->live, out->evicted_count, err);
 }
 
-static enum gw_code make_room(struct gw_change *c, const struct gw_uuid *user_id, struct gw_error *err)
+/* For out->session of out->user. */
+static enum gw_code make_room(struct gw_change *c, struct gw_signed_in *out, struct gw_error *err)
 {
-    struct census s = {.identity = c->identity};
-    enum gw_code code = make_room_by(c, &s, user_id, err);
+    struct census s = {.identity = c->identity, .candidate = &out->session};
+    enum gw_code code = make_room_by(c, &s, out, err);
     gw_id_list_done(&s.live);
     gw_id_list_done(&s.over);
     return code;
@@ -177,8 +181,8 @@ static enum gw_code admit(struct gw_change *c, struct attempt *a, struct gw_sign
         return gw_fail(err, GW_EDENIED, "the password was changed meanwhile");
     if (a->new_hash[0] != '\0')
         memcpy(out->user.password_hash, a->new_hash, sizeof(a->new_hash));
-    GW_TRY(make_room(c, &out->user.id, err));
     GW_TRY(fill_session(c->identity, a, &out->session, err));
+    GW_TRY(make_room(c, out, err));
     GW_TRY(sign_token(c->identity, out, err));
     GW_TRY(gw_store_session_insert(store, &out->session, err));
     out->user.last_login_s = out->session.created_s;

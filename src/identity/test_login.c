@@ -339,6 +339,8 @@ static void beyond_the_limit_the_longest_unused_session_ends(void **state)
         world_advance(w, 1);
         s[n] = world_sign_in(w, "alice");
         gw_buf_done(&s[n].token);
+        assert_int_equal(s[n].evicted_count, n < 3 ? 0 : 1);
+        assert_int_equal(s[n].is_new_device, n == 0);
         if (n == 2) { /* the first was used since, so the second is the oldest */
             gw_shared_touch(w->shared, &s[0].session.id, WORLD_START_S + 60);
             assert_int_equal(gw_identity_save_last_seen(w->identity, &w->err), GW_OK);
