@@ -20,6 +20,20 @@ static bool write_all(int fd, struct gw_str content)
     return true;
 }
 
+/* The entry itself must be on disk too: a key that is gone after a power cut takes every token along. */
+static bool sync_parent(const char *path)
+{
+    char dir[4096];
+    const char *slash = strrchr(path, '/');
+    size_t n = slash == NULL ? 0 : (size_t)(slash - path) + 1;
+    if (n >= sizeof(dir))
+        return false;
+    memcpy(dir, path, n);
+    dir[n] = '\0';
+    gw_auto_fd int fd = open(n == 0 ? "." : dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd >= 0 && fsync(fd) == 0;
+}
+
 enum gw_code gw_file_create(const char *path, mode_t mode, struct gw_str content, struct gw_error *err)
 {
     gw_auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -28,7 +42,7 @@ enum gw_code gw_file_create(const char *path, mode_t mode, struct gw_str content
     if (fd < 0)
         return gw_fail(err, GW_EBACKEND, "cannot make %s: %s", path, strerror(errno));
     /* The mode comes last and past the umask, so that nobody reads what is not whole. */
-    if (!write_all(fd, content) || fchmod(fd, mode) != 0 || fsync(fd) != 0) {
+    if (!write_all(fd, content) || fchmod(fd, mode) != 0 || fsync(fd) != 0 || !sync_parent(path)) {
         enum gw_code code = gw_fail(err, GW_EBACKEND, "cannot write %s: %s", path, strerror(errno));
         unlink(path); /* ours: O_EXCL made it */
         return code;

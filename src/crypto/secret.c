@@ -7,6 +7,8 @@
  */
 #include "crypto/secret.h"
 
+#include "base/file.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -334,51 +336,13 @@ enum gw_code gw_secret_load_foreign(const char *path, struct gw_secret **out, st
     return GW_OK;
 }
 
-static bool write_all(int fd, const char *p, size_t n)
-{
-    while (n > 0) {
-        ssize_t put = write(fd, p, n);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return false;
-        p += put;
-        n -= (size_t)put;
-    }
-    return true;
-}
-
-/* The entry itself must be on disk too: a key that is gone after a power cut takes every token with it. */
-static bool sync_parent(const char *path)
-{
-    char dir[4096];
-    const char *slash = strrchr(path, '/');
-    size_t n = slash == NULL ? 0 : (size_t)(slash - path) + 1;
-    if (n >= sizeof(dir))
-        return false;
-    memcpy(dir, path, n);
-    dir[n] = '\0';
-    gw_auto_fd int fd = open(n == 0 ? "." : dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd >= 0 && fsync(fd) == 0;
-}
-
 enum gw_code gw_secret_create(const char *path, const struct gw_random *r, struct gw_error *err)
 {
     char text[GW_BASE64URL_LEN(CREATE_RANDOM_BYTES) + 1];
-    gw_auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0 && errno == EEXIST)
-        return gw_fail(err, GW_ECONFLICT, "%s: exists already", path);
-    if (fd < 0)
-        return gw_fail(err, GW_EBACKEND, "%s: %s", path, strerror(errno));
-    enum gw_code code = gw_random_text(r, CREATE_RANDOM_BYTES, text, err);
-    if (code == GW_OK) {
-        text[sizeof(text) - 1] = '\n'; /* in place of the NUL */
-        if (!write_all(fd, text, sizeof(text)) || fsync(fd) != 0 || !sync_parent(path))
-            code = gw_fail(err, GW_EBACKEND, "%s: %s", path, strerror(errno));
-    }
+    GW_TRY(gw_random_text(r, CREATE_RANDOM_BYTES, text, err));
+    text[sizeof(text) - 1] = '\n'; /* in place of the NUL */
+    enum gw_code code = gw_file_create(path, 0600, (struct gw_str){text, sizeof(text)}, err);
     gw_wipe(text, sizeof(text));
-    if (code != GW_OK)
-        unlink(path); /* ours: O_EXCL made it */
     return code;
 }
 
