@@ -103,6 +103,7 @@ http {{
 }}
 """
 
+# Sessions enough that the storm evicts none of those that GET.
 GATEWAY_YAML = """
 environment: development
 listen: 127.0.0.1:{port}
@@ -118,6 +119,8 @@ tls:
   certificate: {home}/cert.pem
   key: {home}/key.pem
 workers: 1
+session:
+  per_user: 1000
 """
 STORM_CLIENTS = 16
 STORM_PASSWORD = "Storm-3nough!now"
