@@ -2,7 +2,7 @@
 /* The sign-in calls, in the shapes of the backend that the gateway answers for (A.A.I.T.I v1.2.1), or supersets of them. */
 #include "control/exchange.h"
 #include "control/log.h"
-#include "pipeline/head.h"
+#include "pipeline/credential.h"
 
 #define COOKIE GW_SESSION_COOKIE "="
 #define COOKIE_RULES "; Path=/; Secure; HttpOnly; SameSite=Lax"

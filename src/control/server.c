@@ -5,11 +5,11 @@
  * broken connection; beyond what is sensible, or too slow, the connection is cut.
  */
 #include "control/server.h"
-#include "control/credential.h"
 #include "control/dispatch.h"
 #include "control/listen.h"
 #include "control/log.h"
 #include "control/schedule.h"
+#include "pipeline/credential.h"
 #include "policy/path.h"
 #include <microhttpd.h>
 #include <stdio.h>
@@ -47,7 +47,7 @@ struct request {
 
 /* The headers that count. One that stands twice counts as `doubled`. */
 struct head {
-    struct gw_str authorization, cookie, user_agent, address, request_id;
+    struct gw_str authorization, session_cookie, user_agent, address, request_id;
     bool doubled;
 };
 
@@ -90,12 +90,15 @@ static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const cha
         const char *name;
         struct gw_str *value;
     } wanted[] = {
-        {"Authorization", &h->authorization},   {"Cookie", &h->cookie},
-        {"User-Agent", &h->user_agent},         {"X-AAITI-Client-Address", &h->address},
+        {"Authorization", &h->authorization},
+        {"User-Agent", &h->user_agent},
+        {"X-AAITI-Client-Address", &h->address},
         {"X-AAITI-Request-Id", &h->request_id},
     };
 
     (void)kind;
+    if (gw_str_eq_nocase(gw_str(name), GW_STR("Cookie")) && !gw_cookie_find_ours(gw_str(value), &h->session_cookie))
+        h->doubled = true;
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         if (!gw_str_eq_nocase(gw_str(name), gw_str(wanted[i].name)))
             continue;
@@ -166,9 +169,7 @@ static bool read_head(const struct listener *l, const struct head *h, struct gw_
     if (l->kind == GW_CALLER_OPERATOR)
         return gw_ip_parse(GW_STR("127.0.0.1"), &call->address) == GW_OK;
     call->request_id = h->request_id;
-    call->token = gw_credential_bearer(h->authorization);
-    if (call->token.len == 0)
-        call->token = gw_credential_cookie(h->cookie);
+    call->token = gw_credential_choose(h->authorization, h->session_cookie).token;
     return !h->doubled && gw_ip_parse(h->address, &call->address) == GW_OK;
 }
 

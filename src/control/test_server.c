@@ -87,6 +87,15 @@ static void a_call_needs_the_client_address_of_the_data_plane(void **state)
         {"GET /aaiti/v1/users/..%2fstatus HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" ADDRESS "\r\n", 400},
         {"GET /aaiti/v1/%73tatus HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" ADDRESS "\r\n", 401},
         {"GET /aaiti/v1/none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" ADDRESS "\r\n", 404},
+        {"GET /aaiti/v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" ADDRESS
+         "Cookie: __Host-aaiti_session=x\r\nCookie: a=1\r\n\r\n",
+         401},
+        {"GET /aaiti/v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" ADDRESS
+         "Cookie: __Host-aaiti_session=x\r\nCookie: a=1; __Host-aaiti_session=x\r\n\r\n",
+         400},
+        {"GET /aaiti/v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" ADDRESS
+         "Authorization: Bearer x\r\nAuthorization: Bearer x\r\n\r\n",
+         400},
         {"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 7\r\n" ADDRESS
          "\r\n{\"a\":1}",
          400},

@@ -75,26 +75,6 @@ static bool has_underscore(struct gw_str name)
     return name.len > 0 && memchr(name.ptr, '_', name.len) != NULL;
 }
 
-static bool is_session_cookie(struct gw_str pair)
-{
-    return gw_str_eq(gw_str_trim(gw_str_sub(pair, 0, gw_str_find(pair, '='))), GW_STR(GW_SESSION_COOKIE));
-}
-
-static bool read_cookies(struct gw_str value, struct gw_head_fields *out)
-{
-    struct gw_str pair;
-    while (gw_str_split(&value, ';', &pair)) {
-        if (!is_session_cookie(pair))
-            continue;
-        if (out->has_session_cookie)
-            return false;
-        out->has_session_cookie = true;
-        size_t equals = gw_str_find(pair, '=');
-        out->session_cookie = gw_str_trim(gw_str_sub(pair, equals + 1, pair.len));
-    }
-    return true;
-}
-
 static bool set_once(struct gw_str *field, struct gw_str value)
 {
     if (field->ptr != NULL)
@@ -116,8 +96,7 @@ static bool read_field(enum field field, struct gw_header *h, struct gw_head_fie
     case HOST:
         return set_once(&out->host, h->value);
     case COOKIE:
-        out->cookie_headers++;
-        return read_cookies(h->value, out);
+        return gw_cookie_find_ours(h->value, &out->session_cookie);
     case FORWARDED_FOR:
         out->forwarded_for_headers++;
         return true;
@@ -166,7 +145,7 @@ bool gw_head_read(struct gw_request_head *head, struct gw_str credential_header,
         if (!read_field(rule->field, h, out))
             return false;
     }
-    if (out->has_session_cookie)
+    if (out->session_cookie.ptr != NULL)
         drop_named(head, GW_STR("cookie"));
     return connection.len == 0 || drop_listed(head, connection);
 }
@@ -175,7 +154,7 @@ void gw_head_keep_credential(struct gw_request_head *head, const struct gw_head_
 {
     if (fields->authorization_header != NULL)
         fields->authorization_header->drop = false;
-    if (!fields->has_session_cookie)
+    if (fields->session_cookie.ptr == NULL)
         return;
     for (size_t i = 0; i < head->header_count; i++)
         if (gw_str_eq(head->headers[i].name, GW_STR("cookie")))
@@ -203,7 +182,7 @@ enum gw_code gw_head_other_cookies(const struct gw_request_head *head, struct gw
             continue;
         while (gw_str_split(&list, ';', &pair)) {
             pair = gw_str_trim(pair);
-            if (pair.len == 0 || is_session_cookie(pair))
+            if (pair.len == 0 || gw_cookie_is_ours(pair))
                 continue;
             if (at != text)
                 append(&at, GW_STR("; "));
@@ -242,7 +221,7 @@ static bool sets_session_cookie(struct gw_str value)
     struct gw_str pair = gw_str_sub(value, 0, gw_str_find(value, ';'));
     size_t equals = gw_str_find(pair, '=');
     bool has_name = equals < pair.len && gw_str_trim(gw_str_sub(pair, 0, equals)).len > 0;
-    return !has_name || is_session_cookie(pair);
+    return !has_name || gw_cookie_is_ours(pair);
 }
 
 bool gw_response_header_is_dropped(struct gw_str name, struct gw_str value)

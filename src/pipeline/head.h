@@ -7,15 +7,14 @@
 #include <gw/arena.h>
 #include <gw/gate.h>
 
-#define GW_SESSION_COOKIE "__Host-aaiti_session"
+#include "pipeline/credential.h"
 
 /* The headers that decide. ptr NULL: there was none. */
 struct gw_head_fields {
     struct gw_str authorization, origin, fetch_site, host;
-    struct gw_str session_cookie; /* value of ours */
+    struct gw_str session_cookie; /* value of ours; empty for a bare name */
     struct gw_header *authorization_header;
-    bool has_session_cookie;
-    unsigned cookie_headers, forwarded_for_headers;
+    unsigned forwarded_for_headers;
 };
 
 /* Finds the deciding fields and marks every header that the backend must not see. credential_header: the one the policy fills itself;

@@ -61,7 +61,7 @@ static enum gw_code finish(struct gw_request *r)
     }
     if (target == GW_TARGET_BACKEND) {
         out->action = GW_PASS;
-        return r->fields.has_session_cookie ? gw_head_other_cookies(r->head, r->arena, &out->cookie) : GW_OK;
+        return r->fields.session_cookie.ptr != NULL ? gw_head_other_cookies(r->head, r->arena, &out->cookie) : GW_OK;
     }
     out->action = GW_ANSWER;
     out->status = 200;

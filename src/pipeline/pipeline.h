@@ -35,8 +35,6 @@ struct gw_gate {
     struct gw_random_pool pool;
 };
 
-enum gw_credential_kind { GW_CREDENTIAL_ABSENT, GW_CREDENTIAL_BEARER, GW_CREDENTIAL_COOKIE };
-
 struct gw_request {
     struct gw_gate *gate;
     struct gw_snapshot *snapshot; /* holds a reference; NULL: there was none */
@@ -48,11 +46,10 @@ struct gw_request {
     struct gw_ip client;
     enum gw_method method;
     const struct gw_route *route;
-    enum gw_credential_kind presented;
-    bool has_bearer_scheme; /* an Authorization header of scheme Bearer, whatever follows */
-    bool signed_in;         /* what follows is filled */
-    int role;               /* GW_ROLE_UNKNOWN: a name that the policy does not know */
-    int64_t token_end_s;    /* leeway included */
+    struct gw_client_credential presented;
+    bool signed_in;      /* what follows is filled */
+    int role;            /* GW_ROLE_UNKNOWN: a name that the policy does not know */
+    int64_t token_end_s; /* leeway included */
     struct gw_uuid session_id, token_id, user_id;
     struct gw_live_user user;
     uint32_t shown_version; /* of the user whom the credential is for */

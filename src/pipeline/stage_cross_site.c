@@ -21,7 +21,7 @@ static bool is_own_origin(const struct gw_request *r)
 
 static bool has_proof(const struct gw_request *r)
 {
-    return r->has_bearer_scheme || is_own_origin(r) || gw_str_eq(r->fields.fetch_site, GW_STR("same-origin"));
+    return r->presented.has_bearer_scheme || is_own_origin(r) || gw_str_eq(r->fields.fetch_site, GW_STR("same-origin"));
 }
 
 static bool is_foreign(const struct gw_request *r)
@@ -40,7 +40,7 @@ static bool signs_in(enum gw_target target)
 /* Control will look at the cookie though we did not; a backend never sees one that we did not accept. */
 static bool acts_by_cookie(const struct gw_request *r)
 {
-    return r->presented == GW_CREDENTIAL_COOKIE && (r->signed_in || gw_target_is_control(r->route->target));
+    return r->presented.kind == GW_CREDENTIAL_COOKIE && (r->signed_in || gw_target_is_control(r->route->target));
 }
 
 enum gw_code gw_stage_cross_site(struct gw_request *r, struct gw_verdict *v)

@@ -1,44 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who it is. A Bearer token, else the session cookie, which carries the same token. A presented token that fails is a
- * refusal even where the cookie is good: the client meant the token. Only where anybody may come is a bad credential as good as none.
+ * Who it is. A presented token that fails is a refusal even where the cookie is good: the client meant the token. Only where
+ * anybody may come is a bad credential as good as none.
  *
  * After the signature: not revoked, session live, user live, all three as control knows them now. That the segment cannot
  * tell is never the client's fault: 503.
  */
 #include "pipeline/pipeline.h"
-
-#include <string.h>
-
-/* ---- which credential ---- */
-
-/* What a frontend sends when its storage holds no token. */
-static bool is_no_token(struct gw_str token)
-{
-    return token.len == 0 || gw_str_eq(token, GW_STR("null")) || gw_str_eq(token, GW_STR("undefined"));
-}
-
-static struct gw_str choose(struct gw_request *r)
-{
-    struct gw_str value = gw_str_trim(r->fields.authorization);
-    size_t space = gw_str_find(value, ' ');
-    if (gw_str_eq_nocase(gw_str_sub(value, 0, space), GW_STR("Bearer"))) {
-        r->has_bearer_scheme = true;
-        struct gw_str token = gw_str_trim(gw_str_sub(value, space, value.len));
-        if (!is_no_token(token)) {
-            r->presented = GW_CREDENTIAL_BEARER;
-            return token;
-        }
-    }
-    if (!is_no_token(r->fields.session_cookie)) {
-        r->presented = GW_CREDENTIAL_COOKIE;
-        return r->fields.session_cookie;
-    }
-    r->presented = GW_CREDENTIAL_ABSENT;
-    return GW_STR_NULL;
-}
-
-/* ---- is it good ---- */
 
 static enum gw_code unless_found(enum gw_code code, struct gw_verdict *v, enum gw_reason reason)
 {
@@ -103,10 +71,10 @@ enum gw_code gw_token_check_live(struct gw_request *r, struct gw_verdict *v)
     return GW_OK;
 }
 
-static enum gw_code check_token(struct gw_request *r, struct gw_str token, struct gw_verdict *v)
+static enum gw_code check_token(struct gw_request *r, struct gw_verdict *v)
 {
     struct gw_jwt_claims claims;
-    enum gw_jwt_reason fault = gw_jwt_verify(r->snapshot->verifier, token, r->now_s, &claims);
+    enum gw_jwt_reason fault = gw_jwt_verify(r->snapshot->verifier, r->presented.token, r->now_s, &claims);
     if (fault != GW_JWT_OK)
         return gw_refuse(v, GW_REASON_TOKEN_REFUSED, gw_jwt_reason_text(fault));
     if (gw_uuid_parse(claims.sub, &r->user_id) != GW_OK)
@@ -125,11 +93,11 @@ static bool is_needed(const struct gw_route *route)
 
 enum gw_code gw_stage_token(struct gw_request *r, struct gw_verdict *v)
 {
-    struct gw_str token = choose(r);
-    if (r->presented == GW_CREDENTIAL_ABSENT || !is_needed(r->route))
+    r->presented = gw_credential_choose(r->fields.authorization, r->fields.session_cookie);
+    if (r->presented.kind == GW_CREDENTIAL_ABSENT || !is_needed(r->route))
         return GW_OK;
     struct gw_verdict verdict = {.reason = GW_REASON_NONE};
-    GW_TRY(check_token(r, token, &verdict));
+    GW_TRY(check_token(r, &verdict));
     if (verdict.reason == GW_REASON_NONE) {
         r->signed_in = true;
         return gw_arena_str(r->arena, gw_str(r->user.username), &r->out->user);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* RFC 9110 section 11.4 (the scheme has no case), RFC 6265 section 5.2 (blanks around name and value do not count). */
+#include "pipeline/credential.h"
+
+bool gw_cookie_is_ours(struct gw_str pair)
+{
+    return gw_str_eq(gw_str_trim(gw_str_sub(pair, 0, gw_str_find(pair, '='))), GW_STR(GW_SESSION_COOKIE));
+}
+
+bool gw_cookie_find_ours(struct gw_str cookie, struct gw_str *io_value)
+{
+    struct gw_str pair;
+    while (gw_str_split(&cookie, ';', &pair)) {
+        if (!gw_cookie_is_ours(pair))
+            continue;
+        if (io_value->ptr != NULL)
+            return false;
+        *io_value = gw_str_trim(gw_str_sub(pair, gw_str_find(pair, '=') + 1, pair.len));
+    }
+    return true;
+}
+
+static bool is_no_token(struct gw_str token)
+{
+    return token.len == 0 || gw_str_eq(token, GW_STR("null")) || gw_str_eq(token, GW_STR("undefined"));
+}
+
+struct gw_client_credential gw_credential_choose(struct gw_str authorization, struct gw_str session_cookie)
+{
+    struct gw_client_credential c = {.kind = GW_CREDENTIAL_ABSENT};
+    authorization = gw_str_trim(authorization);
+    size_t space = gw_str_find(authorization, ' ');
+    c.has_bearer_scheme = gw_str_eq_nocase(gw_str_sub(authorization, 0, space), GW_STR("Bearer"));
+    struct gw_str token = gw_str_trim(gw_str_sub(authorization, space, authorization.len));
+    if (c.has_bearer_scheme && !is_no_token(token)) {
+        c.kind = GW_CREDENTIAL_BEARER;
+        c.token = token;
+    } else if (!is_no_token(session_cookie)) {
+        c.kind = GW_CREDENTIAL_COOKIE;
+        c.token = session_cookie;
+    }
+    return c;
+}

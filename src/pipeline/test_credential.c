@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pipeline/credential.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void test_a_bearer_header_gives_its_token(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *header;
+        bool is_bearer;
+        const char *token; /* "": none */
+    } rows[] = {
+        {"Bearer abc.def.ghi", true, "abc.def.ghi"},
+        {"bearer abc", true, "abc"},
+        {"BEARER abc", true, "abc"},
+        {"  Bearer   abc ", true, "abc"},
+        {"Bearer abc def", true, "abc def"},
+        {"Bearer Null", true, "Null"},
+        {"Bearer null", true, ""},
+        {"Bearer undefined", true, ""},
+        {"Bearer  undefined\t", true, ""},
+        {"Bearer", true, ""},
+        {"Bearer ", true, ""},
+        {"Basic YTpi", false, ""},
+        {"Basic Bearer abc", false, ""},
+        {"Bearerabc", false, ""},
+        {"Bearer\tabc", false, ""},
+        {"abc.def.ghi", false, ""},
+        {"", false, ""},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct gw_client_credential c = gw_credential_choose(gw_str(rows[i].header), GW_STR_NULL);
+        if (c.has_bearer_scheme != rows[i].is_bearer || !gw_str_eq(c.token, gw_str(rows[i].token)))
+            fail_msg("`%s`: scheme %d, token `%.*s`", rows[i].header, c.has_bearer_scheme, GW_STR_ARG(c.token));
+        assert_int_equal(c.kind, rows[i].token[0] != '\0' ? GW_CREDENTIAL_BEARER : GW_CREDENTIAL_ABSENT);
+    }
+}
+
+static void test_the_cookie_counts_where_there_is_no_token(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *authorization, *cookie;
+        enum gw_credential_kind kind;
+        const char *token;
+    } rows[] = {
+        {"Bearer abc", "def", GW_CREDENTIAL_BEARER, "abc"},       {"Bearer null", "def", GW_CREDENTIAL_COOKIE, "def"},
+        {"Basic YTpi", "def", GW_CREDENTIAL_COOKIE, "def"},       {"", "def", GW_CREDENTIAL_COOKIE, "def"},
+        {"Bearer null", "null", GW_CREDENTIAL_ABSENT, ""},        {"", "undefined", GW_CREDENTIAL_ABSENT, ""},
+        {"Bearer undefined", "", GW_CREDENTIAL_ABSENT, ""},       {"", "", GW_CREDENTIAL_ABSENT, ""},
+        {"Bearer abc", "undefined", GW_CREDENTIAL_BEARER, "abc"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct gw_client_credential c = gw_credential_choose(gw_str(rows[i].authorization), gw_str(rows[i].cookie));
+        assert_int_equal(c.kind, rows[i].kind);
+        assert_true(gw_str_eq(c.token, gw_str(rows[i].token)));
+    }
+}
+
+static void test_ours_is_found_among_other_cookies(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *header;
+        bool is_there;
+        const char *value;
+    } rows[] = {
+        {"__Host-aaiti_session=abc", true, "abc"},
+        {"theme=dark; __Host-aaiti_session=abc; x=y", true, "abc"},
+        {"theme=dark;__Host-aaiti_session=abc;x=y", true, "abc"},
+        {" __Host-aaiti_session = abc ;", true, "abc"},
+        {"__Host-aaiti_session=a=b", true, "a=b"},
+        {"__Host-aaiti_session=", true, ""},
+        {"__Host-aaiti_session", true, ""},
+        {"__host-aaiti_session=abc", false, ""},
+        {"x__Host-aaiti_session=abc", false, ""},
+        {"__Host-aaiti_sessions=abc", false, ""},
+        {"x=__Host-aaiti_session", false, ""},
+        {"=__Host-aaiti_session=abc", false, ""},
+        {";;;", false, ""},
+        {"", false, ""},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct gw_str value = GW_STR_NULL;
+        assert_true(gw_cookie_find_ours(gw_str(rows[i].header), &value));
+        if ((value.ptr != NULL) != rows[i].is_there || !gw_str_eq(value, gw_str(rows[i].value)))
+            fail_msg("`%s` gave `%.*s`", rows[i].header, GW_STR_ARG(value));
+    }
+}
+
+static void test_ours_twice_is_refused(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"__Host-aaiti_session=abc; __Host-aaiti_session=def", ""},
+        {"__Host-aaiti_session=abc;__Host-aaiti_session=abc", ""},
+        {"__Host-aaiti_session; __Host-aaiti_session =abc", ""},
+        {"__Host-aaiti_session=abc", "__Host-aaiti_session=abc"},
+        {"__Host-aaiti_session", "theme=dark; __Host-aaiti_session=abc"},
+        {"__Host-aaiti_session=", "__Host-aaiti_session="},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct gw_str value = GW_STR_NULL;
+        if (gw_cookie_find_ours(gw_str(rows[i][0]), &value) && gw_cookie_find_ours(gw_str(rows[i][1]), &value))
+            fail_msg("row %zu gave `%.*s`", i, GW_STR_ARG(value));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_bearer_header_gives_its_token),
+        cmocka_unit_test(test_the_cookie_counts_where_there_is_no_token),
+        cmocka_unit_test(test_ours_is_found_among_other_cookies),
+        cmocka_unit_test(test_ours_twice_is_refused),
+    };
+    return cmocka_run_group_tests_name("pipeline/credential", tests, NULL, NULL);
+}
