@@ -64,7 +64,7 @@ enum gw_action {
 };
 
 enum gw_reason {
-#define GW_REASON(name, status, type, title, why) GW_REASON_##name,
+#define GW_REASON(name, problem, why) GW_REASON_##name,
 #include <gw/reason.def>
 #undef GW_REASON
     GW_REASON_COUNT

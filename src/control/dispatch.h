@@ -32,6 +32,10 @@ struct gw_reply {
     struct gw_buf set_cookie; /* empty: none */
     unsigned retry_after_s;   /* 0: none */
 };
+/* Makes *r a refusal, of gw/problem.def: error is for the person (NULL: the status's title); detail (NULL: none) says which member, or how
+ * to mend it. request_id may be empty. */
+void gw_reply_problem(struct gw_reply *r, struct gw_str request_id, unsigned status, const char *error,
+                      const char *detail);
 void gw_reply_done(struct gw_reply *r);
 
 /* Always fills out: what fails inside is a 500 problem, logged once with err's text. */

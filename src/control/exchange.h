@@ -33,7 +33,7 @@ struct gw_str gw_exchange_address(const struct gw_exchange *x);
 
 /* Takes body over; NULL (jansson had no memory) is GW_ENOMEM. */
 GW_MUST_CHECK enum gw_code gw_reply_json(struct gw_exchange *x, unsigned status, json_t *body, struct gw_error *err);
-/* A refusal: error is for the person; detail (NULL: none) says which member, or how to mend it. Always GW_OK. */
+/* gw_reply_problem of the call. Always GW_OK. */
 enum gw_code gw_reply_refuse(struct gw_exchange *x, unsigned status, const char *error, const char *detail);
 /* Shapes that several handlers give. NULL without memory. */
 json_t *gw_reply_user(const struct gw_user_row *u);       /* as the management calls show a user */

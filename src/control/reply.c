@@ -1,30 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/exchange.h"
-#include <stdio.h>
-
-/* RFC 9457; the type and title of a status, so that no two refusals of one status can be told apart by them. */
-static const struct {
-    unsigned status;
-    const char *type, *title;
-} problems[] = {
-    {400, "bad-request", "Bad request"},
-    {401, "unauthorized", "Authentication required"},
-    {403, "forbidden", "Forbidden"},
-    {404, "not-found", "Not found"},
-    {409, "conflict", "Conflict"},
-    {413, "too-large", "The body is too large"},
-    {422, "faulty-configuration", "The configuration has faults"},
-    {503, "unavailable", "Unavailable"},
-    {500, "internal", "Internal error"}, /* last: of every other status */
-};
-
-static size_t problem_of(unsigned status)
-{
-    size_t i = 0;
-    while (i + 1 < sizeof(problems) / sizeof(problems[0]) && problems[i].status != status)
-        i++;
-    return i;
-}
+#include "pipeline/answers.h"
 
 enum gw_code gw_reply_json(struct gw_exchange *x, unsigned status, json_t *body, struct gw_error *err)
 {
@@ -36,21 +12,24 @@ enum gw_code gw_reply_json(struct gw_exchange *x, unsigned status, json_t *body,
     return GW_OK;
 }
 
-enum gw_code gw_reply_refuse(struct gw_exchange *x, unsigned status, const char *error, const char *detail)
+void gw_reply_problem(struct gw_reply *r, struct gw_str request_id, unsigned status, const char *error,
+                      const char *detail)
 {
-    struct gw_reply *r = x->reply;
-    size_t i = problem_of(status);
-    char type[64];
-    (void)snprintf(type, sizeof(type), "urn:aaiti:problem:%s", problems[i].type);
+    const struct gw_problem_text *p = gw_problem_text(status);
     json_decref(r->body);
     /* Without memory the body stays NULL, and the status tells. */
-    r->body = json_pack("{s:s, s:s, s:i, s:s, s:o*}", "type", type, "title", problems[i].title, "status", (int)status,
-                        "error", error != NULL ? error : problems[i].title, "detail",
+    r->body = json_pack("{s:o, s:s, s:i, s:s, s:o*}", "type", json_sprintf("urn:aaiti:problem:%s", p->type), "title",
+                        p->title, "status", (int)status, "error", error != NULL ? error : p->title, "detail",
                         detail != NULL ? json_string(detail) : NULL);
-    if (r->body != NULL && x->call->request_id.len > 0)
-        (void)json_object_set_new(r->body, "instance", json_sprintf("urn:uuid:%.*s", GW_STR_ARG(x->call->request_id)));
+    if (r->body != NULL && request_id.len > 0)
+        (void)json_object_set_new(r->body, "instance", json_sprintf("urn:uuid:%.*s", GW_STR_ARG(request_id)));
     r->status = status;
     r->is_problem = true;
+}
+
+enum gw_code gw_reply_refuse(struct gw_exchange *x, unsigned status, const char *error, const char *detail)
+{
+    gw_reply_problem(x->reply, x->call->request_id, status, error, detail);
     return GW_OK;
 }
 

@@ -152,12 +152,12 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, const struct gw_repl
 }
 
 /* A refusal that needs no policy to be told. */
-static enum MHD_Result send_refusal(struct MHD_Connection *c, unsigned status, const char *type, const char *title)
+static enum MHD_Result send_refusal(struct MHD_Connection *c, unsigned status, const char *error)
 {
-    struct gw_reply r = {.status = status, .is_problem = true};
-    r.body = json_pack("{s:s, s:s, s:i, s:s}", "type", type, "title", title, "status", (int)status, "error", title);
+    struct gw_reply r = {0};
+    gw_reply_problem(&r, GW_STR_NULL, status, error, NULL);
     enum MHD_Result result = send_reply(c, &r);
-    json_decref(r.body);
+    gw_reply_done(&r);
     return result;
 }
 
@@ -181,12 +181,11 @@ static enum MHD_Result answer(struct listener *l, struct MHD_Connection *c, cons
     struct gw_reply reply;
     struct gw_call call = {.method = gw_str(method), .body = gw_buf_str(&r->body), .gone = is_gone, .gone_ctx = c};
     if (l->kind == GW_CALLER_OPERATOR && !gw_listen_peer_is_operator(fd_of(c)))
-        return send_refusal(c, 403, "urn:aaiti:problem:forbidden",
-                            "Only root and the gateway's own user may use this socket");
+        return send_refusal(c, 403, "Only root and the gateway's own user may use this socket");
     gw_arena_init(&arena, 64 * 1024);
     (void)MHD_get_connection_values(c, MHD_HEADER_KIND, take_header, &head);
     if (!read_head(l, &head, &call) || gw_path_canonical(gw_str(r->target), &arena, &target, NULL) != GW_OK)
-        return send_refusal(c, 400, "urn:aaiti:problem:bad-request", "Bad request");
+        return send_refusal(c, 400, NULL);
     call.path = target.path;
     call.query = target.query;
     gw_dispatch(l->app, &call, &reply);

@@ -4,20 +4,30 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+enum problem {
+#define GW_PROBLEM(name, http_status, problem_type, problem_title) PROBLEM_##name,
+#include <gw/problem.def>
+#undef GW_PROBLEM
+};
+
+static const struct gw_problem_text problems[] = {
+#define GW_PROBLEM(name, http_status, problem_type, problem_title) {http_status, problem_type, problem_title},
+#include <gw/problem.def>
+#undef GW_PROBLEM
+};
+
 static const struct {
-    const char *name, *type, *title, *why;
-    unsigned status;
+    const char *name, *why;
+    enum problem problem;
 } reasons[] = {
-#define GW_REASON(reason_name, http_status, problem, problem_title, text) \
-    [GW_REASON_##reason_name] = {                                         \
-        .name = #reason_name, .type = problem, .title = problem_title, .why = text, .status = http_status},
+#define GW_REASON(reason, reason_problem, text) [GW_REASON_##reason] = {#reason, text, PROBLEM_##reason_problem},
 #include <gw/reason.def>
 #undef GW_REASON
 };
 
 unsigned gw_reason_status(enum gw_reason reason)
 {
-    return reasons[reason].status;
+    return problems[reasons[reason].problem].status;
 }
 
 const char *gw_reason_name(enum gw_reason reason)
@@ -32,16 +42,12 @@ const char *gw_reason_why(enum gw_reason reason)
 
 /* ---- problems, RFC 9457 ---- */
 
-struct problem {
-    const char *type, *title;
-    unsigned status;
-};
-
 #define PROBLEM_MAX 512
 
 /* Types and titles are ours and a request id is a UUID: nothing here needs escaping. `error` is what the clients of the first backend
  * read. */
-static struct gw_str write_problem(const struct problem *p, struct gw_str request_id, struct gw_arena *a)
+static struct gw_str write_problem(const struct gw_problem_text *p, unsigned status, struct gw_str request_id,
+                                   struct gw_arena *a)
 {
     char *text = gw_arena_alloc(a, PROBLEM_MAX);
     if (text == NULL)
@@ -49,43 +55,26 @@ static struct gw_str write_problem(const struct problem *p, struct gw_str reques
     const char *before = request_id.len > 0 ? "\"instance\":\"urn:uuid:" : "", *after = request_id.len > 0 ? "\"," : "";
     int n = snprintf(text, PROBLEM_MAX,
                      "{\"type\":\"urn:aaiti:problem:%s\",\"title\":\"%s\",\"status\":%u,%s%.*s%s\"error\":\"%s\"}",
-                     p->type, p->title, p->status, before, GW_STR_ARG(request_id), after, p->title);
+                     p->type, p->title, status, before, GW_STR_ARG(request_id), after, p->title);
     return n > 0 && n < PROBLEM_MAX ? (struct gw_str){text, (size_t)n} : GW_STR_NULL;
 }
 
 struct gw_str gw_problem(enum gw_reason reason, struct gw_str request_id, struct gw_arena *a)
 {
-    const struct problem p = {reasons[reason].type, reasons[reason].title, reasons[reason].status};
-    return write_problem(&p, request_id, a);
+    return write_problem(&problems[reasons[reason].problem], gw_reason_status(reason), request_id, a);
 }
 
-static const struct problem by_status[] = {
-    {"unauthorized", "Authentication required", 401},
-    {"forbidden", "Forbidden", 403},
-    {"not-found", "Not found", 404},
-    {"method-not-allowed", "Method not allowed", 405},
-    {"timeout", "The request took too long to arrive", 408},
-    {"length-required", "A Content-Length is required", 411},
-    {"too-large", "The request body is too large", 413},
-    {"target-too-long", "The request target is too long", 414},
-    {"unsupported-media-type", "Unsupported media type", 415},
-    {"too-many-requests", "Too many requests", 429},
-    {"headers-too-large", "The request headers are too large", 431},
-    {"not-implemented", "Not implemented", 501},
-    {"bad-gateway", "Bad gateway", 502},
-    {"unavailable", "Service unavailable", 503},
-    {"gateway-timeout", "The backend took too long", 504},
-};
+const struct gw_problem_text *gw_problem_text(unsigned status)
+{
+    for (size_t i = 0; i < sizeof(problems) / sizeof(problems[0]); i++)
+        if (problems[i].status == status)
+            return &problems[i];
+    return &problems[status < 500 ? PROBLEM_BAD_REQUEST : PROBLEM_INTERNAL];
+}
 
 struct gw_str gw_problem_of_status(unsigned status, struct gw_str request_id, struct gw_arena *a)
 {
-    for (size_t i = 0; i < sizeof(by_status) / sizeof(by_status[0]); i++)
-        if (by_status[i].status == status)
-            return write_problem(&by_status[i], request_id, a);
-    struct problem p = {"internal", "Internal error", status};
-    if (status < 500)
-        p = (struct problem){"bad-request", "Bad request", status};
-    return write_problem(&p, request_id, a);
+    return write_problem(gw_problem_text(status), status, request_id, a);
 }
 
 /* ---- answers ---- */

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Texts that the gate answers by itself. Problems are declared in gw/gate.h.
+ * Texts that the gate answers by itself, and what a problem says, for control too. Problems written out are declared in gw/gate.h.
  */
 #include <gw/arena.h>
 #include <gw/gate.h>
+
+/* A row of gw/problem.def. Static storage. */
+struct gw_problem_text {
+    unsigned status; /* of the row: another one than asked for, where that has no row */
+    const char *type, *title;
+};
+const struct gw_problem_text *gw_problem_text(unsigned status);
 
 struct gw_health {
     bool ready, control_up;

@@ -71,7 +71,9 @@ static void test_statuses_of_nginx_are_problems_too(void **state)
         const char *type;
     } rows[] = {{400, "urn:aaiti:problem:bad-request"}, {404, "urn:aaiti:problem:not-found"},
                 {413, "urn:aaiti:problem:too-large"},   {431, "urn:aaiti:problem:headers-too-large"},
-                {418, "urn:aaiti:problem:bad-request"}, {500, "urn:aaiti:problem:internal"},
+                {409, "urn:aaiti:problem:conflict"},    {422, "urn:aaiti:problem:faulty-configuration"},
+                {403, "urn:aaiti:problem:forbidden"},   {418, "urn:aaiti:problem:bad-request"},
+                {500, "urn:aaiti:problem:internal"},    {503, "urn:aaiti:problem:unavailable"},
                 {502, "urn:aaiti:problem:bad-gateway"}, {504, "urn:aaiti:problem:gateway-timeout"},
                 {507, "urn:aaiti:problem:internal"}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
