@@ -11,9 +11,6 @@
 /* What we add to a request for the upstream: credential and the X- fields of ngx_http_gw_add_fields. */
 #define NGX_HTTP_GW_ADDED_MAX  7
 
-/* What control takes. Anybody may call it, and a body that nginx keeps for it is memory. Chunked ones: client_max_body_size. */
-#define NGX_HTTP_GW_CONTROL_BODY_MAX  (64 * 1024)
-
 
 static void
 ngx_http_gw_ctx_cleanup(void *data)
@@ -331,7 +328,8 @@ ngx_http_gw_obey(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
         return NGX_OK;
 
     case GW_CONTROL:
-        if (r->headers_in.content_length_n > NGX_HTTP_GW_CONTROL_BODY_MAX) {
+        /* a chunked body's length is not known yet: client_max_body_size */
+        if (r->headers_in.content_length_n > (off_t) GW_CONTROL_BODY_MAX) {
             return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
         }
 

@@ -70,6 +70,9 @@ enum gw_reason {
     GW_REASON_COUNT
 };
 
+/* What control reads of a body. Anybody may call it, so the adapter keeps no longer one for it. */
+#define GW_CONTROL_BODY_MAX ((size_t)64 * 1024)
+
 struct gw_decision {
     enum gw_action action;
     enum gw_reason reason;

@@ -7,10 +7,10 @@
 #include "control/exchange.h"
 #include "control/log.h"
 #include "policy/path.h"
+#include <gw/gate.h>
 #include <stdio.h>
 #include <string.h>
 
-#define BODY_MAX (64 * 1024)
 #define ARENA_MAX (256 * 1024)
 #define RETRY_AFTER_S 2
 
@@ -370,7 +370,7 @@ static enum gw_code answer(struct gw_exchange *x, struct gw_caller *caller, stru
     if (refusal != 0)
         return gw_reply_refuse(x, refusal, NULL, NULL);
     if (x->route->body != NULL) {
-        if (x->call->body.len > BODY_MAX)
+        if (x->call->body.len > GW_CONTROL_BODY_MAX)
             return gw_reply_refuse(x, 413, NULL, NULL);
         GW_TRY(parse_body(x, err));
     }

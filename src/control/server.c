@@ -11,12 +11,12 @@
 #include "control/schedule.h"
 #include "pipeline/credential.h"
 #include "policy/path.h"
+#include <gw/gate.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BODY_MAX (64 * 1024)
 #define BODY_DRAIN_MAX (16 * 1024 * 1024)
 #define BODY_TIME_MAX_MS 20000
 #define CONNECTION_IDLE_S 30u /* more than the longest queue for hashing takes */
@@ -60,7 +60,7 @@ static void *request_new(void *cls, const char *target, struct MHD_Connection *c
         return NULL;
     r->target = strdup(target);
     r->began_ms = gw_clock_mono_ms(gw_app_clock(l->app));
-    gw_buf_init(&r->body, BODY_MAX + 1); /* one more: dispatch sees that it is too large */
+    gw_buf_init(&r->body, GW_CONTROL_BODY_MAX + 1); /* one more: dispatch sees that it is too large */
     return r;
 }
 
@@ -211,7 +211,7 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
     r->drained += *data_len;
     if (r->drained > BODY_DRAIN_MAX || gw_clock_mono_ms(gw_app_clock(l->app)) - r->began_ms > BODY_TIME_MAX_MS)
         return MHD_NO;
-    size_t room = BODY_MAX + 1 - r->body.len;
+    size_t room = GW_CONTROL_BODY_MAX + 1 - r->body.len;
     gw_buf_add(&r->body, (struct gw_str){data, *data_len < room ? *data_len : room});
     *data_len = 0;
     return gw_buf_check(&r->body, NULL) == GW_OK ? MHD_YES : MHD_NO;
