@@ -6,8 +6,8 @@
 #include "base/file.h"
 #include "call.h"
 #include "commands.h"
-#include "config/data_file.h"
 #include "config/settings.h"
+#include "config/shipped.h"
 #include "crypto/certificate.h"
 #include "crypto/secret.h"
 #include "demo_users.h"
@@ -88,7 +88,7 @@ static enum gw_code make_policy(struct init *i, const char *path, struct gw_erro
     gw_auto(gw_buf) struct gw_buf b = {0};
     const char *shipped;
     gw_buf_init(&b, POLICY_MAX_BYTES);
-    GW_TRY(gw_data_file("policies/aaiti.yaml", &i->arena, &shipped, err));
+    GW_TRY(gw_shipped_file(GW_SHIPPED_DATA, "policies/aaiti.yaml", &i->arena, &shipped, err));
     GW_TRY(gw_file_read(shipped, &b, err));
     return gw_file_create(path, 0600, gw_buf_str(&b), err);
 }

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "commands.h"
+#include "config/shipped.h"
 #include "control/client.h"
 #include "control/keys.h"
 #include "control/run_dir.h"
@@ -35,7 +36,7 @@ enum { CONTROL, NGINX_MASTER, CHILD_COUNT };
 
 struct serve {
     struct gw_cli *cli;
-    char home[PATH_MAX], program[PATH_MAX], conf[PATH_MAX + 16], module[PATH_MAX + 64];
+    char home[PATH_MAX], program[PATH_MAX], conf[PATH_MAX + 16];
     char run_dir[GW_RUN_PATH_MAX + 1], nginx_dir[GW_RUN_PATH_MAX + 8];
     struct gw_arena arena;
     struct gw_settings settings;
@@ -108,16 +109,6 @@ static enum gw_code make_directories(struct serve *s, struct gw_error *err)
     return gw_run_dir_make(s->nginx_dir, geteuid(), s->accounts.group, err);
 }
 
-/* Beside the build's executable, else where Debian keeps modules. */
-static void find_module(struct serve *s)
-{
-    const char *slash = strrchr(s->program, '/');
-    (void)snprintf(s->module, sizeof(s->module), "%.*s/nginx/ngx_http_gw_module.so", (int)(slash - s->program),
-                   s->program);
-    if (access(s->module, R_OK) != 0)
-        (void)snprintf(s->module, sizeof(s->module), "/usr/lib/nginx/modules/ngx_http_gw_module.so");
-}
-
 static enum gw_code check_certificate(const struct serve *s, const char *certificate, struct gw_error *err)
 {
     bool is_development = false;
@@ -136,12 +127,14 @@ static enum gw_code check_certificate(const struct serve *s, const char *certifi
 static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_error *err)
 {
     const struct gw_keys_source source = keys_source(s);
+    const char *module = NULL;
+    GW_TRY(gw_shipped_file(GW_SHIPPED_MODULE, "ngx_http_gw_module.so", &s->arena, &module, err));
     const struct gw_nginx_conf c = {
         .settings = &s->settings,
         .upstream = gw_policy_upstream(s->policy),
         .run_dir = s->run_dir,
         .nginx_dir = s->nginx_dir,
-        .module = s->module,
+        .module = module,
         .token_key = gw_keys_token_file(&s->arena, &source),
         .upstream_key = gw_keys_upstream_file(&s->arena, &source),
         .certificate = gw_settings_path(&s->arena, s->home, s->settings.tls_certificate),
@@ -193,7 +186,6 @@ static enum gw_code find_ourselves(struct serve *s, struct gw_error *err)
     if (n <= 0)
         return gw_fail(err, GW_EBACKEND, "cannot tell where this program is: %s", strerror(errno));
     s->program[n] = '\0';
-    find_module(s);
     if (realpath(s->cli->home, s->home) == NULL)
         return gw_fail(err, GW_ENOTFOUND, "home directory %s: %s; make one with: aaiti init --home %s", s->cli->home,
                        strerror(errno), s->cli->home);

@@ -6,7 +6,7 @@
 #include "identity/password.h"
 
 #include "base/file.h"
-#include "config/data_file.h"
+#include "config/shipped.h"
 #include "crypto/pwhash.h"
 #include "crypto/secret.h"
 #include <assert.h>
@@ -86,7 +86,7 @@ static enum gw_code load_shipped(struct gw_password_rules *r, struct gw_error *e
     gw_auto(gw_arena) struct gw_arena arena;
     gw_arena_init(&arena, PATH_BYTES);
     const char *path = NULL;
-    GW_TRY(gw_data_file("passwords/blocklist.txt", &arena, &path, err));
+    GW_TRY(gw_shipped_file(GW_SHIPPED_DATA, "passwords/blocklist.txt", &arena, &path, err));
     return load_blocklist(r, path, err);
 }
 

@@ -136,7 +136,8 @@ class User:
 class Gateway:
     """A home directory, a backend and `aaiti serve` between them."""
 
-    def __init__(self, environment=None, start=True, spare_users=100, **settings):
+    def __init__(self, environment=None, start=True, spare_users=100, program=AAITI, **settings):
+        self.program = program
         self.directory = Path(tempfile.mkdtemp(prefix="aaiti-e2e-"))
         # As root the two planes run as users of their own, who must get here.
         self.directory.chmod(0o755)
@@ -176,7 +177,7 @@ class Gateway:
 
     def start(self, wait=True):
         with open(self.log_file, "ab") as log:
-            self.process = subprocess.Popen([AAITI, "serve"], env=self.environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen([self.program, "serve"], env=self.environment, stdout=log, stderr=log)
         if wait:
             until(self.is_ready, 15, "the gateway's readiness")
 
@@ -224,7 +225,7 @@ class Gateway:
     # ---- command line ----
 
     def aaiti(self, *arguments, check=True, text=None):
-        done = subprocess.run([AAITI, *map(str, arguments)], env=self.environment, input=text if text is not None else "", text=True,
+        done = subprocess.run([self.program, *map(str, arguments)], env=self.environment, input=text if text is not None else "", text=True,
                               capture_output=True, timeout=60)
         if check and done.returncode != 0:
             pytest.fail(f"aaiti {' '.join(map(str, arguments))}: {done.returncode}\n{done.stdout}{done.stderr}\n{self.log()}")
