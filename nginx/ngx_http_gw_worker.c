@@ -34,6 +34,20 @@ static struct {
 static ngx_connection_t  ngx_http_gw_no_connection = { .fd = (ngx_socket_t) -1 };
 
 
+/* Keys lie in master and workers: no dump, and no debugger but root's, not even of another process of the same user. */
+static ngx_int_t
+ngx_http_gw_forbid_looking_in(ngx_log_t *log)
+{
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1) {
+        ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
+                      "gw: cannot make the process undumpable");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
 static void
 ngx_http_gw_gate_cleanup(void *data)
 {
@@ -52,6 +66,10 @@ ngx_http_gw_gate_create(ngx_conf_t *cf, ngx_http_gw_main_conf_t *gmcf)
 
     cln = ngx_pool_cleanup_add(cf->pool, 0);
     if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_gw_forbid_looking_in(cf->log) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -150,6 +168,11 @@ ngx_http_gw_init_process(ngx_cycle_t *cycle)
         || (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE))
     {
         return NGX_OK;
+    }
+
+    /* nginx has just allowed its worker to dump. */
+    if (ngx_http_gw_forbid_looking_in(cycle->log) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     /* An orphan of a killed master would keep the port from the next one, and never learn of a reload. */
