@@ -18,15 +18,18 @@
 #include "probe.h"
 #include "self_test.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define NGINX "/usr/sbin/nginx"
 #define ARENA_MAX_BYTES (4 * 1024 * 1024)
+#define CONF_MAX_BYTES (64 * 1024)
 #define START_TIMEOUT_MS 30000
 #define LOOK_MS 20          /* while it starts */
 #define NGINX_GRACE_MS 8500 /* worker_shutdown_timeout is 8 s */
@@ -44,6 +47,7 @@ struct serve {
     struct gw_accounts accounts;
     const char *control_argv[5], *nginx_argv[8];
     struct gw_child children[CHILD_COUNT];
+    int lock_fd; /* on nginx_dir, or -1 */
     int64_t began_ms;
     bool control_came_up, ready;
 };
@@ -99,14 +103,14 @@ static enum gw_code check_keys(struct serve *s, struct gw_error *err)
     return gw_keys_load(&source, &keys, err);
 }
 
-static enum gw_code make_directories(struct serve *s, struct gw_error *err)
+/* Which they will be; they are made once all that can be checked has been. */
+static enum gw_code name_directories(struct serve *s, struct gw_error *err)
 {
     GW_TRY(gw_run_dir_name(&s->settings, s->home, s->run_dir, err));
-    GW_TRY(gw_accounts_choose(&s->settings, s->home, s->cli->err, &s->accounts, err));
-    GW_TRY(gw_run_dir_make(s->run_dir, s->accounts.owner, s->accounts.group, err));
     /* nginx's master may be root: what it reads and writes must not stand where control's user could replace it. */
     (void)snprintf(s->nginx_dir, sizeof(s->nginx_dir), "%s.nginx", s->run_dir);
-    return gw_run_dir_make(s->nginx_dir, geteuid(), s->accounts.group, err);
+    (void)snprintf(s->conf, sizeof(s->conf), "%s/nginx.conf", s->nginx_dir);
+    return GW_OK;
 }
 
 static enum gw_code check_certificate(const struct serve *s, const char *certificate, struct gw_error *err)
@@ -124,6 +128,14 @@ static enum gw_code check_certificate(const struct serve *s, const char *certifi
                : GW_OK;
 }
 
+/* A key of the environment will lie in the run directory. */
+static const char *token_key_file(struct serve *s)
+{
+    const struct gw_keys_source source = keys_source(s);
+    const char *stashed = gw_keys_stash_file(&s->arena, s->run_dir);
+    return stashed != NULL ? stashed : gw_keys_token_file(&s->arena, &source);
+}
+
 static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_error *err)
 {
     const struct gw_keys_source source = keys_source(s);
@@ -135,7 +147,7 @@ static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_er
         .run_dir = s->run_dir,
         .nginx_dir = s->nginx_dir,
         .module = module,
-        .token_key = gw_keys_token_file(&s->arena, &source),
+        .token_key = token_key_file(s),
         .upstream_key = gw_keys_upstream_file(&s->arena, &source),
         .certificate = gw_settings_path(&s->arena, s->home, s->settings.tls_certificate),
         .certificate_key = gw_settings_path(&s->arena, s->home, s->settings.tls_key),
@@ -158,9 +170,8 @@ static enum gw_code write_conf(struct serve *s, struct gw_error *err)
 {
     char next[sizeof(s->conf) + 8];
     gw_auto(gw_buf) struct gw_buf text = {0};
-    gw_buf_init(&text, 64 * 1024);
+    gw_buf_init(&text, CONF_MAX_BYTES);
     GW_TRY(print_conf(s, &text, err));
-    (void)snprintf(s->conf, sizeof(s->conf), "%s/nginx.conf", s->nginx_dir);
     (void)snprintf(next, sizeof(next), "%s.next", s->conf);
     (void)unlink(next);
     GW_TRY(gw_file_create(next, 0600, gw_buf_str(&text), err));
@@ -169,15 +180,23 @@ static enum gw_code write_conf(struct serve *s, struct gw_error *err)
     return GW_OK;
 }
 
-/* Settings, policy, keys, nginx.conf: at start and at SIGHUP. */
-static enum gw_code load(struct serve *s, struct gw_faults *f, struct gw_error *err)
+static enum gw_code load_noting_faults(struct serve *s, struct gw_faults *f, struct gw_error *err)
 {
     gw_arena_done(&s->arena);
     gw_arena_init(&s->arena, ARENA_MAX_BYTES);
     GW_TRY(load_settings(s, f, err));
     GW_TRY(load_policy(s, f, err));
-    GW_TRY(check_keys(s, err));
-    return write_conf(s, err);
+    return check_keys(s, err);
+}
+
+/* Settings, policy, keys: at start and at SIGHUP. */
+static enum gw_code load(struct serve *s, struct gw_error *err)
+{
+    gw_auto(gw_faults) struct gw_faults *faults = NULL;
+    GW_TRY(gw_faults_new(&faults, err));
+    enum gw_code code = load_noting_faults(s, faults, err);
+    print_faults(s, faults);
+    return code;
 }
 
 static enum gw_code find_ourselves(struct serve *s, struct gw_error *err)
@@ -194,14 +213,50 @@ static enum gw_code find_ourselves(struct serve *s, struct gw_error *err)
     return GW_OK;
 }
 
-static enum gw_code prepare(struct serve *s, struct gw_faults *f, struct gw_error *err)
+/* Makes nothing. out: the nginx.conf as it will be. */
+static enum gw_code prepare(struct serve *s, struct gw_buf *out, struct gw_error *err)
 {
     GW_TRY(gw_harden_process(err));
     GW_TRY(find_ourselves(s, err));
-    GW_TRY(load_settings(s, f, err));
-    GW_TRY(make_directories(s, err));
+    GW_TRY(load(s, err));
+    GW_TRY(name_directories(s, err));
+    GW_TRY(gw_accounts_choose(&s->settings, s->home, s->cli->err, &s->accounts, err));
+    return print_conf(s, out, err);
+}
+
+/* ---- the directories ---- */
+
+/* Two at once would take each other's files away. The lock ends with this process, however that ends. */
+static enum gw_code take_lock(struct serve *s, struct gw_error *err)
+{
+    s->lock_fd = open(s->nginx_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (s->lock_fd >= 0 && flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
+        return GW_OK;
+    if (errno == EWOULDBLOCK)
+        return gw_fail(err, GW_ECONFLICT, "another `aaiti serve` runs for the home directory %s", s->home);
+    return gw_fail(err, GW_EBACKEND, "cannot lock %s: %s", s->nginx_dir, strerror(errno));
+}
+
+static enum gw_code make_directories(struct serve *s, struct gw_error *err)
+{
+    GW_TRY(gw_run_dir_make(s->run_dir, s->accounts.owner, s->accounts.group, err));
+    GW_TRY(gw_run_dir_make(s->nginx_dir, geteuid(), s->accounts.group, err));
+    return take_lock(s, err);
+}
+
+/* Whoever refused us the lock has files there, and keeps them. */
+static void remove_if_empty(const struct serve *s)
+{
+    (void)rmdir(s->nginx_dir);
+    (void)rmdir(s->run_dir);
+}
+
+/* Loaded again: a key of the environment lies in a file now. */
+static enum gw_code fill_directories(struct serve *s, struct gw_error *err)
+{
     GW_TRY(gw_keys_stash_environment(s->run_dir, s->accounts.owner, err));
-    return load(s, f, err);
+    GW_TRY(load(s, err));
+    return write_conf(s, err);
 }
 
 /* ---- running ---- */
@@ -299,13 +354,10 @@ static enum gw_code publish(struct serve *s, struct gw_error *err)
  * listener. */
 static void reload(struct serve *s)
 {
-    gw_auto(gw_faults) struct gw_faults *faults = NULL;
     struct gw_error err = {0};
-    enum gw_code code = gw_faults_new(&faults, &err);
-    if (code == GW_OK) {
-        code = load(s, faults, &err);
-        print_faults(s, faults);
-    }
+    enum gw_code code = load(s, &err);
+    if (code == GW_OK)
+        code = write_conf(s, &err);
     if (code == GW_OK)
         code = publish(s, &err);
     if (code != GW_OK) {
@@ -388,17 +440,42 @@ static enum gw_code supervise(struct serve *s, const sigset_t *signals, struct g
     }
 }
 
-static enum gw_code run(struct serve *s, struct gw_error *err)
+/* Whatever is made from here on is removed again, also when a signal comes early. */
+static enum gw_code block_signals(sigset_t *out, struct gw_error *err)
 {
-    sigset_t signals;
-    (void)sigemptyset(&signals);
+    (void)sigemptyset(out);
     for (const int *signal = (const int[]){SIGTERM, SIGINT, SIGHUP, SIGCHLD, 0}; *signal != 0; signal++)
-        (void)sigaddset(&signals, *signal);
-    if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0)
+        (void)sigaddset(out, *signal);
+    if (sigprocmask(SIG_BLOCK, out, NULL) != 0)
         return gw_fail(err, GW_EBACKEND, "cannot block signals: %s", strerror(errno));
+    return GW_OK;
+}
+
+static enum gw_code run(struct serve *s, const sigset_t *signals, struct gw_error *err)
+{
+    GW_TRY(fill_directories(s, err));
     s->began_ms = now_ms();
     set_up_children(s);
-    enum gw_code code = supervise(s, &signals, err);
+    return supervise(s, signals, err);
+}
+
+static enum gw_code serve(struct serve *s, struct gw_error *err)
+{
+    sigset_t signals;
+    gw_auto(gw_buf) struct gw_buf conf = {0};
+    gw_buf_init(&conf, CONF_MAX_BYTES);
+    GW_TRY(prepare(s, &conf, err));
+    if (gw_cli_value(s->cli, "--print-config") != NULL) {
+        (void)fputs(conf.ptr, s->cli->out);
+        return GW_OK;
+    }
+    GW_TRY(block_signals(&signals, err));
+    enum gw_code code = make_directories(s, err);
+    if (code != GW_OK) {
+        remove_if_empty(s);
+        return code;
+    }
+    code = run(s, &signals, err);
     /* The door first: what is under way may still need control. */
     gw_child_stop(&s->children[NGINX_MASTER], NGINX_GRACE_MS);
     gw_child_stop(&s->children[CONTROL], CONTROL_GRACE_MS);
@@ -407,35 +484,17 @@ static enum gw_code run(struct serve *s, struct gw_error *err)
     return code;
 }
 
-static enum gw_code print_only(struct serve *s, struct gw_error *err)
-{
-    gw_auto(gw_buf) struct gw_buf text = {0};
-    gw_buf_init(&text, 64 * 1024);
-    GW_TRY(print_conf(s, &text, err));
-    (void)fputs(text.ptr, s->cli->out);
-    return GW_OK;
-}
-
-static enum gw_code serve(struct serve *s, struct gw_error *err)
-{
-    gw_auto(gw_faults) struct gw_faults *faults = NULL;
-    GW_TRY(gw_faults_new(&faults, err));
-    enum gw_code code = prepare(s, faults, err);
-    print_faults(s, faults);
-    if (code != GW_OK)
-        return code;
-    return gw_cli_value(s->cli, "--print-config") != NULL ? print_only(s, err) : run(s, err);
-}
-
 int cmd_serve(struct gw_cli *cli, int argc, char **argv)
 {
     static struct serve s; /* large, and once a process */
     struct gw_error err = {0};
     (void)argc;
     (void)argv;
-    s = (struct serve){.cli = cli};
+    s = (struct serve){.cli = cli, .lock_fd = -1};
     gw_arena_init(&s.arena, ARENA_MAX_BYTES);
     enum gw_code code = serve(&s, &err);
+    if (s.lock_fd >= 0)
+        (void)close(s.lock_fd);
     gw_policy_free(s.policy);
     gw_arena_done(&s.arena);
     return code == GW_OK ? GW_EXIT_YES : gw_cli_fail_error(cli, &err);

@@ -13,6 +13,7 @@
 
 #define TOKEN_ENV "JWT_SECRET"
 #define TOKEN_FILE_ENV "JWT_SECRET_FILE"
+#define STASH_FILE "keys/token.key" /* in the run directory */
 
 /* An empty variable counts as unset: compose files pass `JWT_SECRET=` for a variable that nobody gave. */
 static const char *token_of_environment(gw_getenv_fn getenv_fn)
@@ -149,7 +150,7 @@ static enum gw_code write_key(const char *run_dir, uid_t owner, const struct gw_
 {
     char next[GW_RUN_DIR_FILE_MAX], path[GW_RUN_DIR_FILE_MAX];
     (void)snprintf(next, sizeof(next), "%s/keys/.next", run_dir);
-    (void)snprintf(path, sizeof(path), "%s/keys/token.key", run_dir);
+    (void)snprintf(path, sizeof(path), "%s/" STASH_FILE, run_dir);
     (void)unlink(next); /* of a predecessor that was killed */
     GW_TRY(gw_file_create(next, 0600, gw_secret_bytes(key), err));
     if (lchown(next, owner, (gid_t)-1) != 0 || rename(next, path) != 0)
@@ -158,6 +159,11 @@ static enum gw_code write_key(const char *run_dir, uid_t owner, const struct gw_
     if (setenv(TOKEN_FILE_ENV, path, 1) != 0)
         return gw_fail(err, GW_ENOMEM, "cannot set " TOKEN_FILE_ENV);
     return GW_OK;
+}
+
+const char *gw_keys_stash_file(struct gw_arena *a, const char *run_dir)
+{
+    return token_of_environment(environment) == NULL ? NULL : gw_settings_path(a, run_dir, GW_STR(STASH_FILE));
 }
 
 enum gw_code gw_keys_stash_environment(const char *run_dir, uid_t owner, struct gw_error *err)

@@ -38,5 +38,7 @@ const char *gw_keys_upstream_file(struct gw_arena *a, const struct gw_keys_sourc
  * owner's), wiped from the environment, and JWT_SECRET_FILE set to that file, so that settings loaded afterwards and
  * every child find it there. Nothing happens when JWT_SECRET is not set. Not thread-safe: it changes the environment. */
 GW_MUST_CHECK enum gw_code gw_keys_stash_environment(const char *run_dir, uid_t owner, struct gw_error *err);
+/* Where it will write, in the arena; NULL: no JWT_SECRET is set, or no memory. */
+const char *gw_keys_stash_file(struct gw_arena *a, const char *run_dir);
 /* Wipes the value of JWT_SECRET where the kernel shows it (/proc/PID/environ) and removes the variable. Not thread-safe. */
 void gw_keys_scrub_environment(void);
