@@ -273,6 +273,7 @@ int cmd_init(struct gw_cli *cli, int argc, char **argv)
     give_to_control(&i);
     gw_auto_json json_t *demo = NULL;
     if (gw_cli_value(cli, "--demo") != NULL) {
+        fflush(cli->out); /* before what is logged of the users */
         int status = cli_become_owner(cli);
         if (status == GW_EXIT_YES)
             status = demo_users_make(cli, &demo);

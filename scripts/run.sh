@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 port=${PORT:-8443}
 aaiti=build/aaiti
-children=()
+gateway= backend=
 
 fail()
 {
@@ -15,19 +15,20 @@ fail()
     exit 1
 }
 
+# The gateway goes before the backend it speaks to, and is read until it has ended: it must not wait for a reader then.
 stop()
 {
-    trap - EXIT INT TERM
-    # Newest first: the gateway goes before the backend it speaks to.
-    local i
-    for ((i = ${#children[@]} - 1; i >= 0; i--)); do
-        kill "${children[i]}" 2> /dev/null || true
-        wait "${children[i]}" 2> /dev/null || true
-    done
+    trap - EXIT INT TERM HUP
+    if [ -n "$gateway" ]; then
+        kill "$gateway" 2> /dev/null || true
+        cat <&"$gateway_out" >> "$home/gateway.log" || true
+    fi
+    [ -z "$backend" ] || kill "$backend" 2> /dev/null || true
+    wait
 }
 trap stop EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+# The way it is meant to end, so make has nothing to complain of.
+trap 'exit 0' INT TERM HUP
 
 # set_line FILE KEY VALUE: the line `KEY: …` of gateway.yaml, which init wrote, says VALUE. Port and backend may differ from run to run.
 set_line()
@@ -39,7 +40,7 @@ start_demo_backend()
 {
     exec {backend_out}< <(exec /usr/bin/python3 examples/demo-backend/server.py --port 0 --users "$home/demo-users.json" \
         --secret-file "$home/keys/upstream.key" 2>> "$home/demo-backend.log")
-    children+=($!)
+    backend=$!
     read -r backend_port <&"$backend_out" || fail "the demo backend did not start; see $home/demo-backend.log"
     set_line "$home/gateway.yaml" '  url' "\"http://127.0.0.1:$backend_port\""
 }
@@ -51,7 +52,7 @@ make_demo_home()
     if [ -e "$home/demo-users.json" ]; then
         "$aaiti" --home "$home" init --demo > /dev/null
     else
-        "$aaiti" --home "$home" init --demo
+        "$aaiti" --home "$home" init --demo 2>&1 | grep -v ' level=info '
     fi
 }
 
@@ -63,29 +64,55 @@ make_upstream_home()
     if [ ! -e "$home/keys/upstream.key" ] && [ -z "${UPSTREAM_SECRET_FILE:-}" ]; then
         fail "UPSTREAM_SECRET_FILE=FILE is needed the first time: the secret that $UPSTREAM verifies tokens with (its JWT_SECRET)"
     fi
-    "$aaiti" --home "$home" init ${UPSTREAM_SECRET_FILE:+--upstream-secret-file "$UPSTREAM_SECRET_FILE"} > /dev/null 2>&1 ||
-        "$aaiti" --home "$home" init ${UPSTREAM_SECRET_FILE:+--upstream-secret-file "$UPSTREAM_SECRET_FILE"}
+    if [ -n "${UPSTREAM_SECRET_FILE:-}" ] && { [ ! -r "$UPSTREAM_SECRET_FILE" ] || [ -d "$UPSTREAM_SECRET_FILE" ]; }; then
+        fail "cannot read $UPSTREAM_SECRET_FILE: let UPSTREAM_SECRET_FILE name a file with the backend's JWT_SECRET in it, on one line"
+    fi
+    # Of what it made, and of what was there, nobody needs to read each time.
+    local said
+    said=$("$aaiti" --home "$home" init ${UPSTREAM_SECRET_FILE:+--upstream-secret-file "$UPSTREAM_SECRET_FILE"} 2>&1 > /dev/null) ||
+        fail "${said#aaiti: }"
     if [ -n "${UPSTREAM_SECRET_FILE:-}" ] && ! cmp -s "$UPSTREAM_SECRET_FILE" "$home/keys/upstream.key"; then
         cat -- "$UPSTREAM_SECRET_FILE" > "$home/keys/upstream.key"
     fi
     set_line "$home/gateway.yaml" '  url' "\"$UPSTREAM\""
-    if [ -n "${UPSTREAM_DB:-}" ]; then
-        "$aaiti" --home "$home" user import --from-aaiti "$UPSTREAM_DB" || echo "run.sh: the users refused above cannot sign in" >&2
-    fi
+    [ -z "${UPSTREAM_DB:-}" ] || import_users
 }
 
-# Until both planes answer; whoever waits here longer than ten seconds is told why by the gateway's own output above.
-wait_until_ready()
+import_users()
 {
-    local tries
-    for ((tries = 0; tries < 200; tries++)); do
-        kill -0 "$gateway" 2> /dev/null || fail "the gateway did not start"
-        if "$aaiti" --home "$home" health > /dev/null 2>&1; then
-            return
+    local said status=0
+    said=$("$aaiti" --home "$home" user import --from-aaiti "$UPSTREAM_DB" 2>&1) || status=$?
+    # Refused users are no reason not to start; a file that could not be read is.
+    if [ "$status" -ne 0 ] && ! grep -q '^refused ' <<< "$said"; then
+        fail "UPSTREAM_DB: ${said##*aaiti: }"
+    fi
+    awk -v db="$UPSTREAM_DB" '$1 == "refused"; { n[$1]++ }
+        END { printf "Users of %s: %d added, %d kept, %d refused (they cannot sign in)\n", db, n["added"], n["kept"], n["refused"] }' <<< "$said"
+}
+
+start_gateway()
+{
+    : > "$home/gateway.log"
+    exec {gateway_out}< <(exec "$aaiti" --home "$home" serve 2>&1)
+    gateway=$!
+}
+
+# show [PREFIX]: all that the gateway says goes to its log, and what is no mere notice to the terminal. True once a line begins with
+# PREFIX, false when the gateway has ended.
+show()
+{
+    local line
+    while IFS= read -r line <&"$gateway_out"; do
+        printf '%s\n' "$line" >> "$home/gateway.log"
+        case $line in
+            *' level=info '* | *' [notice] '*) ;;
+            *) printf '%s\n' "$line" ;;
+        esac
+        if [ -n "${1:-}" ] && [[ $line == "$1"* ]]; then
+            return 0
         fi
-        sleep 0.05
     done
-    fail "the gateway is not ready after ten seconds; see \`$aaiti --home $home health\`"
+    return 1
 }
 
 say_demo()
@@ -124,13 +151,11 @@ else
     start_demo_backend
 fi
 set_line "$home/gateway.yaml" listen "127.0.0.1:$port"
-"$aaiti" --home "$home" serve &
-gateway=$!
-children+=("$gateway")
-wait_until_ready
+start_gateway
+show 'ready: ' || fail "the gateway did not start; what it said is in $home/gateway.log"
 if [ -n "${UPSTREAM:-}" ]; then
     say_upstream
 else
     say_demo
 fi
-wait "$gateway" || fail "the gateway ended"
+show || fail "the gateway ended; what it said is in $home/gateway.log"

@@ -3,6 +3,7 @@
 
 #include <gw/cleanup.h>
 #include <sqlite3.h>
+#include <string.h>
 
 #define BUSY_TIMEOUT_MS 5000
 
@@ -28,17 +29,33 @@ static struct gw_str column(sqlite3_stmt *s, int i)
     return text != NULL ? (struct gw_str){text, (size_t)len} : GW_STR("");
 }
 
+/* SQLite opens any file, and a missing table is an error of the statement: what it says is made plain, with what to do. */
+static enum gw_code refuse(const char *path, sqlite3 *db, int rc, struct gw_error *err)
+{
+    static const char mend[] = "give the database file of the A.A.I.T.I backend";
+    const char *why = db != NULL ? sqlite3_errmsg(db) : "no memory";
+    if ((rc & 0xff) == SQLITE_CANTOPEN && db != NULL && sqlite3_system_errno(db) != 0)
+        why = strerror(sqlite3_system_errno(db));
+    if ((rc & 0xff) == SQLITE_NOTADB)
+        return gw_fail(err, GW_EINVAL, "%s is no SQLite database; %s", path, mend);
+    if ((rc & 0xff) == SQLITE_ERROR)
+        return gw_fail(err, GW_EINVAL, "%s has no users table of the A.A.I.T.I kind (%s); %s", path, why, mend);
+    return gw_fail(err, GW_EINVAL, "cannot read %s: %s; %s", path, why, mend);
+}
+
 enum gw_code gw_aaiti_user_each(const char *path, gw_aaiti_user_fn fn, void *ctx, struct gw_error *err)
 {
     __attribute__((cleanup(db_auto))) sqlite3 *db = NULL;
     __attribute__((cleanup(statement_auto))) sqlite3_stmt *s = NULL;
     int rc;
 
-    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_PRIVATECACHE, NULL) != SQLITE_OK)
-        return gw_fail(err, GW_EINVAL, "cannot open %s: %s", path, db != NULL ? sqlite3_errmsg(db) : "no memory");
+    rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_PRIVATECACHE, NULL);
+    if (rc != SQLITE_OK)
+        return refuse(path, db, rc, err);
     sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
-    if (sqlite3_prepare_v2(db, select_users, sizeof(select_users), &s, NULL) != SQLITE_OK)
-        return gw_fail(err, GW_EINVAL, "%s has no users table of the A.A.I.T.I kind: %s", path, sqlite3_errmsg(db));
+    rc = sqlite3_prepare_v2(db, select_users, sizeof(select_users), &s, NULL);
+    if (rc != SQLITE_OK)
+        return refuse(path, db, rc, err);
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
         struct gw_aaiti_user u = {
             .id = column(s, COLUMN_ID),

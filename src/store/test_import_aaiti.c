@@ -86,19 +86,35 @@ static void a_failing_callback_ends_the_walk(void **state)
     assert_int_equal(calls, 1);
 }
 
+static void refused_saying(const char *why)
+{
+    char text[200] = "";
+    struct gw_error err = {0};
+    assert_int_equal(gw_aaiti_user_each(path, collect, text, &err), GW_EINVAL);
+    if (strstr(err.msg, why) == NULL || strstr(err.msg, "; give the database file") == NULL)
+        fail_msg("no `%s` in: %s", why, err.msg);
+}
+
+static void write_text(const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
 static void what_is_no_such_database_is_refused(void **state)
 {
     (void)state;
-    char text[200] = "";
-    assert_int_equal(gw_aaiti_user_each(path, collect, text, NULL), GW_EINVAL);
+    refused_saying("No such file or directory");
     assert_int_not_equal(access(path, F_OK), 0); /* nothing was made of it */
     make("CREATE TABLE users (id TEXT, name TEXT);");
-    assert_int_equal(gw_aaiti_user_each(path, collect, text, NULL), GW_EINVAL);
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    fputs("this is no database, whatever its name says; it is only text that is long enough to be read as a page.", f);
-    fclose(f);
-    assert_int_equal(gw_aaiti_user_each(path, collect, text, NULL), GW_EINVAL);
+    refused_saying("no such column: username");
+    write_text(
+        "this is no database, whatever its name says; it is only text that is long enough to be read as a page.");
+    refused_saying("is no SQLite database");
+    write_text("");
+    refused_saying("no such table: users");
 }
 
 int main(void)
