@@ -18,11 +18,10 @@ static void print_roles(struct gw_cli *cli, const struct gw_policy *p)
     fputs("\nRoles and what they hold:\n", cli->out);
     for (unsigned r = 0; r < gw_policy_role_count(p); r++) {
         struct gw_str name = gw_policy_role_name(p, r);
-        const struct gw_permission_set *set = gw_policy_role_permissions(p, r);
         fprintf(cli->out, "  %-12.*s", GW_STR_ARG(name));
         for (unsigned i = 0; i < gw_policy_permission_count(p); i++) {
             struct gw_str permission = gw_policy_permission_name(p, i);
-            if ((set->bits[i / 64] >> (i % 64) & 1) != 0)
+            if (gw_policy_holds(p, (int)r, (int)i))
                 fprintf(cli->out, " %.*s", GW_STR_ARG(permission));
         }
         fputc('\n', cli->out);

@@ -220,12 +220,9 @@ bool gw_exchange_may(const struct gw_exchange *x, const char *permission)
         return true;
     if (x->caller == NULL)
         return false;
-    int role = gw_policy_role(x->view->policy, gw_str(x->caller->user.role));
-    int index = gw_policy_permission(x->view->policy, gw_str(permission));
-    if (role < 0 || index < 0)
-        return false;
-    const struct gw_permission_set *held = gw_policy_role_permissions(x->view->policy, (unsigned)role);
-    return (held->bits[index / 64] >> (index % 64) & 1) != 0;
+    const struct gw_policy *p = x->view->policy;
+    return gw_policy_holds(p, gw_policy_role(p, gw_str(x->caller->user.role)),
+                           gw_policy_permission(p, gw_str(permission)));
 }
 
 /* 0, or the status of the refusal. */

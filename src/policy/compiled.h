@@ -6,6 +6,10 @@
 #include "policy/policy.h"
 #include "policy/route_match.h"
 
+struct gw_permission_set {
+    uint64_t bits[GW_POLICY_PERMISSIONS_MAX / 64];
+};
+
 struct gw_role {
     struct gw_str name;
     struct gw_permission_set permissions; /* inherited ones too */

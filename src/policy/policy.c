@@ -20,11 +20,6 @@ enum gw_method gw_method_parse(struct gw_str name)
     return GW_METHOD_OTHER;
 }
 
-const char *gw_method_name(enum gw_method m)
-{
-    return method_names[m].ptr;
-}
-
 bool gw_method_is_safe(enum gw_method m)
 {
     return m == GW_METHOD_GET || m == GW_METHOD_HEAD || m == GW_METHOD_OPTIONS;
@@ -80,11 +75,6 @@ size_t gw_policy_role_count(const struct gw_policy *p)
     return p->role_count;
 }
 
-const struct gw_permission_set *gw_policy_role_permissions(const struct gw_policy *p, unsigned role)
-{
-    return &p->roles[role].permissions;
-}
-
 int gw_policy_permission(const struct gw_policy *p, struct gw_str name)
 {
     for (size_t i = 0; i < p->permission_count; i++)
@@ -103,9 +93,11 @@ size_t gw_policy_permission_count(const struct gw_policy *p)
     return p->permission_count;
 }
 
-static bool holds(const struct gw_policy *p, int role, unsigned permission)
+bool gw_policy_holds(const struct gw_policy *p, int role, int permission)
 {
-    return role >= 0 && (p->roles[role].permissions.bits[permission / 64] >> (permission % 64) & 1) != 0;
+    if (role < 0 || permission < 0)
+        return false;
+    return (p->roles[role].permissions.bits[permission / 64] >> (permission % 64) & 1) != 0;
 }
 
 enum gw_access_answer gw_policy_access(const struct gw_policy *p, const struct gw_route *r, int role)
@@ -117,7 +109,7 @@ enum gw_access_answer gw_policy_access(const struct gw_policy *p, const struct g
     if (role == GW_ROLE_NONE)
         return GW_ACCESS_NEEDS_SIGN_IN;
     bool may = r->access == GW_ACCESS_SIGNED_IN || (r->access == GW_ACCESS_ROLE && role == (int)r->role) ||
-               (r->access == GW_ACCESS_PERMISSION && holds(p, role, r->permission));
+               (r->access == GW_ACCESS_PERMISSION && gw_policy_holds(p, role, (int)r->permission));
     return may ? GW_ACCESS_YES : GW_ACCESS_NO;
 }
 

@@ -22,7 +22,6 @@ enum gw_method {
     GW_METHOD_COUNT
 };
 enum gw_method gw_method_parse(struct gw_str name);
-const char *gw_method_name(enum gw_method m);
 /* RFC 9110 section 9.2.1: GET, HEAD, OPTIONS. */
 bool gw_method_is_safe(enum gw_method m);
 
@@ -32,14 +31,15 @@ const char *gw_risk_name(enum gw_risk r);
 /* Who answers a route. */
 enum gw_target {
     GW_TARGET_BACKEND,
+    /* the control plane, where the policy's `auth` puts them */
     GW_TARGET_LOGIN,
     GW_TARGET_REFRESH,
     GW_TARGET_LOGOUT,
     GW_TARGET_PROFILE,
-    GW_TARGET_REGISTER, /* auth: of the policy */
-    GW_TARGET_HEALTH,   /* answered by the data plane itself */
-    GW_TARGET_LANDING,  /* GET /, when no route of the backend takes it */
-    GW_TARGET_CONTROL,  /* /aaiti/v1/…: the control plane's route table decides the right */
+    GW_TARGET_REGISTER,
+    GW_TARGET_HEALTH,  /* the data plane itself */
+    GW_TARGET_LANDING, /* the same: GET /, when no route of the backend takes it */
+    GW_TARGET_CONTROL, /* /aaiti/v1/…: the control plane's route table decides the right */
 };
 
 /* What a route asks of the caller. */
@@ -49,10 +49,6 @@ enum gw_access {
     GW_ACCESS_SIGNED_IN,  /* any live session; `access: signed-in` */
     GW_ACCESS_PERMISSION, /* `permission: bots:read` */
     GW_ACCESS_ROLE,       /* `role: admin` */
-};
-
-struct gw_permission_set {
-    uint64_t bits[GW_POLICY_PERMISSIONS_MAX / 64];
 };
 
 struct gw_route {
@@ -130,11 +126,13 @@ const struct gw_route *gw_policy_match(const struct gw_policy *p, enum gw_method
 int gw_policy_role(const struct gw_policy *p, struct gw_str name);
 struct gw_str gw_policy_role_name(const struct gw_policy *p, unsigned role);
 size_t gw_policy_role_count(const struct gw_policy *p);
-const struct gw_permission_set *gw_policy_role_permissions(const struct gw_policy *p, unsigned role);
 /* Index, or -1. */
 int gw_policy_permission(const struct gw_policy *p, struct gw_str name);
 struct gw_str gw_policy_permission_name(const struct gw_policy *p, unsigned permission);
 size_t gw_policy_permission_count(const struct gw_policy *p);
+/* Whether role (an index, GW_ROLE_NONE or GW_ROLE_UNKNOWN) holds a permission (an index, or -1, which nobody holds), its own or
+ * inherited. */
+bool gw_policy_holds(const struct gw_policy *p, int role, int permission);
 
 /* Whether role (an index, GW_ROLE_NONE or GW_ROLE_UNKNOWN) may use the route: the one place that decides it, for both planes and `explain`. */
 enum gw_access_answer { GW_ACCESS_YES, GW_ACCESS_NEEDS_SIGN_IN, GW_ACCESS_NO };

@@ -136,13 +136,14 @@ int gw_load_role(struct gw_policy_loader *l, struct gw_str name, unsigned line)
     return -1;
 }
 
-/* A role as the file has it. Lists are NULL where they are missing or wrong. */
+/* A role as the file has it: the first names of its lists, NULL where one is missing, empty or wrong. */
 struct draft {
     int role;
+    unsigned line;
     const struct gw_yaml *permissions, *inherits;
 };
 
-static const struct gw_yaml *list_of(struct gw_policy_loader *l, const struct gw_yaml *node, struct gw_str key)
+static const struct gw_yaml *first_of(struct gw_policy_loader *l, const struct gw_yaml *node, struct gw_str key)
 {
     const struct gw_yaml *list = gw_yaml_get(node, key);
     if (list == NULL)
@@ -152,7 +153,7 @@ static const struct gw_yaml *list_of(struct gw_policy_loader *l, const struct gw
         good = good && item->kind == GW_YAML_SCALAR;
     if (!good)
         GW_LOAD_FAULT(l, list->line, "%.*s: expected a list of names", GW_STR_ARG(key));
-    return good ? list : NULL;
+    return good ? list->first : NULL;
 }
 
 static bool read_draft(struct gw_policy_loader *l, const struct gw_yaml *node, struct draft *out)
@@ -161,15 +162,14 @@ static bool read_draft(struct gw_policy_loader *l, const struct gw_yaml *node, s
     int role = gw_policy_role(l->policy, node->key);
     if (!gw_load_map(l, node, "role", keys, 2) || role < 0)
         return false;
-    *out = (struct draft){role, list_of(l, node, keys[0]), list_of(l, node, keys[1])};
+    *out = (struct draft){role, node->key_line, first_of(l, node, keys[0]), first_of(l, node, keys[1])};
     return true;
 }
 
 static void load_names(struct gw_policy_loader *l, const struct draft *d)
 {
     struct gw_role *role = &l->policy->roles[d->role];
-    for (const struct gw_yaml *item = d->permissions != NULL ? d->permissions->first : NULL; item != NULL;
-         item = item->next) {
+    for (const struct gw_yaml *item = d->permissions; item != NULL; item = item->next) {
         if (is_wildcard(item->text))
             continue;
         int permission = gw_load_permission(l, item->text, item->line);
@@ -181,8 +181,7 @@ static void load_names(struct gw_policy_loader *l, const struct draft *d)
 static void load_wildcards(struct gw_policy_loader *l, const struct draft *d)
 {
     struct gw_role *role = &l->policy->roles[d->role];
-    for (const struct gw_yaml *item = d->permissions != NULL ? d->permissions->first : NULL; item != NULL;
-         item = item->next)
+    for (const struct gw_yaml *item = d->permissions; item != NULL; item = item->next)
         if (is_wildcard(item->text))
             add_wildcard(l, role, item->text, item->line);
 }
@@ -190,8 +189,7 @@ static void load_wildcards(struct gw_policy_loader *l, const struct draft *d)
 static uint64_t load_inherits(struct gw_policy_loader *l, const struct draft *d)
 {
     uint64_t row = 0;
-    for (const struct gw_yaml *item = d->inherits != NULL ? d->inherits->first : NULL; item != NULL;
-         item = item->next) {
+    for (const struct gw_yaml *item = d->inherits; item != NULL; item = item->next) {
         int role = gw_load_role(l, item->text, item->line);
         if (role >= 0)
             row |= UINT64_C(1) << role;
@@ -236,8 +234,8 @@ void gw_load_role_permissions(struct gw_policy_loader *l, const struct gw_yaml *
         load_wildcards(l, &drafts[i]);
     close_over(rows, l->policy->role_count);
     for (size_t i = 0; i < count; i++)
-        if (drafts[i].inherits != NULL && (rows[drafts[i].role] >> drafts[i].role & 1) != 0)
-            GW_LOAD_FAULT(l, drafts[i].inherits->line, "role `%.*s` inherits from itself",
+        if ((rows[drafts[i].role] >> drafts[i].role & 1) != 0)
+            GW_LOAD_FAULT(l, drafts[i].line, "role `%.*s` inherits from itself",
                           GW_STR_ARG(l->policy->roles[drafts[i].role].name));
     join_inherited(l, rows);
 }

@@ -198,12 +198,9 @@ static void a_thousand_routes_are_all_found(void **state)
 static void check_role(const struct fixture *x, const char *name, const char *held)
 {
     static const char *const all[] = {"a:read", "a:write", "b:read", "users:read"};
-    const struct gw_permission_set *set =
-        gw_policy_role_permissions(x->p, (unsigned)gw_policy_role(x->p, gw_str(name)));
+    int role = gw_policy_role(x->p, gw_str(name));
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-        unsigned k = (unsigned)gw_policy_permission(x->p, gw_str(all[i]));
-        bool holds = (set->bits[k / 64] >> (k % 64) & 1) != 0;
-        if (holds != (held[i] == 'y'))
+        if (gw_policy_holds(x->p, role, gw_policy_permission(x->p, gw_str(all[i]))) != (held[i] == 'y'))
             fail_msg("%s, %s", name, all[i]);
     }
 }
@@ -226,6 +223,10 @@ static void roles_hold_names_wildcards_and_what_they_inherit(void **state)
     check_role(x, "second", "ynyy");
     check_role(x, "third", "ynyy");
     check_role(x, "nothing", "nnnn");
+    check_role(x, "unknown", "nnnn");
+    assert_false(gw_policy_holds(x->p, GW_ROLE_NONE, 0));
+    assert_false(
+        gw_policy_holds(x->p, gw_policy_role(x->p, GW_STR("all")), gw_policy_permission(x->p, GW_STR("c:read"))));
 }
 
 static void access_is_decided_in_one_place(void **state)
@@ -538,7 +539,6 @@ static void methods_are_a_closed_set(void **state)
     assert_int_equal(gw_method_parse(GW_STR("patch")), GW_METHOD_OTHER);
     assert_int_equal(gw_method_parse(GW_STR("OTHER")), GW_METHOD_OTHER);
     assert_int_equal(gw_method_parse(GW_STR("")), GW_METHOD_OTHER);
-    assert_string_equal(gw_method_name(GW_METHOD_DELETE), "DELETE");
     assert_true(gw_method_is_safe(GW_METHOD_OPTIONS));
     assert_false(gw_method_is_safe(GW_METHOD_OTHER));
 }
