@@ -134,9 +134,8 @@ def free_port():
 
 def stages():
     """The names in the pipeline's own table."""
-    text = (ROOT / "src/pipeline/pipeline.c").read_text()
-    table = re.search(r"struct stage stages\[\] = \{(.*?)\n\};", text, re.S).group(1)
-    return re.findall(r'\{"([a-z-]+)",', table)
+    text = (ROOT / "src/pipeline/stage.def").read_text()
+    return re.findall(r'^GW_STAGE\([A-Z_]+, "([a-z-]+)",', text, re.M)
 
 
 def cpu_seconds(pid):

@@ -1,152 +1,211 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `aaiti explain METHOD PATH [--as USER|ROLE]`: what each stage would say to such a request and why, in the order of the
- * pipeline, by the same functions. Nothing is sent anywhere.
+ * `aaiti explain METHOD PATH [--as USER|ROLE]`: what each stage would say to such a request and why. The gate's own stages are asked
+ * (pipeline/rehearse.h); here are only the words for what they say. Nothing is sent anywhere.
  */
 #include "call.h"
 #include "commands.h"
 #include "home.h"
-#include "policy/path.h"
+#include "pipeline/rehearse.h"
 #include "policy_text.h"
 
-#include <stdarg.h>
-
-#define EXPLAIN_TEXT_MAX 512
-#define NAME_MAX_BYTES 128 /* of users, roles and ids, with room */
-
-struct asker {
-    bool signed_in, active;
-    char user[NAME_MAX_BYTES], role[NAME_MAX_BYTES], upstream_id[NAME_MAX_BYTES];
-    bool is_user; /* a user of the gateway, not a role alone */
-};
+#define EXPLAIN_TEXT_MAX 1024
+#define FOREIGN_ORIGIN GW_STR("https://elsewhere.invalid")
 
 struct explain {
     struct gw_cli *cli;
     struct cli_home h;
-    struct gw_target_uri uri;
-    const struct gw_route *route;
-    enum gw_method method;
-    struct asker who;
-    json_t *stages;
-    bool refused;
+    struct gw_str method, target;
+    bool signed_in, is_role; /* is_role: anybody of that role, no user in particular */
+    struct gw_live_user who;
+    struct gw_rehearsed asked;     /* with a Bearer token, or by nobody; the answer */
+    struct gw_rehearsed by_cookie; /* the same by cookie, without proof of the same origin */
+    struct gw_rehearsed foreign;   /* the same from another site's page */
 };
 
 static void explain_done(struct explain *e)
 {
-    json_decref(e->stages);
     cli_home_done(&e->h);
 }
 
-enum outcome { PASSES, REFUSES };
+/* ---- what the stages say ---- */
 
-static void GW_PRINTF(4, 5) say(struct explain *e, const char *stage, enum outcome outcome, const char *fmt, ...)
+static enum gw_code rehearse(struct explain *e, enum gw_credential_kind by, struct gw_str origin,
+                             struct gw_rehearsed *out, struct gw_error *err)
 {
-    char text[EXPLAIN_TEXT_MAX];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
-    e->refused = e->refused || outcome == REFUSES;
-    if (!e->cli->json)
-        fprintf(e->cli->out, "%-14s %s  %s\n", stage, outcome == PASSES ? "ok" : "NO", text);
-    json_array_append_new(e->stages,
-                          json_pack("{s:s, s:b, s:s}", "stage", stage, "ok", outcome == PASSES, "text", text));
+    const struct gw_rehearsal request = {
+        .policy = e->h.policy,
+        .settings = &e->h.settings,
+        .method = e->method,
+        .target = e->target,
+        .user = e->signed_in ? &e->who : NULL,
+        .by = e->signed_in ? by : GW_CREDENTIAL_ABSENT,
+        .origin = origin,
+    };
+    return gw_rehearse(&request, &e->h.arena, out, err);
 }
 
-/* ---- the stages, in the order of pipeline/pipeline.c ---- */
-
-static void explain_path(struct explain *e, const char *raw)
+static enum gw_code rehearse_all(struct explain *e, struct gw_error *err)
 {
-    struct gw_error err = {0};
-    enum gw_code code = gw_path_canonical(gw_str(raw), &e->h.arena, &e->uri, &err);
-    if (code == GW_OK)
-        say(e, "path", PASSES, "canonical form %.*s", GW_STR_ARG(e->uri.canonical));
+    GW_TRY(rehearse(e, GW_CREDENTIAL_BEARER, GW_STR_NULL, &e->asked, err));
+    GW_TRY(rehearse(e, GW_CREDENTIAL_COOKIE, GW_STR_NULL, &e->by_cookie, err));
+    return rehearse(e, GW_CREDENTIAL_BEARER, FOREIGN_ORIGIN, &e->foreign, err);
+}
+
+/* ---- in words ---- */
+
+static void tell_address(const struct explain *e, struct gw_buf *b)
+{
+    size_t networks = e->h.settings.trusted_proxies.count;
+    gw_buf_add(b, GW_STR("the peer's own; X-Forwarded-For is believed from "));
+    if (networks == 0)
+        gw_buf_add(b, GW_STR("nobody"));
     else
-        say(e, "path", REFUSES, "%d: %s", code == GW_ELIMIT ? 414 : 400, err.msg);
+        gw_buf_addf(b, "%zu network%s (trusted_proxies)", networks, networks == 1 ? "" : "s");
 }
 
-static void explain_route(struct explain *e)
+static void tell_route(const struct explain *e, struct gw_buf *b)
 {
+    const struct gw_route *route = e->asked.route;
     char access[POLICY_TEXT_MAX];
-    e->route = gw_policy_match(e->h.policy, e->method, e->uri.path, e->uri.query);
-    if (e->route == NULL) {
-        say(e, "route", REFUSES, "403: no route of the policy names this method and path");
-        return;
-    }
-    policy_access_text(e->h.policy, e->route, access);
-    say(e, "route", PASSES, "%.*s (line %u): %s, risk %s, answered by %s", GW_STR_ARG(e->route->pattern),
-        e->route->line, access, gw_risk_name(e->route->risk), policy_target_name(e->route->target));
+    policy_access_text(e->h.policy, route, access);
+    gw_buf_addf(b, "canonical form %.*s; ", GW_STR_ARG(e->asked.target));
+    gw_buf_add(b, route->pattern);
+    if (route->line > 0)
+        gw_buf_addf(b, " (line %u)", route->line);
+    gw_buf_addf(b, ": %s, risk %s, answered by %s", access, gw_risk_name(route->risk),
+                policy_target_name(route->target));
 }
 
-static void explain_authenticate(struct explain *e)
+static void tell_token(const struct explain *e, struct gw_buf *b)
 {
-    const struct asker *who = &e->who;
-    if (!who->signed_in)
-        say(e, "authenticate", PASSES, "nobody is signed in");
-    else if (who->is_user && !who->active)
-        say(e, "authenticate", REFUSES, "401: %s is disabled", who->user);
+    if (!e->signed_in)
+        gw_buf_add(b, GW_STR("nobody is signed in"));
+    else if (!e->asked.signed_in && gw_target_is_control(e->asked.route->target))
+        gw_buf_add(b, GW_STR("not looked at here; control looks at it"));
+    else if (!e->asked.signed_in && e->asked.route->target != GW_TARGET_BACKEND)
+        gw_buf_add(b, GW_STR("not looked at; the answer is anybody's"));
+    else if (!e->asked.signed_in)
+        gw_buf_addf(b, "%s is disabled, here as good as nobody", e->who.username);
+    else if (e->is_role)
+        gw_buf_addf(b, "anybody of role %s who has an id at the backend", e->who.role);
     else
-        say(e, "authenticate", PASSES, "%s%s%s", who->user, who->is_user ? ", role " : "",
-            who->is_user ? who->role : "");
+        gw_buf_addf(b, "%s, role %s", e->who.username, e->who.role);
 }
 
-static void explain_authorise(struct explain *e)
+static void tell_access(const struct explain *e, struct gw_buf *b)
 {
-    int role = e->who.signed_in ? gw_policy_role(e->h.policy, gw_str(e->who.role)) : -1;
-    switch (gw_policy_access(e->h.policy, e->route, role)) {
-    case GW_ACCESS_YES:
-        say(e, "authorise", PASSES, "allowed");
-        return;
-    case GW_ACCESS_NEEDS_SIGN_IN:
-        say(e, "authorise", REFUSES, "401: the route wants somebody signed in");
-        return;
-    case GW_ACCESS_NO:
-        say(e, "authorise", REFUSES,
-            e->route->access == GW_ACCESS_DENY ? "403: the route is denied to everybody"
-                                               : "403: the role lacks the right");
-        return;
-    }
+    const struct gw_route *route = e->asked.route;
+    char access[POLICY_TEXT_MAX];
+    policy_access_text(e->h.policy, route, access);
+    gw_buf_addf(b, "allowed: %s", access);
+    if (route->target == GW_TARGET_CONTROL)
+        gw_buf_add(b, GW_STR("; control asks for the right that its call needs"));
 }
 
-static void explain_cross_site(struct explain *e)
+static bool refuses_there(const struct gw_rehearsed *r)
 {
-    if (e->who.signed_in && !gw_method_is_safe(e->method))
-        say(e, "cross-site", PASSES, "with a Bearer token; by cookie it needs proof of the same origin");
+    return r->opinions[GW_STAGE_CROSS_SITE].kind == GW_OPINION_REFUSES;
 }
 
-static void explain_identity(struct explain *e)
+static void tell_cross_site(const struct explain *e, struct gw_buf *b)
 {
-    const struct gw_upstream *u = gw_policy_upstream(e->h.policy);
+    unsigned status = gw_reason_status(GW_REASON_CROSS_SITE);
+    if (refuses_there(&e->by_cookie))
+        gw_buf_addf(b, "with a Bearer token; by cookie %u without proof of the same origin (Origin, Sec-Fetch-Site)",
+                    status);
+    else if (refuses_there(&e->foreign))
+        gw_buf_addf(b, "from our own origin or no browser; from another site's page %u", status);
+    else if (gw_method_is_safe(gw_method_parse(e->method)))
+        gw_buf_add(b, GW_STR("a safe method needs no proof of origin"));
+    else
+        gw_buf_add(b, GW_STR("no cookie decides here, so no proof of origin is needed"));
+}
+
+static void tell_identity(const struct explain *e, struct gw_buf *b)
+{
     static const char *const credentials[] = {
         [GW_CREDENTIAL_NONE] = "no credential",
         [GW_CREDENTIAL_MINT_HS256] = "a minted HS256 token",
         [GW_CREDENTIAL_BASIC] = "Basic credentials",
         [GW_CREDENTIAL_HEADER] = "a fixed header",
     };
-    if (e->route->target != GW_TARGET_BACKEND)
-        return;
-    if (u->needs_upstream_id && e->who.is_user && e->who.upstream_id[0] == '\0')
-        say(e, "identity", REFUSES,
-            "403: %s has no id at the backend; set one with `aaiti user set %s --upstream-id ID`", e->who.user,
-            e->who.user);
+    const struct gw_upstream *u = gw_policy_upstream(e->h.policy);
+    if (e->asked.route->target != GW_TARGET_BACKEND)
+        gw_buf_addf(b, "the backend sees nothing; %s answers", policy_target_name(e->asked.route->target));
     else
-        say(e, "identity", PASSES, "to %.*s with %s in place of the client's", GW_STR_ARG(u->url),
-            credentials[u->credential]);
+        gw_buf_addf(b, "to %.*s with %s in place of the client's", GW_STR_ARG(u->url),
+                    credentials[e->asked.shown ? u->credential : GW_CREDENTIAL_NONE]);
 }
 
-static void explain_all(struct explain *e, const char *raw)
+/* A new stage has no words here until the compiler has asked for them. */
+static void tell(const struct explain *e, enum gw_stage_id stage, struct gw_buf *b)
 {
-    explain_path(e, raw);
-    if (!e->refused)
-        explain_route(e);
-    if (!e->refused)
-        explain_authenticate(e);
-    if (!e->refused)
-        explain_authorise(e);
-    if (!e->refused)
-        explain_cross_site(e);
-    if (!e->refused)
-        explain_identity(e);
+    switch (stage) {
+    case GW_STAGE_HEADERS:
+        gw_buf_add(b, GW_STR("as long as no header that decides stands twice"));
+        return;
+    case GW_STAGE_ADDRESS:
+        tell_address(e, b);
+        return;
+    case GW_STAGE_ROUTE:
+        tell_route(e, b);
+        return;
+    case GW_STAGE_TOKEN:
+        tell_token(e, b);
+        return;
+    case GW_STAGE_ACCESS:
+        tell_access(e, b);
+        return;
+    case GW_STAGE_CROSS_SITE:
+        tell_cross_site(e, b);
+        return;
+    case GW_STAGE_IDENTITY:
+        tell_identity(e, b);
+        return;
+    case GW_STAGE_COUNT:
+        break;
+    }
+}
+
+static void tell_refusal(const struct gw_opinion *o, struct gw_buf *b)
+{
+    gw_buf_addf(b, "%u: %s", gw_reason_status(o->reason), gw_reason_why(o->reason));
+    if (o->detail != NULL)
+        gw_buf_addf(b, " (%s)", o->detail);
+}
+
+static void print_stage(struct explain *e, size_t i, json_t *list)
+{
+    static const char *const marks[] = {
+        [GW_OPINION_NOT_ASKED] = "--", [GW_OPINION_OK] = "ok", [GW_OPINION_REFUSES] = "NO"};
+    const struct gw_opinion *o = &e->asked.opinions[i];
+    gw_auto(gw_buf) struct gw_buf text = {0};
+    gw_buf_init(&text, EXPLAIN_TEXT_MAX);
+    if (o->kind == GW_OPINION_OK)
+        tell(e, (enum gw_stage_id)i, &text);
+    else if (o->kind == GW_OPINION_REFUSES)
+        tell_refusal(o, &text);
+    else
+        gw_buf_add(&text, GW_STR("not asked"));
+    struct gw_str shown = gw_buf_str(&text);
+    if (!e->cli->json)
+        fprintf(e->cli->out, "%-11s %s  %.*s\n", gw_stages[i].name, marks[o->kind], GW_STR_ARG(shown));
+    json_t *ok = o->kind == GW_OPINION_NOT_ASKED ? json_null() : json_boolean(o->kind == GW_OPINION_OK);
+    json_array_append_new(
+        list, json_pack("{s:s, s:o, s:s%}", "stage", gw_stages[i].name, "ok", ok, "text", shown.ptr, shown.len));
+}
+
+static int print_all(struct explain *e)
+{
+    gw_auto_json json_t *list = json_array();
+    for (size_t i = 0; i < GW_STAGE_COUNT; i++)
+        print_stage(e, i, list);
+    if (e->cli->json) {
+        gw_auto_json json_t *all = json_pack("{s:b, s:O}", "allowed", e->asked.allowed, "stages", list);
+        cli_print_json(e->cli, all);
+    }
+    return e->asked.allowed ? GW_EXIT_YES : GW_EXIT_NO;
 }
 
 /* ---- who asks ---- */
@@ -160,9 +219,9 @@ static int find_user(struct explain *e, const char *name)
     if (status != GW_EXIT_YES)
         return status;
     const char *upstream_id = json_string_value(json_object_get(user, "upstreamId"));
-    e->who =
-        (struct asker){.signed_in = true, .is_user = true, .active = json_is_true(json_object_get(user, "active"))};
-    if (!gw_str_copy(gw_str(cli_text(user, "username")), e->who.user, sizeof(e->who.user)) ||
+    e->signed_in = true;
+    e->who.active = json_is_true(json_object_get(user, "active"));
+    if (!gw_str_copy(gw_str(cli_text(user, "username")), e->who.username, sizeof(e->who.username)) ||
         !gw_str_copy(gw_str(cli_text(user, "role")), e->who.role, sizeof(e->who.role)) ||
         !gw_str_copy(gw_str(upstream_id), e->who.upstream_id, sizeof(e->who.upstream_id)))
         return gw_cli_fail(e->cli, GW_EXIT_UNKNOWN, "control's answer makes no sense");
@@ -175,9 +234,10 @@ static int find_asker(struct explain *e, const char *as)
         return GW_EXIT_YES;
     if (gw_policy_role(e->h.policy, gw_str(as)) < 0)
         return find_user(e, as);
-    e->who.signed_in = true;
-    snprintf(e->who.user, sizeof(e->who.user), "role %s", as);
+    e->signed_in = e->is_role = true;
+    e->who.active = 1;
     snprintf(e->who.role, sizeof(e->who.role), "%s", as);
+    snprintf(e->who.upstream_id, sizeof(e->who.upstream_id), "any"); /* whether one has it is not the role's business */
     return GW_EXIT_YES;
 }
 
@@ -199,14 +259,10 @@ static int explain(struct explain *e, char **argv)
         status = find_asker(e, gw_cli_value(e->cli, "--as"));
     if (status != GW_EXIT_YES)
         return status;
-    e->method = gw_method_parse(gw_str(argv[1]));
-    e->stages = json_array();
-    explain_all(e, argv[2]);
-    if (e->cli->json) {
-        gw_auto_json json_t *all = json_pack("{s:b, s:O}", "allowed", !e->refused, "stages", e->stages);
-        cli_print_json(e->cli, all);
-    }
-    return e->refused ? GW_EXIT_NO : GW_EXIT_YES;
+    e->method = gw_str(argv[1]);
+    e->target = gw_str(argv[2]);
+    struct gw_error err = {0};
+    return rehearse_all(e, &err) == GW_OK ? print_all(e) : gw_cli_fail_error(e->cli, &err);
 }
 
 int cmd_explain(struct gw_cli *cli, int argc, char **argv)

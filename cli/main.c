@@ -132,7 +132,9 @@ static const struct gw_command commands[] = {
      .run = cmd_explain,
      TWO_ARGUMENTS("METHOD PATH"),
      .summary = "Tell what each stage would say to a request, and why",
-     .help = "Exit status 0: it would pass; 1: it would be refused.",
+     .help =
+         "Asks the gate's own stages, in their order. A name that is both a user's and a role's means the role; an e-mail\n"
+         "address or id means the user. Exit status 0: it would pass; 1: it would be refused.",
      .options = {{"--as", "USER|ROLE", "Who asks; nobody, when not given"}}},
     {.name = "completion",
      .run = cmd_completion,

@@ -11,18 +11,10 @@
 
 #define CONTROL_DEAD_AFTER_S 5
 
-struct stage {
-    const char *name;
-    enum gw_code (*check)(struct gw_request *r, struct gw_verdict *v);
-};
-
-static const struct stage stages[] = {
-    {"headers", gw_stage_headers}, /* first: marks what must not go on, whatever comes later */
-    {"address", gw_stage_address}, /* before what is recorded of a refusal */
-    {"route", gw_stage_route},     /* before token: says whether one is needed */
-    {"token", gw_stage_token},           {"access", gw_stage_access}, /* after token: needs the user */
-    {"cross-site", gw_stage_cross_site}, /* after token: needs to know whether the cookie was it */
-    {"identity", gw_stage_identity},     /* last: costs a signature */
+const struct gw_stage gw_stages[GW_STAGE_COUNT] = {
+#define GW_STAGE(id, name_, check_, rehearse_) {.name = (name_), .check = (check_), .rehearse = (rehearse_)},
+#include "pipeline/stage.def"
+#undef GW_STAGE
 };
 
 static void refuse(struct gw_decision *out, enum gw_reason reason, const char *detail)
@@ -75,7 +67,7 @@ static enum gw_code finish(struct gw_request *r)
 /* ---- the way ---- */
 
 /* True: nobody refused. */
-static bool run(struct gw_request *r, const struct stage *first, size_t count)
+static bool run(struct gw_request *r, const struct gw_stage *first, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct gw_verdict v = {.reason = GW_REASON_NONE};
@@ -115,7 +107,7 @@ static void judge(struct gw_request *r)
         refuse(r->out, GW_REASON_INTERNAL, "request id");
         return;
     }
-    bool goes_on = r->snapshot != NULL && run(r, stages, sizeof(stages) / sizeof(stages[0]));
+    bool goes_on = r->snapshot != NULL && run(r, gw_stages, GW_STAGE_COUNT);
     if (r->snapshot == NULL)
         refuse(r->out, GW_REASON_NOT_READY, "no policy yet");
     if (write_address(r) != GW_OK || (goes_on && finish(r) != GW_OK))
@@ -149,10 +141,10 @@ static enum gw_code recheck_identity(struct gw_request *r, struct gw_verdict *v)
     return r->user.version == r->shown_version ? GW_OK : gw_stage_identity(r, v);
 }
 
-static const struct stage rechecks[] = {
-    {"token", gw_token_check_live},
-    {"access", gw_stage_access},
-    {"identity", recheck_identity},
+static const struct gw_stage rechecks[] = {
+    {.name = "token", .check = gw_token_check_live},
+    {.name = "access", .check = gw_stage_access},
+    {.name = "identity", .check = recheck_identity},
 };
 
 bool gw_request_recheck(struct gw_gate *g, struct gw_request *r, struct gw_decision *out)

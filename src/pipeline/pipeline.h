@@ -66,6 +66,21 @@ static inline enum gw_code gw_refuse(struct gw_verdict *v, enum gw_reason reason
     return GW_OK;
 }
 
+enum gw_stage_id {
+#define GW_STAGE(id, name, check, rehearse) GW_STAGE_##id,
+#include "pipeline/stage.def"
+#undef GW_STAGE
+    GW_STAGE_COUNT
+};
+
+struct gw_stage {
+    const char *name;
+    enum gw_code (*check)(struct gw_request *r, struct gw_verdict *v);
+    enum gw_code (*rehearse)(struct gw_request *r, struct gw_verdict *v); /* never asked for a real request */
+};
+/* In order; pipeline.c. */
+extern const struct gw_stage gw_stages[GW_STAGE_COUNT];
+
 enum gw_code gw_stage_headers(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_address(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_route(struct gw_request *r, struct gw_verdict *v);
@@ -73,6 +88,10 @@ enum gw_code gw_stage_token(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_access(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_cross_site(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_identity(struct gw_request *r, struct gw_verdict *v);
+
+/* The same decisions, with the credential taken for good and r->user for what the segment holds of its user; nothing is signed. */
+enum gw_code gw_rehearse_token(struct gw_request *r, struct gw_verdict *v);
+enum gw_code gw_rehearse_identity(struct gw_request *r, struct gw_verdict *v);
 
 /* Token, session and user as of now_s: fills r->user and r->role. Part of gw_stage_token, and of the recheck. */
 enum gw_code gw_token_check_live(struct gw_request *r, struct gw_verdict *v);

@@ -45,12 +45,18 @@ static enum gw_code check_session(const struct gw_request *r, struct gw_verdict 
     return GW_OK;
 }
 
+static enum gw_code judge_user(struct gw_request *r, struct gw_verdict *v)
+{
+    if (r->user.active != 1)
+        return gw_refuse(v, GW_REASON_USER_INACTIVE, NULL);
+    r->role = gw_policy_role(r->snapshot->policy, gw_str(r->user.role));
+    return GW_OK;
+}
+
 static enum gw_code check_user(struct gw_request *r, struct gw_verdict *v)
 {
     GW_TRY(unless_found(gw_shared_get_user(r->gate->shared, &r->user_id, &r->user), v, GW_REASON_USER_INACTIVE));
-    if (v->reason == GW_REASON_NONE && r->user.active != 1)
-        return gw_refuse(v, GW_REASON_USER_INACTIVE, NULL);
-    return GW_OK;
+    return v->reason == GW_REASON_NONE ? judge_user(r, v) : GW_OK;
 }
 
 enum gw_code gw_token_check_live(struct gw_request *r, struct gw_verdict *v)
@@ -63,12 +69,7 @@ enum gw_code gw_token_check_live(struct gw_request *r, struct gw_verdict *v)
                                                                                              check_session};
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]) && v->reason == GW_REASON_NONE; i++)
         GW_TRY(checks[i](r, v));
-    if (v->reason == GW_REASON_NONE)
-        GW_TRY(check_user(r, v));
-    if (v->reason != GW_REASON_NONE)
-        return GW_OK;
-    r->role = gw_policy_role(r->snapshot->policy, gw_str(r->user.role));
-    return GW_OK;
+    return v->reason == GW_REASON_NONE ? check_user(r, v) : GW_OK;
 }
 
 static enum gw_code check_token(struct gw_request *r, struct gw_verdict *v)
@@ -91,13 +92,15 @@ static bool is_needed(const struct gw_route *route)
     return route->access != GW_ACCESS_PUBLIC || route->target == GW_TARGET_BACKEND;
 }
 
-enum gw_code gw_stage_token(struct gw_request *r, struct gw_verdict *v)
+/* check: whether the chosen credential is good, and whose it is. */
+static enum gw_code identify(struct gw_request *r, struct gw_verdict *v,
+                             enum gw_code (*check)(struct gw_request *, struct gw_verdict *))
 {
     r->presented = gw_credential_choose(r->fields.authorization, r->fields.session_cookie);
     if (r->presented.kind == GW_CREDENTIAL_ABSENT || !is_needed(r->route))
         return GW_OK;
     struct gw_verdict verdict = {.reason = GW_REASON_NONE};
-    GW_TRY(check_token(r, &verdict));
+    GW_TRY(check(r, &verdict));
     if (verdict.reason == GW_REASON_NONE) {
         r->signed_in = true;
         return gw_arena_str(r->arena, gw_str(r->user.username), &r->out->user);
@@ -105,4 +108,14 @@ enum gw_code gw_stage_token(struct gw_request *r, struct gw_verdict *v)
     if (r->route->access != GW_ACCESS_PUBLIC)
         *v = verdict;
     return GW_OK;
+}
+
+enum gw_code gw_stage_token(struct gw_request *r, struct gw_verdict *v)
+{
+    return identify(r, v, check_token);
+}
+
+enum gw_code gw_rehearse_token(struct gw_request *r, struct gw_verdict *v)
+{
+    return identify(r, v, judge_user);
 }

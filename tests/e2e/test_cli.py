@@ -248,6 +248,48 @@ def test_explain(gateway, arguments, status, says):
     assert as_json["allowed"] is (status == 0)
 
 
+STAGES = ["headers", "address", "route", "token", "access", "cross-site", "identity"]
+
+
+@pytest.mark.parametrize("arguments, refuses, says", [
+    (["GET", "/api/bots", "--as", "viewer"], None, {"address": "trusted_proxies|nobody", "cross-site": "safe method", "identity": "minted HS256"}),
+    (["POST", "/api/bots", "--as", "trader"], None, {"cross-site": "Bearer token; by cookie 403 without proof"}),
+    (["POST", "/api/auth/logout", "--as", "trader"], None, {"cross-site": "by cookie 403", "identity": "the backend sees nothing; control answers"}),
+    (["POST", "/api/auth/login"], None, {"token": "nobody", "cross-site": "another site's page 403"}),
+    (["GET", "/aaiti/v1/users", "--as", "viewer"], None, {"token": "control looks at it", "access": "control asks for the right"}),
+    (["GET", "/api/bots"], "access", {"access": "401"}),
+    (["GET", "//api/bots"], "route", {"route": "400: .*canonical form"}),
+    (["POST", "/api/bots", "--as", "viewer"], "access", {"access": "403: the user's role lacks"}),
+])
+def test_explain_says_what_each_stage_says(gateway, arguments, refuses, says):
+    text = gateway.aaiti("explain", *arguments, check=False).stdout.splitlines()
+    stages = json.loads(gateway.aaiti("--json", "explain", *arguments, check=False).stdout)["stages"]
+    assert [s["stage"] for s in stages] == [line.split()[0] for line in text] == STAGES
+    at = STAGES.index(refuses) if refuses else len(STAGES)
+    assert [s["ok"] for s in stages] == [True] * at + [False] * (at < len(STAGES)) + [None] * (len(STAGES) - at - 1)
+    for stage, words in says.items():
+        assert re.search(words, stages[STAGES.index(stage)]["text"]), stages
+        assert re.search(words, text[STAGES.index(stage)])
+
+
+def test_explain_names_the_proxies_it_would_believe(make_gateway):
+    home = make_gateway(start=False, more='trusted_proxies: ["10.0.0.0/8", "192.0.2.0/24"]\n')
+    assert "believed from 2 networks (trusted_proxies)" in home.aaiti("explain", "GET", "/").stdout
+
+
+def test_explain_knows_that_on_a_public_route_a_disabled_user_is_nobody(make_gateway):
+    home = make_gateway(start=False)
+    policy = home.home / "policy.yaml"
+    policy.write_text(re.sub(r"^routes:\n", "routes:\n  - {match: 'GET /api/open', access: public}\n", policy.read_text(), flags=re.M))
+    home.aaiti("user", "disable", "viewer")
+    viewer = home.users["viewer"].email  # `viewer` alone is the role
+    assert "here as good as nobody" in home.aaiti("explain", "GET", "/api/open", "--as", viewer).stdout
+    assert "disabled" in home.aaiti("explain", "GET", "/api/bots", "--as", viewer, check=False).stdout
+    nameless = home.add_user("trader", upstream_id="")
+    assert "with no credential" in home.aaiti("explain", "GET", "/api/open", "--as", nameless.name).stdout
+    assert "no upstream_id" in home.aaiti("explain", "GET", "/api/bots", "--as", nameless.name, check=False).stdout
+
+
 def test_explain_knows_users(gateway):
     user = gateway.add_user("trader")
     assert gateway.aaiti("explain", "POST", "/api/bots", "--as", user.name).returncode == 0
