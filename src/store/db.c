@@ -196,6 +196,19 @@ enum gw_code gw_db_read_uuid(sqlite3_stmt *st, int column, struct gw_uuid *out, 
     return GW_OK;
 }
 
+enum gw_code gw_db_read_blob(sqlite3_stmt *st, int column, void *dst, size_t dst_size, size_t *out_len,
+                             struct gw_error *err)
+{
+    const void *blob = sqlite3_column_blob(st, column); /* NULL also when it is empty */
+    size_t len = (size_t)sqlite3_column_bytes(st, column);
+    if (len > dst_size)
+        return gw_fail(err, GW_EBACKEND, "database: column %s is too long", sqlite3_column_name(st, column));
+    if (len > 0)
+        memcpy(dst, blob, len);
+    *out_len = len;
+    return GW_OK;
+}
+
 /* ---- transactions ---- */
 
 enum gw_code gw_db_begin(struct gw_db *db, struct gw_error *err)

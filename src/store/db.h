@@ -53,3 +53,6 @@ GW_MUST_CHECK enum gw_code gw_db_walk(struct gw_db *db, unsigned id, const struc
 GW_MUST_CHECK enum gw_code gw_db_read_text(sqlite3_stmt *st, int column, char *dst, size_t dst_size,
                                            struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_db_read_uuid(sqlite3_stmt *st, int column, struct gw_uuid *out, struct gw_error *err);
+/* Up to dst_size bytes. */
+GW_MUST_CHECK enum gw_code gw_db_read_blob(sqlite3_stmt *st, int column, void *dst, size_t dst_size, size_t *out_len,
+                                           struct gw_error *err);

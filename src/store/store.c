@@ -85,6 +85,15 @@ static enum gw_code check_session(const struct gw_session_row *r, struct gw_erro
     return check_fields(fields, sizeof(fields) / sizeof(fields[0]), err);
 }
 
+static enum gw_code check_sealed(const struct gw_sealed_row *r, struct gw_error *err)
+{
+    const struct field fields[] = {FIELD(r, name, true)};
+    GW_TRY(check_fields(fields, 1, err));
+    if (r->envelope_len == 0 || r->envelope_len > sizeof(r->envelope))
+        return gw_fail(err, GW_EINVAL, "envelope of %zu bytes", r->envelope_len);
+    return GW_OK;
+}
+
 enum gw_code gw_store_user_insert(struct gw_store *s, const struct gw_user_row *u, struct gw_error *err)
 {
     GW_TRY(check_user(u, err));
@@ -193,4 +202,57 @@ enum gw_code gw_store_reset_get(struct gw_store *s, const uint8_t code_hash[32],
 enum gw_code gw_store_reset_delete(struct gw_store *s, const struct gw_uuid *user_id, struct gw_error *err)
 {
     return s->ops->reset_delete(s, user_id, err);
+}
+
+enum gw_code gw_store_data_key_insert(struct gw_store *s, const struct gw_data_key_row *k, struct gw_error *err)
+{
+    return s->ops->data_key_insert(s, k, err);
+}
+
+enum gw_code gw_store_data_key_each(struct gw_store *s, gw_data_key_fn fn, void *ctx, struct gw_error *err)
+{
+    return s->ops->data_key_each(s, fn, ctx, err);
+}
+
+enum gw_code gw_store_data_key_reserve(struct gw_store *s, uint32_t id, uint64_t uses, struct gw_error *err)
+{
+    return s->ops->data_key_reserve(s, id, uses, err);
+}
+
+enum gw_code gw_store_data_key_retire(struct gw_store *s, uint32_t id, int64_t now_s, struct gw_error *err)
+{
+    return s->ops->data_key_retire(s, id, now_s, err);
+}
+
+enum gw_code gw_store_sealed_put(struct gw_store *s, const struct gw_sealed_row *r, struct gw_error *err)
+{
+    GW_TRY(check_sealed(r, err));
+    return s->ops->sealed_put(s, r, err);
+}
+
+enum gw_code gw_store_sealed_get(struct gw_store *s, struct gw_str name, int64_t now_s, struct gw_sealed_row *out,
+                                 struct gw_error *err)
+{
+    return s->ops->sealed_get(s, name, now_s, out, err);
+}
+
+enum gw_code gw_store_sealed_delete(struct gw_store *s, struct gw_str name, struct gw_error *err)
+{
+    return s->ops->sealed_delete(s, name, err);
+}
+
+enum gw_code gw_store_sealed_purge(struct gw_store *s, int64_t now_s, struct gw_error *err)
+{
+    return s->ops->sealed_purge(s, now_s, err);
+}
+
+enum gw_code gw_store_sealed_count(struct gw_store *s, uint32_t key_id, int64_t *out, struct gw_error *err)
+{
+    return s->ops->sealed_count(s, key_id, out, err);
+}
+
+enum gw_code gw_store_sealed_each_of_key(struct gw_store *s, uint32_t key_id, struct gw_str after, size_t count,
+                                         gw_sealed_fn fn, void *ctx, struct gw_error *err)
+{
+    return s->ops->sealed_each_of_key(s, key_id, after, count, fn, ctx, err);
 }

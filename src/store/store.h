@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * What must outlive everything: users, sessions, revoked tokens, reset codes. An interface; store_sqlite.c is the default
+ * What must outlive everything: users, sessions, revoked tokens, reset codes, sealed secrets. An interface; store_sqlite.c is the default
  * backend. Called by the control plane only, from any thread. Each call is one transaction, on disk when it returns,
  * unless it stands between gw_store_begin and gw_store_commit of the same thread.
  *
@@ -43,6 +43,25 @@ struct gw_reset_row {
     struct gw_uuid user_id;
     uint8_t code_hash[32]; /* SHA-256 of the code: 128+ random bits need no slow hash */
     int64_t expires_s;
+};
+
+#define GW_WRAPPED_KEY_BYTES 60
+struct gw_data_key_row {
+    uint32_t id;                           /* from 1; never used again */
+    uint8_t wrapped[GW_WRAPPED_KEY_BYTES]; /* zeroes once retired */
+    int64_t created_s, retired_s;          /* 0: not retired */
+    uint64_t uses;                         /* nonces drawn at most */
+};
+
+#define GW_SEALED_NAME_MAX 128
+#define GW_ENVELOPE_MAX 4096
+/* A secret as the database may see it: what identity/sealed.c makes. */
+struct gw_sealed_row {
+    char name[GW_SEALED_NAME_MAX + 1]; /* "table/row/field" */
+    uint32_t key_id;
+    uint8_t envelope[GW_ENVELOPE_MAX];
+    size_t envelope_len;
+    int64_t expires_s; /* 0: never */
 };
 
 struct gw_store;
@@ -117,3 +136,29 @@ GW_MUST_CHECK enum gw_code gw_store_reset_get(struct gw_store *s, const uint8_t 
                                               struct gw_uuid *out_user_id, struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_store_reset_delete(struct gw_store *s, const struct gw_uuid *user_id,
                                                  struct gw_error *err);
+
+/* Data keys. Insert: GW_ECONFLICT when there has been such an id. Each: by id. Reserve raises uses, never lowers it; GW_ENOTFOUND. Retire
+ * destroys the material; GW_ECONFLICT: a sealed row still needs it, or it is retired. */
+typedef enum gw_code (*gw_data_key_fn)(void *ctx, const struct gw_data_key_row *k, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_data_key_insert(struct gw_store *s, const struct gw_data_key_row *k,
+                                                    struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_data_key_each(struct gw_store *s, gw_data_key_fn fn, void *ctx,
+                                                  struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_data_key_reserve(struct gw_store *s, uint32_t id, uint64_t uses,
+                                                     struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_data_key_retire(struct gw_store *s, uint32_t id, int64_t now_s,
+                                                    struct gw_error *err);
+
+/* Sealed secrets. Put: over what has the name; GW_ENOTFOUND when there is no such key. Get: GW_ENOTFOUND also when expired at now_s.
+ * Deleting none is no fault. */
+typedef enum gw_code (*gw_sealed_fn)(void *ctx, const struct gw_sealed_row *r, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_sealed_put(struct gw_store *s, const struct gw_sealed_row *r, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_sealed_get(struct gw_store *s, struct gw_str name, int64_t now_s,
+                                               struct gw_sealed_row *out, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_sealed_delete(struct gw_store *s, struct gw_str name, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_sealed_purge(struct gw_store *s, int64_t now_s, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_sealed_count(struct gw_store *s, uint32_t key_id, int64_t *out,
+                                                 struct gw_error *err);
+/* The first count of a key's by name, after the name given ("": from the start). */
+GW_MUST_CHECK enum gw_code gw_store_sealed_each_of_key(struct gw_store *s, uint32_t key_id, struct gw_str after,
+                                                       size_t count, gw_sealed_fn fn, void *ctx, struct gw_error *err);

@@ -44,6 +44,20 @@ struct gw_store_ops {
     enum gw_code (*reset_get)(struct gw_store *s, const uint8_t code_hash[32], int64_t now_s,
                               struct gw_uuid *out_user_id, struct gw_error *err);
     enum gw_code (*reset_delete)(struct gw_store *s, const struct gw_uuid *user_id, struct gw_error *err);
+
+    enum gw_code (*data_key_insert)(struct gw_store *s, const struct gw_data_key_row *k, struct gw_error *err);
+    enum gw_code (*data_key_each)(struct gw_store *s, gw_data_key_fn fn, void *ctx, struct gw_error *err);
+    enum gw_code (*data_key_reserve)(struct gw_store *s, uint32_t id, uint64_t uses, struct gw_error *err);
+    enum gw_code (*data_key_retire)(struct gw_store *s, uint32_t id, int64_t now_s, struct gw_error *err);
+
+    enum gw_code (*sealed_put)(struct gw_store *s, const struct gw_sealed_row *r, struct gw_error *err);
+    enum gw_code (*sealed_get)(struct gw_store *s, struct gw_str name, int64_t now_s, struct gw_sealed_row *out,
+                               struct gw_error *err);
+    enum gw_code (*sealed_delete)(struct gw_store *s, struct gw_str name, struct gw_error *err);
+    enum gw_code (*sealed_purge)(struct gw_store *s, int64_t now_s, struct gw_error *err);
+    enum gw_code (*sealed_count)(struct gw_store *s, uint32_t key_id, int64_t *out, struct gw_error *err);
+    enum gw_code (*sealed_each_of_key)(struct gw_store *s, uint32_t key_id, struct gw_str after, size_t count,
+                                       gw_sealed_fn fn, void *ctx, struct gw_error *err);
 };
 
 struct gw_store {

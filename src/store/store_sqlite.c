@@ -9,6 +9,7 @@
 
 #define USER_COLUMNS \
     "id, username, email, role, upstream_id, password_hash, active, created_s, updated_s, last_login_s, version"
+#define SEALED_COLUMNS "name, key_id, envelope, expires_s"
 #define SESSION_COLUMNS "id, user_id, created_s, last_seen_s, expires_s, address, user_agent, country"
 
 enum statement {
@@ -32,6 +33,16 @@ enum statement {
     RESET_PUT,
     RESET_GET,
     RESET_DELETE,
+    DATA_KEY_INSERT,
+    DATA_KEY_EACH,
+    DATA_KEY_RESERVE,
+    DATA_KEY_RETIRE,
+    SEALED_PUT,
+    SEALED_GET,
+    SEALED_DELETE,
+    SEALED_PURGE,
+    SEALED_COUNT,
+    SEALED_EACH_OF_KEY,
     STATEMENT_COUNT
 };
 
@@ -62,6 +73,20 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
                   " ON CONFLICT (user_id) DO UPDATE SET code_hash = excluded.code_hash, expires_s = excluded.expires_s",
     [RESET_GET] = "SELECT user_id FROM reset_codes WHERE code_hash = ?1 AND expires_s > ?2",
     [RESET_DELETE] = "DELETE FROM reset_codes WHERE user_id = ?1",
+    [DATA_KEY_INSERT] = "INSERT INTO data_keys (id, wrapped, created_s, retired_s, uses) VALUES (?1, ?2, ?3, 0, ?4)",
+    [DATA_KEY_EACH] = "SELECT id, wrapped, created_s, retired_s, uses FROM data_keys ORDER BY id",
+    [DATA_KEY_RESERVE] = "UPDATE data_keys SET uses = max(uses, ?2) WHERE id = ?1",
+    [DATA_KEY_RETIRE] = "UPDATE data_keys SET retired_s = ?2, wrapped = x'' WHERE id = ?1 AND retired_s = 0"
+                        " AND NOT EXISTS (SELECT 1 FROM sealed WHERE key_id = ?1)",
+    [SEALED_PUT] = "INSERT INTO sealed (" SEALED_COLUMNS ") VALUES (?1, ?2, ?3, ?4)"
+                   " ON CONFLICT (name) DO UPDATE SET key_id = excluded.key_id, envelope = excluded.envelope,"
+                   " expires_s = excluded.expires_s",
+    [SEALED_GET] = "SELECT " SEALED_COLUMNS " FROM sealed WHERE name = ?1 AND (expires_s = 0 OR expires_s > ?2)",
+    [SEALED_DELETE] = "DELETE FROM sealed WHERE name = ?1",
+    [SEALED_PURGE] = "DELETE FROM sealed WHERE expires_s <> 0 AND expires_s <= ?1",
+    [SEALED_COUNT] = "SELECT count(*) FROM sealed WHERE key_id = ?1",
+    [SEALED_EACH_OF_KEY] =
+        "SELECT " SEALED_COLUMNS " FROM sealed WHERE key_id = ?1 AND name > ?2 ORDER BY name LIMIT ?3",
 };
 
 #define INT(n) ((struct gw_db_value){.kind = GW_DB_INT, .number = (n)})
@@ -331,6 +356,110 @@ static enum gw_code sqlite_reset_delete(struct gw_store *s, const struct gw_uuid
     return gw_db_change(db_of(s), RESET_DELETE, VALUES(UUID(user_id)), NULL, err);
 }
 
+/* ---- data keys and what they seal ---- */
+
+static enum gw_code sqlite_data_key_insert(struct gw_store *s, const struct gw_data_key_row *k, struct gw_error *err)
+{
+    return gw_db_change(
+        db_of(s), DATA_KEY_INSERT,
+        VALUES(INT(k->id), BLOB(k->wrapped, sizeof(k->wrapped)), INT(k->created_s), INT((int64_t)k->uses)), NULL, err);
+}
+
+struct data_key_walk {
+    gw_data_key_fn fn;
+    void *ctx;
+};
+
+static enum gw_code walk_data_key(sqlite3_stmt *st, void *ctx, struct gw_error *err)
+{
+    const struct data_key_walk *w = ctx;
+    size_t len;
+    struct gw_data_key_row k = {
+        .id = (uint32_t)sqlite3_column_int64(st, 0),
+        .created_s = sqlite3_column_int64(st, 2),
+        .retired_s = sqlite3_column_int64(st, 3),
+        .uses = (uint64_t)sqlite3_column_int64(st, 4),
+    };
+    GW_TRY(gw_db_read_blob(st, 1, k.wrapped, sizeof(k.wrapped), &len, err));
+    if (len != (k.retired_s == 0 ? sizeof(k.wrapped) : 0))
+        return gw_fail(err, GW_EBACKEND, "database: data key %u is damaged", k.id);
+    return w->fn(w->ctx, &k, err);
+}
+
+static enum gw_code sqlite_data_key_each(struct gw_store *s, gw_data_key_fn fn, void *ctx, struct gw_error *err)
+{
+    return gw_db_walk(db_of(s), DATA_KEY_EACH, NULL, 0, walk_data_key, &(struct data_key_walk){fn, ctx}, err);
+}
+
+static enum gw_code sqlite_data_key_reserve(struct gw_store *s, uint32_t id, uint64_t uses, struct gw_error *err)
+{
+    return gw_db_change_one(db_of(s), DATA_KEY_RESERVE, VALUES(INT(id), INT((int64_t)uses)), "data key", err);
+}
+
+static enum gw_code sqlite_data_key_retire(struct gw_store *s, uint32_t id, int64_t now_s, struct gw_error *err)
+{
+    int changed = 0;
+    GW_TRY(gw_db_change(db_of(s), DATA_KEY_RETIRE, VALUES(INT(id), INT(now_s)), &changed, err));
+    return changed > 0 ? GW_OK : gw_fail(err, GW_ECONFLICT, "data key %u is in use, or retired", id);
+}
+
+static enum gw_code read_sealed(sqlite3_stmt *st, void *ctx, struct gw_error *err)
+{
+    struct gw_sealed_row *r = ctx; /* too large for a copy */
+    r->key_id = (uint32_t)sqlite3_column_int64(st, 1);
+    r->expires_s = sqlite3_column_int64(st, 3);
+    GW_TRY(gw_db_read_text(st, 0, r->name, sizeof(r->name), err));
+    return gw_db_read_blob(st, 2, r->envelope, sizeof(r->envelope), &r->envelope_len, err);
+}
+
+static enum gw_code sqlite_sealed_put(struct gw_store *s, const struct gw_sealed_row *r, struct gw_error *err)
+{
+    return gw_db_change(db_of(s), SEALED_PUT,
+                        VALUES(TEXT(r->name), INT(r->key_id), BLOB(r->envelope, r->envelope_len), INT(r->expires_s)),
+                        NULL, err);
+}
+
+static enum gw_code sqlite_sealed_get(struct gw_store *s, struct gw_str name, int64_t now_s, struct gw_sealed_row *out,
+                                      struct gw_error *err)
+{
+    return gw_db_query_one(db_of(s), SEALED_GET, VALUES(SPAN(name), INT(now_s)), read_sealed, out, "secret", err);
+}
+
+static enum gw_code sqlite_sealed_delete(struct gw_store *s, struct gw_str name, struct gw_error *err)
+{
+    return gw_db_change(db_of(s), SEALED_DELETE, VALUES(SPAN(name)), NULL, err);
+}
+
+static enum gw_code sqlite_sealed_purge(struct gw_store *s, int64_t now_s, struct gw_error *err)
+{
+    return gw_db_change(db_of(s), SEALED_PURGE, VALUES(INT(now_s)), NULL, err);
+}
+
+static enum gw_code sqlite_sealed_count(struct gw_store *s, uint32_t key_id, int64_t *out, struct gw_error *err)
+{
+    return gw_db_query_one(db_of(s), SEALED_COUNT, VALUES(INT(key_id)), read_number, out, "count", err);
+}
+
+struct sealed_walk {
+    gw_sealed_fn fn;
+    void *ctx;
+};
+
+static enum gw_code walk_sealed(sqlite3_stmt *st, void *ctx, struct gw_error *err)
+{
+    const struct sealed_walk *w = ctx;
+    struct gw_sealed_row r;
+    GW_TRY(read_sealed(st, &r, err));
+    return w->fn(w->ctx, &r, err);
+}
+
+static enum gw_code sqlite_sealed_each_of_key(struct gw_store *s, uint32_t key_id, struct gw_str after, size_t count,
+                                              gw_sealed_fn fn, void *ctx, struct gw_error *err)
+{
+    return gw_db_walk(db_of(s), SEALED_EACH_OF_KEY, VALUES(INT(key_id), SPAN(after), INT((int64_t)count)), walk_sealed,
+                      &(struct sealed_walk){fn, ctx}, err);
+}
+
 /* ---- the backend ---- */
 
 static void sqlite_close(struct gw_store *s)
@@ -365,6 +494,16 @@ static const struct gw_store_ops sqlite_ops = {
     .reset_put = sqlite_reset_put,
     .reset_get = sqlite_reset_get,
     .reset_delete = sqlite_reset_delete,
+    .data_key_insert = sqlite_data_key_insert,
+    .data_key_each = sqlite_data_key_each,
+    .data_key_reserve = sqlite_data_key_reserve,
+    .data_key_retire = sqlite_data_key_retire,
+    .sealed_put = sqlite_sealed_put,
+    .sealed_get = sqlite_sealed_get,
+    .sealed_delete = sqlite_sealed_delete,
+    .sealed_purge = sqlite_sealed_purge,
+    .sealed_count = sqlite_sealed_count,
+    .sealed_each_of_key = sqlite_sealed_each_of_key,
 };
 
 enum gw_code gw_store_open_sqlite(const char *path, struct gw_store **out, struct gw_error *err)

@@ -2,6 +2,7 @@
 /*
  * What is SQLite's own: the file, its rights, its schema, and what a spoilt one does.
  */
+#include "store/migration.h"
 #include "store/store.h"
 
 #include <fcntl.h>
@@ -161,8 +162,25 @@ static void a_newer_schema_is_refused_and_left_alone(void **state)
     create(f);
     edit(f, "PRAGMA user_version = 99");
     expect_refusal(f, GW_EINVAL, "newer");
-    edit(f, "PRAGMA user_version = 1");
+    char back[40];
+    snprintf(back, sizeof(back), "PRAGMA user_version = %u", gw_migration_count);
+    edit(f, back);
     create(f);
+}
+
+static void a_database_of_the_first_schema_keeps_its_rows(void **state)
+{
+    struct fixture *f = *state;
+    struct gw_store *s = NULL;
+    struct gw_user_row u;
+    edit(f, gw_migrations[0]);
+    edit(f, "PRAGMA user_version = 1");
+    edit(f, "INSERT INTO users VALUES (zeroblob(16), 'alice', NULL, 'admin', '', '', 1, 0, 0, 0, 0)");
+    assert_int_equal(chmod(f->path, 0600), 0);
+    assert_int_equal(gw_store_open_sqlite(f->path, &s, &f->err), GW_OK);
+    assert_int_equal(gw_store_user_by_name(s, GW_STR("alice"), &u, &f->err), GW_OK);
+    assert_string_equal(u.role, "admin");
+    gw_store_close(s);
 }
 
 static void a_database_of_another_program_is_refused_and_left_alone(void **state)
@@ -206,6 +224,7 @@ int main(void)
         CASE(a_symbolic_link_is_refused),
         CASE(a_spoilt_file_is_refused),
         CASE(a_newer_schema_is_refused_and_left_alone),
+        CASE(a_database_of_the_first_schema_keeps_its_rows),
         CASE(a_database_of_another_program_is_refused_and_left_alone),
         CASE(a_schema_that_lacks_a_table_is_refused),
         CASE(a_row_that_was_edited_too_long_is_an_error_and_no_overrun),
