@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "control/bundle.h"
+#include "control/keys.h"
 #include "crypto/random.h"
 #include "crypto/secret.h"
 #include "shared/shared.h"
@@ -20,10 +21,9 @@ struct seed {
     uint32_t count;
     struct gw_arena arena;
     struct gw_settings settings;
-    struct gw_secret *key;
-    struct gw_mac *mac;
+    struct gw_token_ring ring;
     struct gw_shared *shared;
-    char run_dir[101], key_id[17];
+    char run_dir[101];
     int64_t now_s;
 };
 
@@ -43,9 +43,9 @@ static enum gw_code load(struct seed *s, struct gw_error *err)
         return gw_fail(err, GW_EINVAL, "gateway.yaml: %s", gw_faults_get(faults, 0)->message);
     if (!gw_str_copy(s->settings.run_dir, s->run_dir, sizeof(s->run_dir)))
         return gw_fail(err, GW_EINVAL, "run_dir is too long");
-    GW_TRY(gw_secret_load(gw_settings_path(&s->arena, s->home, s->settings.token_key_file), &s->key, err));
-    GW_TRY(gw_jwt_key_id(s->key, s->key_id, err));
-    return gw_mac_new(s->key, &s->mac, err);
+    const struct gw_keys_source source = {.home = s->home, .settings = &s->settings, .getenv_fn = no_environment};
+    const struct gw_token_files files = gw_keys_token_files(&s->arena, &source);
+    return gw_token_ring_load(&files, &s->ring, err);
 }
 
 static enum gw_code publish(struct seed *s, struct gw_error *err)
@@ -70,7 +70,6 @@ static enum gw_code print_token(struct seed *s, const struct gw_live_session *se
         .issuer = s->settings.token_issuer,
         .audience = s->settings.token_audience,
         .role = GW_STR("trader"),
-        .key_id = gw_str(s->key_id),
         .sid = session->id,
         .iat_s = s->now_s,
         .exp_s = s->now_s + HOUR_S,
@@ -79,7 +78,7 @@ static enum gw_code print_token(struct seed *s, const struct gw_live_session *se
     issue.sub = gw_str(user_id);
     gw_buf_init(&token, GW_JWT_MAX_BYTES);
     GW_TRY(gw_random_fill(gw_system_random(), issue.jti.b, sizeof(issue.jti.b), err));
-    GW_TRY(gw_jwt_sign_access(s->mac, &issue, &token, err));
+    GW_TRY(gw_jwt_sign_access(s->ring.keys[GW_TOKEN_CURRENT], &issue, &token, err));
     (void)puts(token.ptr);
     return GW_OK;
 }
@@ -127,8 +126,7 @@ int main(int argc, char **argv)
     gw_arena_init(&s.arena, 1 << 20);
     enum gw_code code = seed(&s, &err);
     gw_shared_close(s.shared);
-    gw_mac_free(s.mac);
-    gw_secret_free(s.key);
+    gw_token_ring_done(&s.ring);
     gw_arena_done(&s.arena);
     if (code != GW_OK)
         (void)fprintf(stderr, "seed: %s\n", err.msg);

@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "config/settings.h"
 #include "config/shipped.h"
+#include "control/keys.h"
 #include "crypto/certificate.h"
 #include "crypto/secret.h"
 #include "demo_users.h"
@@ -140,10 +141,49 @@ static const struct {
     {"tls", make_directory},
     {"gateway.yaml", make_gateway_yaml},
     {"policy.yaml", make_policy},
-    {"keys/token.key", make_secret},
     {"keys/upstream.key", make_upstream_secret},
     {"tls/cert.pem", make_certificate},
 };
+
+/* As gateway.yaml has it, where the file is the gateway's to make; else, as without settings. */
+static struct gw_token_files token_files(struct init *i)
+{
+    cli_auto_home struct cli_home h = {0};
+    struct gw_token_files files = {.algorithm = GW_TOKEN_HS256};
+    struct gw_str name = GW_STR("keys/token.key");
+    if (cli_home_settings(i->cli, &h) == GW_EXIT_YES && gw_faults_count(h.faults) == 0 &&
+        gw_keys_file_is_ours(h.settings.token_key_file)) {
+        name = h.settings.token_key_file;
+        files.algorithm = h.settings.token_algorithm == GW_TOKEN_SETTING_EDDSA ? GW_TOKEN_EDDSA : GW_TOKEN_HS256;
+    }
+    files.path = gw_settings_path(&i->arena, i->cli->home, name);
+    return files;
+}
+
+/* The current key and the next, each with its public part where it has one: those that were not there are noted as made. */
+static enum gw_code make_token_keys(struct init *i, struct gw_error *err)
+{
+    static const char *const suffixes[] = {"", ".next", ".pub", ".next.pub"};
+    const struct gw_token_files files = token_files(i);
+    char paths[sizeof(suffixes) / sizeof(suffixes[0])][PATH_MAX];
+    bool was_there[sizeof(suffixes) / sizeof(suffixes[0])];
+    bool changed;
+    if (files.path == NULL)
+        return gw_fail(err, GW_ENOMEM, "no memory");
+    for (size_t k = 0; k < sizeof(suffixes) / sizeof(suffixes[0]); k++) {
+        if (snprintf(paths[k], PATH_MAX, "%s%s", files.path, suffixes[k]) >= PATH_MAX)
+            return gw_fail(err, GW_ELIMIT, "the name of the token key is too long");
+        was_there[k] = access(paths[k], F_OK) == 0;
+    }
+    enum gw_code code = gw_token_files_make_current(&files, gw_system_random(), err);
+    if (code != GW_OK && code != GW_ECONFLICT)
+        return code;
+    GW_TRY(gw_token_files_mend(&files, gw_system_random(), &changed, err));
+    for (size_t k = 0; k < sizeof(suffixes) / sizeof(suffixes[0]); k++)
+        if (access(paths[k], F_OK) == 0)
+            note(i, was_there[k] ? GW_ECONFLICT : GW_OK, paths[k]);
+    return GW_OK;
+}
 
 static enum gw_code make_things(struct init *i, struct gw_error *err)
 {
@@ -158,7 +198,7 @@ static enum gw_code make_things(struct init *i, struct gw_error *err)
             return code;
         note(i, code, path);
     }
-    return GW_OK;
+    return make_token_keys(i, err);
 }
 
 /* Whether that user gets to where the home directory is: nobody but root does below /root. */

@@ -129,11 +129,14 @@ static enum gw_code check_certificate(const struct serve *s, const char *certifi
 }
 
 /* A key of the environment will lie in the run directory. */
-static const char *token_key_file(struct serve *s)
+static struct gw_token_files token_files(struct serve *s)
 {
     const struct gw_keys_source source = keys_source(s);
+    struct gw_token_files files = gw_keys_token_files(&s->arena, &source);
     const char *stashed = gw_keys_stash_file(&s->arena, s->run_dir);
-    return stashed != NULL ? stashed : gw_keys_token_file(&s->arena, &source);
+    if (stashed != NULL)
+        files.path = stashed;
+    return files;
 }
 
 static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_error *err)
@@ -147,14 +150,14 @@ static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_er
         .run_dir = s->run_dir,
         .nginx_dir = s->nginx_dir,
         .module = module,
-        .token_key = token_key_file(s),
+        .token_files = token_files(s),
         .upstream_key = gw_keys_upstream_file(&s->arena, &source),
         .certificate = gw_settings_path(&s->arena, s->home, s->settings.tls_certificate),
         .certificate_key = gw_settings_path(&s->arena, s->home, s->settings.tls_key),
         .user = s->accounts.user[0] != '\0' ? s->accounts.user : NULL,
         .group = s->accounts.group_name,
     };
-    if (c.token_key == NULL || c.certificate == NULL || c.certificate_key == NULL)
+    if (c.token_files.path == NULL || c.certificate == NULL || c.certificate_key == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for nginx.conf");
     if (access(c.certificate, R_OK) != 0 || access(c.certificate_key, R_OK) != 0)
         return gw_fail(err, GW_ENOTFOUND,

@@ -32,21 +32,19 @@ static const char *verify(struct gw_cli *cli, struct gw_str token, bool *out_goo
     gw_auto(gw_keys) struct gw_keys keys = {0};
     gw_auto(gw_jwt_verifier) struct gw_jwt_verifier *v = NULL;
     struct gw_jwt_claims claims;
-    char key_id[17];
     if (cli_home_settings(cli, &h) != GW_EXIT_YES || gw_faults_count(h.faults) > 0)
         return NULL;
     const struct gw_keys_source source = {.home = cli->home, .settings = &h.settings, .getenv_fn = cli_getenv};
-    if (gw_keys_load(&source, &keys, NULL) != GW_OK || gw_jwt_key_id(keys.token, key_id, NULL) != GW_OK)
+    if (gw_keys_load(&source, &keys, NULL) != GW_OK)
         return NULL;
     const struct gw_jwt_profile profile = {
         .issuer = h.settings.token_issuer,
         .audience = h.settings.token_audience,
         .type = GW_STR("at+jwt"),
-        .key_id = gw_str(key_id),
         .leeway_s = h.settings.token_leeway_ms / 1000,
         .require = GW_JWT_NEED_KEY_ID | GW_JWT_NEED_SESSION,
     };
-    if (gw_jwt_verifier_new(keys.token, &profile, &v, NULL) != GW_OK)
+    if (gw_jwt_verifier_new(&keys.ring, &profile, &v, NULL) != GW_OK)
         return NULL;
     enum gw_jwt_reason reason = gw_jwt_verify(v, token, gw_clock_real_s(gw_system_clock()), &claims);
     *out_good = reason == GW_JWT_OK;

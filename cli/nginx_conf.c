@@ -137,7 +137,9 @@ static enum gw_code add_http(const struct gw_nginx_conf *c, struct gw_buf *out, 
         gw_buf_addf(out, "%s\";\n", temporary[i]);
     }
     GW_TRY(add_value(out, "    gw_run_dir \"", gw_str(c->run_dir), "\";\n", err));
-    GW_TRY(add_value(out, "    gw_token_key \"", gw_str(c->token_key), "\";\n", err));
+    const char *directive =
+        c->token_files.algorithm == GW_TOKEN_EDDSA ? "    gw_token_public_key \"" : "    gw_token_key \"";
+    GW_TRY(add_value(out, directive, gw_str(c->token_files.path), "\";\n", err));
     if (c->upstream_key != NULL)
         GW_TRY(add_value(out, "    gw_upstream_key \"", gw_str(c->upstream_key), "\";\n", err));
     gw_buf_addf(out, "    client_max_body_size %jd;\n", (intmax_t)c->settings->body_max_bytes);

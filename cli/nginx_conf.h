@@ -6,14 +6,16 @@
  */
 #include "config/settings.h"
 #include "policy/policy.h"
+#include "token/ring.h"
 
 struct gw_nginx_conf {
     const struct gw_settings *settings;
     const struct gw_upstream *upstream;
-    const char *run_dir;                  /* control's segments and web.sock */
-    const char *nginx_dir;                /* pid, temporary files */
-    const char *module;                   /* ngx_http_gw_module.so */
-    const char *token_key, *upstream_key; /* upstream_key may be NULL */
+    const char *run_dir;   /* control's segments and web.sock */
+    const char *nginx_dir; /* pid, temporary files */
+    const char *module;    /* ngx_http_gw_module.so */
+    struct gw_token_files token_files;
+    const char *upstream_key; /* may be NULL */
     const char *certificate, *certificate_key;
     const char *user, *group; /* of the workers; NULL: those of the master */
 };

@@ -22,7 +22,7 @@ static struct gw_nginx_conf sample(void)
         .run_dir = "/run/aaiti",
         .nginx_dir = "/run/aaiti.nginx",
         .module = "/usr/lib/nginx/modules/ngx_http_gw_module.so",
-        .token_key = "/home/x y/keys/token.key",
+        .token_files = {.path = "/home/x y/keys/token.key"},
         .certificate = "/h/tls/cert.pem",
         .certificate_key = "/h/tls/key.pem",
     };

@@ -23,9 +23,12 @@ static struct gw_jwt_verifier *verifier;
 static void set_up(void)
 {
     const struct gw_jwt_profile profile = {
-        .issuer = GW_STR("aaiti-api"), .audience = GW_STR("aaiti-client"), .key_id = GW_STR("k1"), .leeway_s = 10};
+        .issuer = GW_STR("aaiti-api"), .audience = GW_STR("aaiti-client"), .leeway_s = 10};
+    static struct gw_token_ring ring;
     if (gw_secret_new(GW_STR("kX3-9vQz_T7mWb2LpR8sYc5NfJ1hGd4K"), &key, NULL) != GW_OK ||
-        gw_mac_new(key, &mac, NULL) != GW_OK || gw_jwt_verifier_new(key, &profile, &verifier, NULL) != GW_OK)
+        gw_mac_new(key, &mac, NULL) != GW_OK ||
+        gw_token_key_new(GW_TOKEN_KEY_HS256, key, GW_STR("k1"), &ring.keys[GW_TOKEN_CURRENT], NULL) != GW_OK ||
+        gw_jwt_verifier_new(&ring, &profile, &verifier, NULL) != GW_OK)
         abort();
 }
 

@@ -248,6 +248,21 @@ ngx_http_gw_drop_headers(ngx_http_request_t *r, enum gw_action action)
 }
 
 
+/* What the gate lets be kept is not no-store. */
+static struct gw_str
+ngx_http_gw_field_value(ngx_http_gw_ctx_t *ctx, const struct gw_header_field *field)
+{
+    if (ctx != NULL && ctx->decision.action == GW_ANSWER
+        && ctx->decision.cache_control.len > 0
+        && gw_str_eq(field->name, GW_STR("Cache-Control")))
+    {
+        return ctx->decision.cache_control;
+    }
+
+    return field->value;
+}
+
+
 static ngx_int_t
 ngx_http_gw_header_filter(ngx_http_request_t *r)
 {
@@ -282,7 +297,10 @@ ngx_http_gw_header_filter(ngx_http_request_t *r)
                                                     : GW_TRANSPORT_PLAIN, &n);
 
     for (i = 0; i < n; i++) {
-        if (ngx_http_gw_add_header(r, fields[i].name, fields[i].value) != NGX_OK) {
+        if (ngx_http_gw_add_header(r, fields[i].name,
+                                   ngx_http_gw_field_value(ctx, &fields[i]))
+            != NGX_OK)
+        {
             return NGX_ERROR;
         }
     }

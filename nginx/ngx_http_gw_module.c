@@ -3,7 +3,9 @@
  * Directives and registration.
  *
  *     gw_run_dir PATH;       http: the run directory that control fills
- *     gw_token_key FILE;     http: verifies our tokens
+ *     gw_token_key FILE;     http: the secret that verifies our tokens (HS256)
+ *     gw_token_public_key FILE;
+ *                            http: or the public keys FILE.pub … (EdDSA)
  *     gw_upstream_key FILE;  http: mints for the upstream
  *     gw on|off;             location: every request is judged before anything else sees it
  *     gw_problem;            location: target of error_page, answers problem+json of the status at hand
@@ -39,6 +41,13 @@ static ngx_command_t  ngx_http_gw_commands[] = {
       ngx_http_gw_set_path,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_gw_main_conf_t, token_key),
+      NULL },
+
+    { ngx_string("gw_token_public_key"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_gw_set_path,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_gw_main_conf_t, token_public_key),
       NULL },
 
     { ngx_string("gw_upstream_key"),
@@ -132,6 +141,15 @@ ngx_http_gw_create_loc_conf(ngx_conf_t *cf)
 }
 
 
+/* One algorithm: two key directives would leave it to the token. */
+static bool
+ngx_http_gw_is_configured(ngx_http_gw_main_conf_t *gmcf)
+{
+    return gmcf->run_dir.len > 0
+           && (gmcf->token_key.len > 0) != (gmcf->token_public_key.len > 0);
+}
+
+
 static char *
 ngx_http_gw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
@@ -143,10 +161,11 @@ ngx_http_gw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     gmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_gw_module);
 
-    if (conf->enable && (gmcf->run_dir.len == 0 || gmcf->token_key.len == 0)) {
+    if (conf->enable && !ngx_http_gw_is_configured(gmcf)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"gw on\" needs \"gw_run_dir\" and "
-                           "\"gw_token_key\" at http level");
+                           "\"gw on\" needs \"gw_run_dir\" and one of "
+                           "\"gw_token_key\" and \"gw_token_public_key\" "
+                           "at http level");
         return NGX_CONF_ERROR;
     }
 
@@ -270,7 +289,7 @@ ngx_http_gw_init(ngx_conf_t *cf)
     gmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_gw_module);
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
-    if (gmcf->run_dir.len == 0 || gmcf->token_key.len == 0) {
+    if (!ngx_http_gw_is_configured(gmcf)) {
         return NGX_OK;
     }
 

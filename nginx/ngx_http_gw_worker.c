@@ -75,6 +75,7 @@ ngx_http_gw_gate_create(ngx_conf_t *cf, ngx_http_gw_main_conf_t *gmcf)
 
     options.run_dir = (char *) gmcf->run_dir.data;
     options.token_key_file = (char *) gmcf->token_key.data;
+    options.token_public_key_file = (char *) gmcf->token_public_key.data;
     options.upstream_key_file = gmcf->upstream_key.len
                                 ? (char *) gmcf->upstream_key.data : NULL;
 

@@ -19,12 +19,15 @@ struct gw_request;
 /* ---- life ---- */
 
 struct gw_gate_options {
-    const char *run_dir;           /* tmpfs directory with the segments and bundles */
-    const char *token_key_file;    /* verifies our tokens */
-    const char *upstream_key_file; /* mints for the upstream; NULL when the policy needs none */
+    const char *run_dir;        /* tmpfs directory with the segments and bundles */
+    const char *token_key_file; /* HS256: the secret that verifies our tokens; its generations stand beside it */
+    const char *
+        token_public_key_file; /* EdDSA: the name without ".pub", of which the public keys alone are read; one of the two is NULL */
+    const char *
+        upstream_key_file; /* mints for the upstream; NULL when the policy needs none. One staged as FILE.next is read too */
 };
 
-/* Master: reads the keys. Refuses weak or equal ones with the command that mends it. */
+/* Master: reads the keys, those of every generation. Refuses weak or equal ones with the command that mends it. */
 GW_MUST_CHECK enum gw_code gw_gate_new(const struct gw_gate_options *options, struct gw_gate **out,
                                        struct gw_error *err);
 void gw_gate_free(struct gw_gate *g);
@@ -83,6 +86,7 @@ struct gw_decision {
     struct gw_str client_address;     /* text form, for X-Forwarded-For */
     struct gw_str request_id;         /* UUIDv7 text */
     struct gw_str content_type, body; /* GW_ANSWER */
+    struct gw_str cache_control;      /* GW_ANSWER: in place of no-store; empty: no-store */
     unsigned retry_after_s;           /* 0: none */
     const char *detail;               /* for the log: which token fault, which stage; static storage; NULL: none */
     struct gw_str user, route;        /* for the log; empty: none */
@@ -95,6 +99,11 @@ struct gw_request *gw_request_new(struct gw_gate *g, struct gw_request_head *hea
 /* Once more just before the request is handed to the upstream (a slow body must not carry it past a change): session, user and
  * revocation as of now. True: hand it over. False: *out is the refusal. */
 bool gw_request_recheck(struct gw_gate *g, struct gw_request *r, struct gw_decision *out);
+/* The upstream answered 401 to the credential, which is all that it says of a request that it did not carry out. True: *out has one by the
+ * other upstream key; hand the request over once more, after a recheck. False: there is no other, or it was tried. */
+bool gw_request_retry(struct gw_gate *g, struct gw_request *r, struct gw_decision *out);
+/* The upstream took the credential of a retry: later requests begin with that key. */
+void gw_request_retry_taken(struct gw_gate *g, const struct gw_request *r);
 /* Releases the snapshot. r may be NULL. */
 void gw_request_done(struct gw_gate *g, struct gw_request *r);
 

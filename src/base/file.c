@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -48,6 +49,24 @@ enum gw_code gw_file_create(const char *path, mode_t mode, struct gw_str content
         return code;
     }
     return GW_OK;
+}
+
+enum gw_code gw_file_rename(const char *from, const char *to, struct gw_error *err)
+{
+    if (rename(from, to) != 0 || !sync_parent(to))
+        return gw_fail(err, errno == ENOENT ? GW_ENOTFOUND : GW_EBACKEND, "cannot put %s in place of %s: %s", from, to,
+                       strerror(errno));
+    return GW_OK;
+}
+
+enum gw_code gw_file_replace(const char *path, mode_t mode, struct gw_str content, struct gw_error *err)
+{
+    char beside[4096];
+    if (snprintf(beside, sizeof(beside), "%s.new", path) >= (int)sizeof(beside))
+        return gw_fail(err, GW_ELIMIT, "the name %.100s… is too long", path);
+    (void)unlink(beside);
+    GW_TRY(gw_file_create(beside, mode, content, err));
+    return gw_file_rename(beside, path, err);
 }
 
 enum gw_code gw_file_read(const char *path, struct gw_buf *out, struct gw_error *err)

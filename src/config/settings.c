@@ -6,6 +6,7 @@
 #include <string.h>
 
 static const char *const environments[] = {"development", "production", NULL};
+static const char *const token_algorithms[] = {"HS256", "EdDSA", NULL};
 static const char *const session_limits[] = {"deny", "evict-oldest", NULL};
 static const char *const password_profiles[] = {"guide", "nist", NULL};
 
@@ -44,8 +45,12 @@ const struct gw_option gw_settings_options[] = {
     {"tls.key", GW_OPT_STRING, AT(tls_key), "tls/key.pem", FILE_NAME, NULL, "SSL_KEY_PATH",
      "Private key of the certificate, PEM."},
 
-    {"token.key_file", GW_OPT_STRING, AT(token_key_file), "keys/token.key", FILE_NAME, NULL, "JWT_SECRET_FILE",
-     "File of the secret that signs access tokens."},
+    {"token.algorithm", GW_OPT_ENUM, AT(token_algorithm), "HS256", 0, 0, token_algorithms, NULL,
+     "How access tokens are signed: `HS256` by a secret, or `EdDSA` by an Ed25519 key whose public part is shown at "
+     "`/aaiti/jwks.json`. Changing it takes a restart and ends all tokens."},
+    {"token.key_file", GW_OPT_STRING, AT(token_key_file), "", 0, 1000, NULL, "JWT_SECRET_FILE",
+     "File of the key that signs access tokens; empty: `keys/token.key`, with EdDSA `keys/token-ed25519.key`. "
+     "`aaiti key rotate` exchanges one that is named relative to the home directory."},
     {"token.issuer", GW_OPT_STRING, AT(token_issuer), "aaiti-api", 1, 128, NULL, NULL,
      "Claim `iss` of access tokens."},
     {"token.audience", GW_OPT_STRING, AT(token_audience), "aaiti-client", 1, 128, NULL, NULL,
@@ -179,6 +184,9 @@ void gw_settings_load(const char *file, gw_getenv_fn getenv_fn, struct gw_arena 
     /* A value that could not be read would be blamed twice. */
     if (gw_faults_count(f) > before)
         return;
+    if (out->token_key_file.len == 0)
+        out->token_key_file = out->token_algorithm == GW_TOKEN_SETTING_EDDSA ? GW_STR("keys/token-ed25519.key")
+                                                                             : GW_STR("keys/token.key");
     check_together(&(struct check){root, name, out, f});
 }
 

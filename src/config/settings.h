@@ -7,12 +7,14 @@
 #include "config/option.h"
 
 enum gw_environment { GW_ENV_DEVELOPMENT, GW_ENV_PRODUCTION };
+enum gw_token_setting { GW_TOKEN_SETTING_HS256, GW_TOKEN_SETTING_EDDSA };
 enum gw_session_limit { GW_SESSION_DENY, GW_SESSION_EVICT_OLDEST };
 enum gw_password_profile { GW_PASSWORD_GUIDE, GW_PASSWORD_NIST };
 
 struct gw_settings {
     /* top */
     int environment;       /* enum gw_environment; NODE_ENV */
+    int token_algorithm;   /* token.algorithm: enum gw_token_setting */
     struct gw_str listen;  /* "127.0.0.1:8443" */
     int64_t workers;       /* nginx worker processes; 0: one a core */
     struct gw_str policy;  /* file of the policy */
@@ -24,7 +26,8 @@ struct gw_settings {
     /* tls.* */
     struct gw_str tls_certificate, tls_key; /* SSL_CERT_PATH, SSL_KEY_PATH */
     /* token.* */
-    struct gw_str token_key_file; /* JWT_SECRET_FILE; JWT_SECRET itself is read by gw_keys_load */
+    struct gw_str
+        token_key_file; /* JWT_SECRET_FILE; JWT_SECRET itself is read by gw_keys_load; never empty once loaded */
     struct gw_str token_issuer, token_audience;
     int64_t token_ttl_ms;    /* JWT_EXPIRES_IN */
     int64_t token_leeway_ms; /* <= 60 s */

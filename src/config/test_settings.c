@@ -58,6 +58,22 @@ static void load(struct fixture *x, const char *text, gw_getenv_fn env)
     gw_settings_load(x->path, env, &x->arena, &x->s, x->faults);
 }
 
+static void the_algorithm_chooses_the_key_file_where_none_is_named(void **state)
+{
+    struct fixture *x = *state;
+    load(x, "token: {algorithm: EdDSA}\n", no_env);
+    assert_int_equal(gw_faults_count(x->faults), 0);
+    assert_int_equal(x->s.token_algorithm, GW_TOKEN_SETTING_EDDSA);
+    assert_string_equal(x->s.token_key_file.ptr, "keys/token-ed25519.key");
+    load(x, "token: {algorithm: EdDSA, key_file: k}\n", no_env);
+    assert_string_equal(x->s.token_key_file.ptr, "k");
+    load(x, "token: {algorithm: none}\n", no_env);
+    assert_int_equal(gw_faults_count(x->faults), 1);
+    load(x, "", no_env);
+    assert_int_equal(x->s.token_algorithm, GW_TOKEN_SETTING_HS256);
+    assert_string_equal(x->s.token_key_file.ptr, "keys/token.key");
+}
+
 static void defaults_are_good(void **state)
 {
     struct fixture *x = *state;
@@ -266,6 +282,7 @@ int main(int argc, char **argv)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         CASE(defaults_are_good),
+        CASE(the_algorithm_chooses_the_key_file_where_none_is_named),
         CASE(the_guides_variables_override_the_file),
         CASE(listen_takes_addresses_with_a_port),
         CASE(what_cannot_stand_together_is_refused),

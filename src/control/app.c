@@ -40,7 +40,7 @@ struct gw_app {
     char *home;
     char run_dir[GW_RUN_PATH_MAX + 1];
     int lock_fd;
-    struct gw_secret *token_key;
+    struct gw_token_ring ring; /* under reloading; without a current key until the files were read */
     struct gw_store *store;
     struct gw_shared *shared;
     pthread_mutex_t lock;      /* current, refs */
@@ -100,14 +100,16 @@ static enum gw_code load_keys(struct gw_app *a, struct generation *g, struct gw_
     const struct gw_keys_source source = {a->home, &g->settings, gw_policy_upstream(g->policy), a->options.getenv_fn};
     gw_auto(gw_keys) struct gw_keys keys = {0};
     struct gw_error why = {0};
-    enum gw_code code =
-        a->token_key == NULL ? gw_keys_load(&source, &keys, &why) : gw_keys_check_upstream(&source, a->token_key, &why);
+    bool is_first = a->ring.keys[GW_TOKEN_CURRENT] == NULL;
+    enum gw_code code = is_first ? gw_keys_load(&source, &keys, &why) : gw_keys_check_upstream(&source, &a->ring, &why);
     if (code != GW_OK) {
         gw_faults_add(f, a->home, 0, "%s", why.msg);
         return gw_fail(err, GW_EINVAL, "%s", why.msg);
     }
-    if (a->token_key == NULL)
-        a->token_key = gw_take(&keys.token);
+    if (is_first) {
+        a->ring = keys.ring;
+        keys.ring = (struct gw_token_ring){0};
+    }
     return GW_OK;
 }
 
@@ -167,7 +169,7 @@ static enum gw_code generation_start(struct gw_app *a, struct generation *g, str
         .settings = &g->settings,
         .rules = g->rules,
         .hasher = g->view.hasher,
-        .token_key = a->token_key,
+        .ring = &a->ring,
         .clock = a->options.clock,
         .random = a->options.random,
     };
@@ -347,7 +349,7 @@ void gw_app_close(struct gw_app *a)
     generation_free(a->current);
     gw_shared_close(a->shared);
     gw_store_close(a->store);
-    gw_secret_free(a->token_key);
+    gw_token_ring_done(&a->ring);
     gw_fd_auto_(&a->lock_fd);
     pthread_mutex_destroy(&a->lock);
     pthread_mutex_destroy(&a->reloading);

@@ -5,6 +5,7 @@
 #include "pipeline/mint.h"
 #include "policy/policy.h"
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,18 +41,46 @@ static enum gw_code secret_of_text(const char *text, struct gw_secret **out, str
     return GW_OK;
 }
 
-static enum gw_code load_token_file(const char *path, struct gw_secret **out, struct gw_error *err)
+struct gw_token_files gw_keys_token_files(struct gw_arena *a, const struct gw_keys_source *source)
+{
+    const struct gw_settings *s = source->settings;
+    return (struct gw_token_files){
+        .path = gw_settings_path(a, source->home, s->token_key_file),
+        .algorithm = s->token_algorithm == GW_TOKEN_SETTING_EDDSA ? GW_TOKEN_EDDSA : GW_TOKEN_HS256,
+    };
+}
+
+bool gw_keys_file_is_ours(struct gw_str name)
+{
+    struct gw_str rest = name, part;
+    while (gw_str_split(&rest, '/', &part))
+        if (gw_str_eq(part, GW_STR("..")))
+            return false;
+    return name.len > 0 && name.ptr[0] != '/';
+}
+
+static enum gw_code load_token_files(const struct gw_keys_source *source, struct gw_arena *a, struct gw_token_ring *out,
+                                     struct gw_error *err)
 {
     struct gw_error why = {0};
-    if (path == NULL)
+    const struct gw_token_files files = gw_keys_token_files(a, source);
+    if (files.path == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for the name of the token key");
-    enum gw_code code = gw_secret_load(path, out, &why);
+    enum gw_code code = gw_token_ring_load(&files, out, &why);
     return code == GW_OK ? code : gw_fail(err, code, "token key: %s", why.msg);
 }
 
-const char *gw_keys_token_file(struct gw_arena *a, const struct gw_keys_source *source)
+/* A variable holds one secret and has no generations. */
+static enum gw_code ring_of_text(const struct gw_keys_source *source, const char *text, struct gw_token_ring *out,
+                                 struct gw_error *err)
 {
-    return gw_settings_path(a, source->home, source->settings->token_key_file);
+    gw_auto(gw_secret) struct gw_secret *secret = NULL;
+    if (source->settings->token_algorithm == GW_TOKEN_SETTING_EDDSA)
+        return gw_fail(err, GW_EINVAL,
+                       TOKEN_ENV " is a secret for HS256, but token.algorithm is EdDSA; unset the variable, or set the "
+                                 "algorithm to HS256");
+    GW_TRY(secret_of_text(text, &secret, err));
+    return gw_token_key_new(GW_TOKEN_KEY_HS256, secret, GW_STR_NULL, &out->keys[GW_TOKEN_CURRENT], err);
 }
 
 const char *gw_keys_upstream_file(struct gw_arena *a, const struct gw_keys_source *source)
@@ -88,23 +117,35 @@ static enum gw_code load_upstream_file(const char *path, const struct gw_upstrea
     return GW_OK;
 }
 
-static enum gw_code load_upstream(const struct gw_keys_source *source, const struct gw_secret *token,
-                                  struct gw_arena *a, struct gw_secret **out, struct gw_error *err)
+static enum gw_code check_differs(const struct gw_token_ring *ring, const struct gw_secret *upstream, const char *path,
+                                  struct gw_error *err)
 {
-    gw_auto(gw_secret) struct gw_secret *key = NULL;
+    for (size_t i = 0; i < GW_TOKEN_GENERATIONS; i++)
+        if (ring->keys[i] != NULL && gw_token_key_is_text(ring->keys[i], upstream))
+            return gw_fail(
+                err, GW_EINVAL,
+                "the token key and the upstream key `%s` are equal, so a client's token would be good at the "
+                "backend itself; give the gateway a token key of its own: remove the file of token.key_file and "
+                "run `aaiti init`, or set " TOKEN_ENV " to what `openssl rand -base64 48` prints",
+                path);
+    return GW_OK;
+}
+
+static enum gw_code load_upstream(const struct gw_keys_source *source, const struct gw_token_ring *ring,
+                                  struct gw_arena *a, struct gw_keys *out, struct gw_error *err)
+{
+    char next[PATH_MAX];
     if (source->upstream == NULL || source->upstream->credential == GW_CREDENTIAL_NONE)
         return GW_OK;
     const char *path = gw_keys_upstream_file(a, source);
-    GW_TRY(load_upstream_file(path, source->upstream, &key, err));
-    if (gw_secret_eq(token, key))
-        return gw_fail(
-            err, GW_EINVAL,
-            "the token key and the upstream key `%s` are equal, so a client's token would be good at the backend itself; "
-            "give the gateway a token key of its own: remove the file of token.key_file and run `aaiti init`, or set " TOKEN_ENV
-            " to what `openssl rand -base64 48` prints",
-            path);
-    *out = gw_take(&key);
-    return GW_OK;
+    GW_TRY(load_upstream_file(path, source->upstream, &out->upstream, err));
+    GW_TRY(check_differs(ring, out->upstream, path, err));
+    if (snprintf(next, sizeof(next), "%s.next", path) >= (int)sizeof(next))
+        return gw_fail(err, GW_ELIMIT, "the name of the upstream key is too long");
+    enum gw_code code = load_upstream_file(next, source->upstream, &out->upstream_next, err);
+    if (code != GW_OK)
+        return code == GW_ENOTFOUND ? GW_OK : code;
+    return check_differs(ring, out->upstream_next, next, err);
 }
 
 enum gw_code gw_keys_load(const struct gw_keys_source *source, struct gw_keys *out, struct gw_error *err)
@@ -113,27 +154,27 @@ enum gw_code gw_keys_load(const struct gw_keys_source *source, struct gw_keys *o
     gw_auto(gw_keys) struct gw_keys k = {0};
     const char *given = token_of_environment(source->getenv_fn);
     gw_arena_init(&a, 64 * 1024);
-    GW_TRY(given != NULL ? secret_of_text(given, &k.token, err)
-                         : load_token_file(gw_keys_token_file(&a, source), &k.token, err));
-    GW_TRY(load_upstream(source, k.token, &a, &k.upstream, err));
-    out->token = gw_take(&k.token);
-    out->upstream = gw_take(&k.upstream);
+    GW_TRY(given != NULL ? ring_of_text(source, given, &k.ring, err) : load_token_files(source, &a, &k.ring, err));
+    GW_TRY(load_upstream(source, &k.ring, &a, &k, err));
+    *out = k;
+    k = (struct gw_keys){0};
     return GW_OK;
 }
 
-enum gw_code gw_keys_check_upstream(const struct gw_keys_source *source, const struct gw_secret *token,
+enum gw_code gw_keys_check_upstream(const struct gw_keys_source *source, const struct gw_token_ring *ring,
                                     struct gw_error *err)
 {
     gw_auto(gw_arena) struct gw_arena a = {0};
-    gw_auto(gw_secret) struct gw_secret *key = NULL;
+    gw_auto(gw_keys) struct gw_keys k = {0};
     gw_arena_init(&a, 64 * 1024);
-    return load_upstream(source, token, &a, &key, err);
+    return load_upstream(source, ring, &a, &k, err);
 }
 
 void gw_keys_done(struct gw_keys *k)
 {
-    gw_secret_free(k->token);
+    gw_token_ring_done(&k->ring);
     gw_secret_free(k->upstream);
+    gw_secret_free(k->upstream_next);
     *k = (struct gw_keys){0};
 }
 

@@ -153,7 +153,7 @@ static void its_settings_read_back_with_absolute_files(void **state)
     gw_arena_init(&a, 1024 * 1024);
     gw_buf_init(&text, GW_BUNDLE_FILE_MAX);
     assert_int_equal(gw_faults_new(&f, NULL), GW_OK);
-    gw_options_apply(gw_settings_options, gw_settings_option_count, NULL, "x", no_env, &a, &before, f);
+    gw_settings_load(NULL, no_env, &a, &before, f);
     before.session_per_user = 3;
     assert_int_equal(gw_bundle_settings(&before, "/home/of/it", &text, NULL), GW_OK);
     const struct gw_yaml *root = gw_yaml_parse(&a, gw_buf_str(&text), "y", f);

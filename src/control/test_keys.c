@@ -62,6 +62,13 @@ static enum gw_code load(const struct gw_upstream *upstream, struct gw_keys *out
     return gw_keys_load(&source, out, err);
 }
 
+static bool is_text(const struct gw_token_key *key, const char *text)
+{
+    gw_auto(gw_secret) struct gw_secret *secret = NULL;
+    assert_int_equal(gw_secret_new(gw_str(text), &secret, NULL), GW_OK);
+    return gw_token_key_is_text(key, secret);
+}
+
 static void both_are_read_without_the_final_newline(void **state)
 {
     gw_auto(gw_keys) struct gw_keys k = {0};
@@ -69,7 +76,7 @@ static void both_are_read_without_the_final_newline(void **state)
     (void)state;
     if (load(&minted, &k, &err) != GW_OK)
         fail_msg("%s", err.msg);
-    assert_true(gw_str_eq(gw_secret_bytes(k.token), GW_STR(STRONG)));
+    assert_true(is_text(k.ring.keys[GW_TOKEN_CURRENT], STRONG));
     assert_true(gw_str_eq(gw_secret_bytes(k.upstream), GW_STR(OTHER)));
 }
 
@@ -88,10 +95,10 @@ static void the_environment_comes_before_the_file(void **state)
     (void)state;
     env_secret = "AnOtherOne-" STRONG;
     assert_int_equal(load(&minted, &k, NULL), GW_OK);
-    assert_true(gw_str_eq(gw_secret_bytes(k.token), gw_str(env_secret)));
+    assert_true(is_text(k.ring.keys[GW_TOKEN_CURRENT], env_secret));
     env_secret = "";
     assert_int_equal(load(&minted, &again, NULL), GW_OK);
-    assert_true(gw_str_eq(gw_secret_bytes(again.token), GW_STR(STRONG)));
+    assert_true(is_text(again.ring.keys[GW_TOKEN_CURRENT], STRONG));
 }
 
 static void what_is_not_fit_is_refused_and_the_secret_is_not_told(void **state)
@@ -151,6 +158,55 @@ static void a_fixed_credential_is_measured_by_its_kind(void **state)
     }
 }
 
+static void every_generation_and_the_staged_secret_must_differ(void **state)
+{
+    static const char *const rows[][2] = {
+        {"token.key.next", "upstream.key"},
+        {"token.key.previous", "upstream.key"},
+        {"token.key", "upstream.key.next"},
+        {"token.key.next", "upstream.key.next"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        gw_auto(gw_keys) struct gw_keys k = {0}, again = {0};
+        put("token.key", STRONG, 0600);
+        put("token.key.next", "N" STRONG, 0600);
+        put("token.key.previous", "P" STRONG, 0600);
+        put("upstream.key", OTHER, 0600);
+        put("upstream.key.next", "N" OTHER, 0600);
+        assert_int_equal(load(&minted, &k, NULL), GW_OK);
+        assert_true(is_text(k.ring.keys[GW_TOKEN_NEXT], "N" STRONG));
+        assert_true(is_text(k.ring.keys[GW_TOKEN_PREVIOUS], "P" STRONG));
+        assert_true(gw_str_eq(gw_secret_bytes(k.upstream_next), GW_STR("N" OTHER)));
+        put(rows[i][0], "same-" STRONG, 0600);
+        put(rows[i][1], "same-" STRONG, 0600);
+        assert_int_equal(load(&minted, &again, NULL), GW_EINVAL);
+    }
+}
+
+static void a_secret_by_environment_is_no_ed25519_key(void **state)
+{
+    gw_auto(gw_keys) struct gw_keys k = {0};
+    struct gw_settings eddsa = settings;
+    const struct gw_keys_source source = {home, &eddsa, NULL, fake_env};
+    (void)state;
+    eddsa.token_algorithm = GW_TOKEN_SETTING_EDDSA;
+    env_secret = STRONG;
+    assert_int_equal(gw_keys_load(&source, &k, NULL), GW_EINVAL);
+}
+
+static void files_named_within_home_are_ours(void **state)
+{
+    static const struct {
+        struct gw_str name;
+        bool ours;
+    } rows[] = {{GW_STR("keys/token.key"), true}, {GW_STR("token.key"), true},     {GW_STR("/run/secrets/jwt"), false},
+                {GW_STR("../token.key"), false},  {GW_STR("keys/../../k"), false}, {GW_STR(""), false}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_int_equal(gw_keys_file_is_ours(rows[i].name), rows[i].ours);
+}
+
 static void a_missing_file_is_told_with_its_name(void **state)
 {
     gw_auto(gw_keys) struct gw_keys k = {0};
@@ -197,6 +253,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_environment_comes_before_the_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_fit_is_refused_and_the_secret_is_not_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_fixed_credential_is_measured_by_its_kind, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_generation_and_the_staged_secret_must_differ, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_secret_by_environment_is_no_ed25519_key, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(files_named_within_home_are_ours, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_missing_file_is_told_with_its_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_variable_becomes_a_file_that_only_the_owner_reads, set_up, tear_down),
     };

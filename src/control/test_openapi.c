@@ -86,6 +86,13 @@ static bool in_table(const char *path, const char *method)
     return false;
 }
 
+/* Not control's: tests/e2e/test_openapi.py asks the data plane for it. */
+static bool is_of_data_plane(const char *path, const json_t *operation)
+{
+    const char *by = json_string_value(json_object_get(operation, "x-answered-by"));
+    return by != NULL && strcmp(by, "gateway") == 0 && strcmp(path, "/aaiti/jwks.json") == 0;
+}
+
 static void nothing_is_documented_that_is_not_there(void **state)
 {
     const char *path, *method;
@@ -93,7 +100,7 @@ static void nothing_is_documented_that_is_not_there(void **state)
     (void)state;
     json_object_foreach (json_object_get(doc, "paths"), path, item) {
         json_object_foreach (item, method, operation) {
-            if (!in_table(path, method))
+            if (!in_table(path, method) && !is_of_data_plane(path, operation))
                 fail_msg("%s %s is documented and not there", method, path);
         }
     }

@@ -8,21 +8,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum gw_code make_tokens(struct gw_identity *i, struct gw_error *err)
+enum gw_code gw_identity_set_ring(struct gw_identity *i, const struct gw_token_ring *ring, struct gw_error *err)
 {
     const struct gw_settings *s = i->options.settings;
-    GW_TRY(gw_jwt_key_id(i->options.token_key, i->key_id, err));
     const struct gw_jwt_profile profile = {
         .issuer = s->token_issuer,
         .audience = s->token_audience,
         .type = GW_STR("at+jwt"),
-        .key_id = gw_str(i->key_id),
         .leeway_s = s->token_leeway_ms / 1000,
         .max_lifetime_s = s->session_absolute_ms / 1000, /* no token outlives its session */
         .require = GW_JWT_NEED_KEY_ID | GW_JWT_NEED_SESSION,
     };
-    GW_TRY(gw_mac_new(i->options.token_key, &i->signer, err));
-    return gw_jwt_verifier_new(i->options.token_key, &profile, &i->verifier, err);
+    gw_auto(gw_jwt_verifier) struct gw_jwt_verifier *verifier = NULL, *old = NULL;
+    GW_TRY(gw_jwt_verifier_new(ring, &profile, &verifier, err));
+    pthread_mutex_lock(&i->tokens);
+    old = i->verifier;
+    gw_token_key_unref(i->signer);
+    i->signer = gw_token_key_ref(ring->keys[GW_TOKEN_CURRENT]);
+    i->verifier = gw_take(&verifier);
+    pthread_mutex_unlock(&i->tokens);
+    return GW_OK;
 }
 
 enum gw_code gw_identity_new(const struct gw_identity_options *o, struct gw_identity **out, struct gw_error *err)
@@ -32,7 +37,7 @@ enum gw_code gw_identity_new(const struct gw_identity_options *o, struct gw_iden
         return gw_fail(err, GW_ENOMEM, "identity");
     i->options = *o;
     pthread_mutex_init(&i->tokens, NULL);
-    enum gw_code code = make_tokens(i, err);
+    enum gw_code code = gw_identity_set_ring(i, o->ring, err);
     if (code != GW_OK) {
         gw_identity_free(i);
         return code;
@@ -46,7 +51,7 @@ void gw_identity_free(struct gw_identity *i)
     if (i == NULL)
         return;
     gw_jwt_verifier_free(i->verifier);
-    gw_mac_free(i->signer);
+    gw_token_key_unref(i->signer);
     pthread_mutex_destroy(&i->tokens);
     free(i);
 }

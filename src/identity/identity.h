@@ -12,6 +12,7 @@
 #include "identity/password.h"
 #include "shared/shared.h"
 #include "store/store.h"
+#include "token/ring.h"
 
 struct gw_policy;
 struct gw_identity;
@@ -22,7 +23,7 @@ struct gw_identity_options {
     const struct gw_settings *settings;
     const struct gw_password_rules *rules;
     struct gw_hasher *hasher;
-    const struct gw_secret *token_key;
+    const struct gw_token_ring *ring; /* its keys are shared */
     const struct gw_clock *clock;
     const struct gw_random *random;
     void (*wait_ms)(void *ctx, int64_t ms); /* how a sign-in waits for its floor; NULL: sleeps */
@@ -31,6 +32,9 @@ struct gw_identity_options {
 
 GW_MUST_CHECK enum gw_code gw_identity_new(const struct gw_identity_options *o, struct gw_identity **out,
                                            struct gw_error *err);
+/* Signs with the ring's current key and takes tokens by any of its keys from now on. After a failure: as before. */
+GW_MUST_CHECK enum gw_code gw_identity_set_ring(struct gw_identity *i, const struct gw_token_ring *ring,
+                                                struct gw_error *err);
 void gw_identity_free(struct gw_identity *i);
 GW_DEFINE_AUTO_FREE(gw_identity);
 /* Fills the authority segment from the store and sets it ready. After a failure it is not set ready. */

@@ -9,9 +9,8 @@
 
 struct gw_identity {
     struct gw_identity_options options;
-    char key_id[17];
     pthread_mutex_t tokens; /* one thread at a time uses the two below */
-    struct gw_mac *signer;
+    struct gw_token_key *signer;
     struct gw_jwt_verifier *verifier;
 };
 

@@ -51,18 +51,15 @@ static void the_token_names_the_session_and_the_live_role(void **state)
     struct world *w = *state;
     struct gw_user_row u = world_add(w, "alice", "trader", GOOD_PASSWORD);
     struct gw_signed_in s = world_sign_in(w, "alice");
-    char key_id[17];
-    assert_int_equal(gw_jwt_key_id(w->key, key_id, &w->err), GW_OK);
     const struct gw_jwt_profile profile = {.issuer = GW_STR("aaiti-api"),
                                            .audience = GW_STR("aaiti-client"),
                                            .type = GW_STR("at+jwt"),
-                                           .key_id = gw_str(key_id),
                                            .require = GW_JWT_NEED_KEY_ID | GW_JWT_NEED_SESSION};
     gw_auto(gw_jwt_verifier) struct gw_jwt_verifier *v = NULL;
     struct gw_jwt_claims claims;
     char sub[GW_UUID_LEN + 1];
     gw_uuid_format(&u.id, sub);
-    assert_int_equal(gw_jwt_verifier_new(w->key, &profile, &v, &w->err), GW_OK);
+    assert_int_equal(gw_jwt_verifier_new(&w->ring, &profile, &v, &w->err), GW_OK);
     assert_int_equal(gw_jwt_verify(v, gw_buf_str(&s.token), WORLD_START_S, &claims), GW_JWT_OK);
     assert_true(gw_str_eq(claims.sub, gw_str(sub)));
     assert_true(gw_str_eq(claims.role, GW_STR("trader")));

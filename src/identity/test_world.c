@@ -57,6 +57,15 @@ static void wait_ms(void *ctx, int64_t ms)
     __atomic_store_n(&w->waited_ms, ms, __ATOMIC_RELAXED);
 }
 
+void world_token_key(struct world *w, const char *secret)
+{
+    gw_auto(gw_secret) struct gw_secret *text = NULL;
+    gw_token_ring_done(&w->ring);
+    assert_int_equal(gw_secret_new(gw_str(secret), &text, &w->err), GW_OK);
+    assert_int_equal(gw_token_key_new(GW_TOKEN_KEY_HS256, text, GW_STR_NULL, &w->ring.keys[GW_TOKEN_CURRENT], &w->err),
+                     GW_OK);
+}
+
 void world_renew(struct world *w)
 {
     gw_identity_free(w->identity);
@@ -66,7 +75,7 @@ void world_renew(struct world *w)
                                           .settings = &w->settings,
                                           .rules = w->rules,
                                           .hasher = w->hasher,
-                                          .token_key = w->key,
+                                          .ring = &w->ring,
                                           .clock = &w->clock.clock,
                                           .random = &w->random.random,
                                           .wait_ms = wait_ms,
@@ -133,7 +142,7 @@ int world_set_up(void **state)
     path_of(w, "blocklist", path);
     write_blocklist(path);
     assert_int_equal(gw_password_rules_new(GW_PASSWORD_GUIDE, path, &w->rules, &w->err), GW_OK);
-    assert_int_equal(gw_secret_new(GW_STR("kT7vX2mQ9sLw4cZr8bNf3hJd6gYp1aEu"), &w->key, &w->err), GW_OK);
+    world_token_key(w, "kT7vX2mQ9sLw4cZr8bNf3hJd6gYp1aEu");
     path_of(w, "x.db", path);
     assert_int_equal(gw_store_open_sqlite(path, &w->store, &w->err), GW_OK);
     open_shared(w);
@@ -150,7 +159,7 @@ int world_tear_down(void **state)
     gw_hasher_free(w->hasher);
     gw_shared_close(w->shared);
     gw_store_close(w->store);
-    gw_secret_free(w->key);
+    gw_token_ring_done(&w->ring);
     gw_password_rules_free(w->rules);
     for (size_t n = 0; n < COUNT(files); n++) {
         char path[64];

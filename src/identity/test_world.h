@@ -24,7 +24,7 @@ struct world {
     struct gw_shared *shared;
     struct gw_password_rules *rules;
     struct gw_hasher *hasher;
-    struct gw_secret *key;
+    struct gw_token_ring ring;
     struct gw_identity *identity;
     int64_t waited_ms; /* by the last sign-in; -1: not at all */
     struct gw_error err;
@@ -37,6 +37,8 @@ int world_tear_down(void **state);
 void world_restart(struct world *w);
 /* Makes the services again after a change of settings. */
 void world_renew(struct world *w);
+/* The one token key from the next world_renew on. */
+void world_token_key(struct world *w, const char *secret);
 /* A pool of other size. */
 void world_hasher(struct world *w, unsigned threads, unsigned queue_max);
 void world_advance(struct world *w, int64_t s);

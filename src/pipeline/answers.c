@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/answers.h"
 
+#include "base/buf.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -80,6 +82,7 @@ struct gw_str gw_problem_of_status(unsigned status, struct gw_str request_id, st
 /* ---- answers ---- */
 
 #define HEALTH_MAX 160
+#define JWKS_MAX 1024
 
 enum gw_code gw_health_body(const struct gw_health *health, struct gw_arena *a, struct gw_str *out)
 {
@@ -95,6 +98,29 @@ enum gw_code gw_health_body(const struct gw_health *health, struct gw_arena *a, 
         return GW_EINTERNAL;
     *out = (struct gw_str){text, (size_t)n};
     return GW_OK;
+}
+
+/* Ids and keys are hex and base64url: nothing here needs escaping. */
+enum gw_code gw_jwks_body(const struct gw_token_ring *ring, struct gw_arena *a, struct gw_str *out)
+{
+    gw_auto(gw_buf) struct gw_buf b = {0};
+    const char *between = "";
+    gw_buf_init(&b, JWKS_MAX);
+    gw_buf_add(&b, GW_STR("{\"keys\":["));
+    for (size_t i = 0; i < GW_TOKEN_GENERATIONS; i++) {
+        const struct gw_token_key *k = ring->keys[i];
+        struct gw_str x = k != NULL ? gw_token_key_public_text(k) : GW_STR_NULL;
+        if (x.len == 0)
+            continue;
+        gw_buf_addf(
+            &b,
+            "%s{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"use\":\"sig\",\"alg\":\"EdDSA\",\"kid\":\"%.*s\",\"x\":\"%.*s\"}",
+            between, GW_STR_ARG(gw_token_key_id(k)), GW_STR_ARG(x));
+        between = ",";
+    }
+    gw_buf_add(&b, GW_STR("]}"));
+    GW_TRY(gw_buf_check(&b, NULL));
+    return gw_arena_str(a, gw_buf_str(&b), out);
 }
 
 struct gw_str gw_landing_body(void)

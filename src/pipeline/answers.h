@@ -3,6 +3,7 @@
 /*
  * Texts that the gate answers by itself, and what a problem says, for control too. Problems written out are declared in gw/gate.h.
  */
+#include "token/ring.h"
 #include <gw/arena.h>
 #include <gw/gate.h>
 
@@ -20,5 +21,7 @@ struct gw_health {
 
 /* {"status":"ok|degraded","version":…,"control":"up|down","generation":N}. GW_ENOMEM. */
 GW_MUST_CHECK enum gw_code gw_health_body(const struct gw_health *health, struct gw_arena *a, struct gw_str *out);
+/* The public keys of the ring as a JSON Web Key Set (RFC 7517, RFC 8037 section 2); of secrets, none. GW_ENOMEM. */
+GW_MUST_CHECK enum gw_code gw_jwks_body(const struct gw_token_ring *ring, struct gw_arena *a, struct gw_str *out);
 /* Static storage. */
 struct gw_str gw_landing_body(void);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The gate's life: keys in the master, segments and snapshot in each worker. */
+#include "pipeline/answers.h"
 #include "pipeline/pipeline.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,20 +26,45 @@ static enum gw_code fill_from_pool(const struct gw_random *self, void *dst, size
 
 /* ---- life ---- */
 
+static enum gw_code check_differs(const struct gw_token_ring *ring, const struct gw_secret *upstream,
+                                  const char *token_file, const char *upstream_file, struct gw_error *err)
+{
+    for (size_t i = 0; i < GW_TOKEN_GENERATIONS; i++)
+        if (ring->keys[i] != NULL && gw_token_key_is_text(ring->keys[i], upstream))
+            return gw_fail(
+                err, GW_EINVAL,
+                "the token key %s and the upstream key %s are equal: a token of the gateway would be good at the "
+                "backend, past the gateway; make another token key: rm %s && aaiti init",
+                token_file, upstream_file, token_file);
+    return GW_OK;
+}
+
+/* What it must be depends on the policy, which the master does not read: each snapshot checks it (gw_mint_check). */
+static enum gw_code load_upstream_keys(struct gw_gate *g, const char *token_file, const char *upstream_file,
+                                       struct gw_error *err)
+{
+    char staged[PATH_MAX];
+    if (snprintf(staged, sizeof(staged), "%s.next", upstream_file) >= (int)sizeof(staged))
+        return gw_fail(err, GW_ELIMIT, "the name of the upstream key is too long");
+    GW_TRY(gw_secret_load_foreign(upstream_file, &g->upstream_keys[0], err));
+    GW_TRY(check_differs(&g->ring, g->upstream_keys[0], token_file, upstream_file, err));
+    enum gw_code code = gw_secret_load_foreign(staged, &g->upstream_keys[1], err);
+    if (code != GW_OK)
+        return code == GW_ENOTFOUND ? GW_OK : code;
+    return check_differs(&g->ring, g->upstream_keys[1], token_file, staged, err);
+}
+
 static enum gw_code load_keys(struct gw_gate *g, const struct gw_gate_options *options, struct gw_error *err)
 {
-    GW_TRY(gw_secret_load(options->token_key_file, &g->token_key, err));
+    const struct gw_token_files files = {
+        .path = options->token_key_file != NULL ? options->token_key_file : options->token_public_key_file,
+        .algorithm = options->token_key_file != NULL ? GW_TOKEN_HS256 : GW_TOKEN_EDDSA,
+    };
+    GW_TRY(gw_token_ring_load_verifiers(&files, &g->ring, err));
+    GW_TRY(gw_jwks_body(&g->ring, &g->arena, &g->jwks));
     if (options->upstream_key_file == NULL)
         return GW_OK;
-    /* What it must be depends on the policy, which the master does not read: each snapshot checks it (gw_mint_check). */
-    GW_TRY(gw_secret_load_foreign(options->upstream_key_file, &g->upstream_key, err));
-    if (gw_secret_eq(g->token_key, g->upstream_key))
-        return gw_fail(
-            err, GW_EINVAL,
-            "the token key %s and the upstream key %s are equal: a token of the gateway would be good at the "
-            "backend, past the gateway; make another token key: rm %s && aaiti init",
-            options->token_key_file, options->upstream_key_file, options->token_key_file);
-    return GW_OK;
+    return load_upstream_keys(g, files.path, options->upstream_key_file, err);
 }
 
 static void free_scoped(struct gw_gate **g)
@@ -51,6 +79,7 @@ enum gw_code gw_gate_new(const struct gw_gate_options *options, struct gw_gate *
         return gw_fail(err, GW_ENOMEM, "no memory for the gate");
     g->clock = gw_system_clock();
     g->random = gw_system_random();
+    gw_arena_init(&g->arena, 16 * 1024);
     GW_TRY(load_keys(g, options, err));
     *out = gw_take(&g);
     return GW_OK;
@@ -60,11 +89,14 @@ void gw_gate_free(struct gw_gate *g)
 {
     if (g == NULL)
         return;
-    gw_mint_free(g->mint);
+    for (size_t i = 0; i < GW_UPSTREAM_KEYS; i++)
+        gw_mint_free(g->mints[i]);
     gw_snapshot_unref(g->snapshot);
     gw_shared_close(g->shared);
-    gw_secret_free(g->upstream_key);
-    gw_secret_free(g->token_key);
+    for (size_t i = 0; i < GW_UPSTREAM_KEYS; i++)
+        gw_secret_free(g->upstream_keys[i]);
+    gw_token_ring_done(&g->ring);
+    gw_arena_done(&g->arena);
     free(g->run_dir);
     free(g);
 }
@@ -83,7 +115,9 @@ static void map_segments(struct gw_gate *g)
 enum gw_code gw_gate_start(struct gw_gate *g, struct gw_error *err)
 {
     g->pool = (struct gw_random_pool){.random = {.fill = fill_from_pool}, .source = g->random};
-    GW_TRY(gw_mint_new(g->upstream_key, &g->mint, err));
+    GW_TRY(gw_mint_new(g->upstream_keys[0], &g->mints[0], err));
+    if (g->upstream_keys[1] != NULL)
+        GW_TRY(gw_mint_new(g->upstream_keys[1], &g->mints[1], err));
     map_segments(g);
     return GW_OK;
 }
@@ -109,8 +143,10 @@ enum gw_code gw_gate_load(const struct gw_gate *g, struct gw_snapshot **out, str
     enum gw_code code = gw_shared_get_bundle(shared, &ref);
     if (code != GW_OK)
         return gw_fail(err, code, "no policy is published");
-    const struct gw_snapshot_source source = {
-        .run_dir = g->run_dir, .ref = &ref, .token_key = g->token_key, .upstream_key = g->upstream_key};
+    const struct gw_snapshot_source source = {.run_dir = g->run_dir,
+                                              .ref = &ref,
+                                              .ring = &g->ring,
+                                              .upstream_keys = (const struct gw_secret *const *)g->upstream_keys};
     return gw_snapshot_load(&source, out, err);
 }
 

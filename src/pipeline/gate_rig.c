@@ -87,11 +87,8 @@ static void make_keys(struct gw_rig *rig)
     struct gw_error err = {.msg = ""};
     write_file(rig, "token.key", TOKEN_KEY "\n", rig->token_key_file);
     write_file(rig, "upstream.key", UPSTREAM_KEY "\n", rig->upstream_key_file);
-    struct gw_secret *key = NULL;
-    need(gw_secret_load(rig->token_key_file, &key, &err) == GW_OK, "token key", &err);
-    need(gw_mac_new(key, &rig->token_mac, &err) == GW_OK, "mac", &err);
-    need(gw_jwt_key_id(key, rig->key_id, &err) == GW_OK, "key id", &err);
-    gw_secret_free(key);
+    const struct gw_token_files files = {.path = rig->token_key_file, .algorithm = GW_TOKEN_HS256};
+    need(gw_token_ring_load(&files, &rig->ring, &err) == GW_OK, "token key", &err);
 }
 
 static void start_gate(struct gw_rig *rig)
@@ -145,7 +142,7 @@ void gw_rig_free(struct gw_rig *rig)
     forget_request(rig);
     gw_gate_free(rig->gate);
     gw_shared_close(rig->writer);
-    gw_mac_free(rig->token_mac);
+    gw_token_ring_done(&rig->ring);
     nftw(rig->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -182,7 +179,7 @@ void gw_rig_put_session(struct gw_rig *rig, uint32_t n, uint32_t user)
     need(gw_shared_put_session(rig->writer, &s, NULL) == GW_OK, "session", NULL);
 }
 
-struct gw_jwt_issue gw_rig_issue(const struct gw_rig *rig, uint32_t session, uint32_t user)
+struct gw_jwt_issue gw_rig_issue(uint32_t session, uint32_t user)
 {
     static char id[4][GW_UUID_LEN + 1];
     static unsigned next;
@@ -193,7 +190,6 @@ struct gw_jwt_issue gw_rig_issue(const struct gw_rig *rig, uint32_t session, uin
                                  .audience = GW_STR("aaiti-client"),
                                  .sub = gw_str(sub),
                                  .role = GW_STR("viewer"),
-                                 .key_id = gw_str(rig->key_id),
                                  .sid = gw_rig_uuid(session),
                                  .jti = gw_rig_uuid(1000 + session),
                                  .iat_s = GW_RIG_NOW_S,
@@ -207,14 +203,14 @@ const char *gw_rig_token_of(struct gw_rig *rig, const struct gw_jwt_issue *issue
     char *text = texts[next++ % 4];
     gw_auto(gw_buf) struct gw_buf b;
     gw_buf_init(&b, GW_JWT_MAX_BYTES);
-    need(gw_jwt_sign_access(rig->token_mac, issue, &b, NULL) == GW_OK, "token", NULL);
+    need(gw_jwt_sign_access(rig->ring.keys[GW_TOKEN_CURRENT], issue, &b, NULL) == GW_OK, "token", NULL);
     need(gw_str_copy(gw_buf_str(&b), text, GW_JWT_MAX_BYTES), "token", NULL);
     return text;
 }
 
 const char *gw_rig_token(struct gw_rig *rig, uint32_t session, uint32_t user)
 {
-    const struct gw_jwt_issue issue = gw_rig_issue(rig, session, user);
+    const struct gw_jwt_issue issue = gw_rig_issue(session, user);
     return gw_rig_token_of(rig, &issue);
 }
 

@@ -16,8 +16,7 @@ struct gw_rig {
     struct gw_fake_clock clock;
     struct gw_gate *gate;
     struct gw_shared *writer;
-    struct gw_mac *token_mac;
-    char key_id[17];
+    struct gw_token_ring ring;
     /* of the last request */
     struct gw_arena arena;
     struct gw_header headers[GW_RIG_HEADERS_MAX];
@@ -41,7 +40,7 @@ void gw_rig_put_session(struct gw_rig *rig, uint32_t n, uint32_t user);
 const char *gw_rig_token(struct gw_rig *rig, uint32_t session, uint32_t user);
 /* The same with the claims as the caller wants them. */
 const char *gw_rig_token_of(struct gw_rig *rig, const struct gw_jwt_issue *issue);
-struct gw_jwt_issue gw_rig_issue(const struct gw_rig *rig, uint32_t session, uint32_t user);
+struct gw_jwt_issue gw_rig_issue(uint32_t session, uint32_t user);
 
 /* Judges "METHOD target" with header lines "name: value", NULL-terminated; over TLS from 192.0.2.1. The decision is rig->decision. */
 const struct gw_decision *gw_rig_ask(struct gw_rig *rig, const char *method, const char *target,

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #define CONTROL_DEAD_AFTER_S 5
+/* A next key is shown a whole lifetime of tokens before it signs, so nobody need ask often. */
+#define JWKS_CACHE "public, max-age=300"
 
 const struct gw_stage gw_stages[GW_STAGE_COUNT] = {
 #define GW_STAGE(id, name_, check_, rehearse_) {.name = (name_), .check = (check_), .rehearse = (rehearse_)},
@@ -59,6 +61,12 @@ static enum gw_code finish(struct gw_request *r)
     out->status = 200;
     if (target == GW_TARGET_HEALTH)
         return answer_health(r);
+    if (target == GW_TARGET_JWKS) {
+        out->content_type = GW_STR("application/jwk-set+json");
+        out->body = r->gate->jwks;
+        out->cache_control = GW_STR(JWKS_CACHE);
+        return GW_OK;
+    }
     out->content_type = GW_STR("text/html; charset=utf-8");
     out->body = gw_landing_body();
     return GW_OK;

@@ -24,14 +24,18 @@ struct gw_random_pool {
 
 struct gw_gate {
     char *run_dir;
-    struct gw_secret *token_key, *upstream_key; /* upstream_key may be NULL */
+    struct gw_token_ring ring;
+    struct gw_secret *upstream_keys[GW_UPSTREAM_KEYS]; /* the current one and the staged one; either may be NULL */
+    struct gw_arena arena;                             /* of jwks */
+    struct gw_str jwks;
     const struct gw_clock *clock;
     const struct gw_random *random;
     /* of a worker, made by gw_gate_start */
     struct gw_shared *shared;     /* NULL: control has made none yet */
     struct gw_snapshot *snapshot; /* NULL: nothing published yet */
     uint64_t installs;
-    struct gw_mint *mint;
+    struct gw_mint *mints[GW_UPSTREAM_KEYS]; /* of the keys above; NULL where there is no key, but for the first */
+    unsigned mint;                           /* the one in use: the last that the backend took */
     struct gw_random_pool pool;
 };
 
@@ -53,6 +57,8 @@ struct gw_request {
     struct gw_uuid session_id, token_id, user_id;
     struct gw_live_user user;
     uint32_t shown_version; /* of the user whom the credential is for */
+    unsigned mint;          /* which made it */
+    bool tried_other;
 };
 
 /* Left as it is: go on. */

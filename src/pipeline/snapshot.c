@@ -69,19 +69,24 @@ static enum gw_code load_settings(struct gw_snapshot *s, const struct gw_snapsho
     return gw_faults_count(f) == 0 ? GW_OK : first_fault(f, err);
 }
 
-static enum gw_code check_upstream_key(const struct gw_upstream *u, const struct gw_secret *key, struct gw_error *err)
+static enum gw_code check_upstream_keys(const struct gw_upstream *u, const struct gw_secret *const *keys,
+                                        struct gw_error *err)
 {
+    static const char *const names[GW_UPSTREAM_KEYS] = {"upstream key", "staged upstream key"};
     struct gw_error why = {0};
 
     if (u->credential == GW_CREDENTIAL_NONE)
         return GW_OK;
-    if (key == NULL)
+    if (keys[0] == NULL)
         return gw_fail(err, GW_EINVAL,
                        "the policy presents a credential to the backend, but the gateway was started "
                        "without its key; restart `aaiti serve`");
-    enum gw_code code = gw_mint_check(u, key, &why);
-    return code == GW_OK ? code
-                         : gw_fail(err, code, "the upstream key that the gateway was started with is %s", why.msg);
+    for (size_t i = 0; i < GW_UPSTREAM_KEYS; i++) {
+        enum gw_code code = keys[i] != NULL ? gw_mint_check(u, keys[i], &why) : GW_OK;
+        if (code != GW_OK)
+            return gw_fail(err, code, "the %s that the gateway was started with is %s", names[i], why.msg);
+    }
+    return GW_OK;
 }
 
 static enum gw_code load_policy(struct gw_snapshot *s, const struct gw_snapshot_source *source, struct gw_faults *f,
@@ -95,23 +100,20 @@ static enum gw_code load_policy(struct gw_snapshot *s, const struct gw_snapshot_
     if (gw_faults_count(f) != 0)
         return first_fault(f, err);
     GW_TRY(code);
-    return check_upstream_key(gw_policy_upstream(s->policy), source->upstream_key, err);
+    return check_upstream_keys(gw_policy_upstream(s->policy), source->upstream_keys, err);
 }
 
-static enum gw_code make_verifier(struct gw_snapshot *s, const struct gw_secret *key, struct gw_error *err)
+static enum gw_code make_verifier(struct gw_snapshot *s, const struct gw_token_ring *ring, struct gw_error *err)
 {
-    char key_id[17];
-    GW_TRY(gw_jwt_key_id(key, key_id, err));
     const struct gw_jwt_profile profile = {
         .issuer = s->settings.token_issuer,
         .audience = s->settings.token_audience,
         .type = GW_STR("at+jwt"),
-        .key_id = gw_str(key_id),
         .leeway_s = s->settings.token_leeway_ms / 1000,
         .max_lifetime_s = s->settings.session_absolute_ms / 1000, /* no token outlives its session */
         .require = GW_JWT_NEED_KEY_ID | GW_JWT_NEED_SESSION,
     };
-    return gw_jwt_verifier_new(key, &profile, &s->verifier, err);
+    return gw_jwt_verifier_new(ring, &profile, &s->verifier, err);
 }
 
 enum gw_code gw_snapshot_load(const struct gw_snapshot_source *source, struct gw_snapshot **out, struct gw_error *err)
@@ -128,7 +130,7 @@ enum gw_code gw_snapshot_load(const struct gw_snapshot_source *source, struct gw
     GW_TRY(gw_faults_new(&f, err));
     GW_TRY(load_settings(s, source, f, err));
     GW_TRY(load_policy(s, source, f, err));
-    GW_TRY(make_verifier(s, source->token_key, err));
+    GW_TRY(make_verifier(s, source->ring, err));
     *out = gw_take(&s);
     return GW_OK;
 }

@@ -21,11 +21,14 @@ struct gw_snapshot {
     unsigned references;
 };
 
+/* The secret in use, and one that is staged. */
+#define GW_UPSTREAM_KEYS 2
+
 struct gw_snapshot_source {
     const char *run_dir;
     const struct gw_bundle_ref *ref;
-    const struct gw_secret *token_key;
-    const struct gw_secret *upstream_key; /* NULL: none was given */
+    const struct gw_token_ring *ring;
+    const struct gw_secret *const *upstream_keys; /* GW_UPSTREAM_KEYS of them; NULL: none was given */
 };
 
 /* GW_EINVAL: a hash that is no hash, faults in the files (the first is named), or a policy that needs a key the master was not given.

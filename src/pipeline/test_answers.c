@@ -93,6 +93,43 @@ static void test_without_memory_there_is_no_problem_text(void **state)
     assert_null(gw_problem(GW_REASON_INTERNAL, GW_STR(ID), &a).ptr);
 }
 
+/* RFC 8037 appendix A.2 in JWK form; a secret is never among the keys. */
+static void test_the_key_set_shows_public_keys_and_no_secret(void **state)
+{
+    static const struct {
+        enum gw_token_key_kind kind;
+        const char *text;
+        size_t shown;
+    } rows[] = {
+        {GW_TOKEN_KEY_HS256, "kX3-9vQz_T7mWb2LpR8sYc5NfJ1hGd4K", 0},
+        {GW_TOKEN_KEY_ED25519, "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", 1},
+        {GW_TOKEN_KEY_ED25519_PUBLIC, "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        gw_auto(gw_token_ring) struct gw_token_ring ring = {0};
+        gw_auto(gw_arena) struct gw_arena a;
+        gw_auto(gw_secret) struct gw_secret *text = NULL;
+        struct gw_str body;
+        gw_arena_init(&a, 4096);
+        assert_int_equal(gw_secret_new(gw_str(rows[i].text), &text, NULL), GW_OK);
+        assert_int_equal(gw_token_key_new(rows[i].kind, text, GW_STR_NULL, &ring.keys[GW_TOKEN_PREVIOUS], NULL), GW_OK);
+        assert_int_equal(gw_jwks_body(&ring, &a, &body), GW_OK);
+        gw_auto_json json_t *json = parse(body);
+        const json_t *keys = json_object_get(json, "keys");
+        assert_int_equal(json_array_size(keys), rows[i].shown);
+        if (rows[i].shown == 0)
+            continue;
+        const json_t *jwk = json_array_get(keys, 0);
+        assert_string_equal(member(jwk, "kty"), "OKP");
+        assert_string_equal(member(jwk, "crv"), "Ed25519");
+        assert_string_equal(member(jwk, "alg"), "EdDSA");
+        assert_string_equal(member(jwk, "x"), "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+        assert_string_equal(member(jwk, "kid"), gw_token_key_id(ring.keys[GW_TOKEN_PREVIOUS]).ptr);
+        assert_int_equal(json_object_size(jwk), 6); /* and no d */
+    }
+}
+
 static void test_health_tells_what_is_down(void **state)
 {
     (void)state;
@@ -122,6 +159,7 @@ int main(void)
         cmocka_unit_test(test_reasons_of_one_status_look_alike_where_they_must),
         cmocka_unit_test(test_statuses_of_nginx_are_problems_too),
         cmocka_unit_test(test_without_memory_there_is_no_problem_text),
+        cmocka_unit_test(test_the_key_set_shows_public_keys_and_no_secret),
         cmocka_unit_test(test_health_tells_what_is_down),
     };
     return cmocka_run_group_tests_name("pipeline/answers", tests, NULL, NULL);

@@ -124,6 +124,7 @@ static void test_each_route_and_each_caller(void **state)
         {"POST", "/api/auth/logout", UNAUTHORIZED, CONTROL, CONTROL, CONTROL},
         {"GET", "/api/auth/profile", UNAUTHORIZED, CONTROL, CONTROL, CONTROL},
         {"GET", "/aaiti/health", ANSWER, ANSWER, ANSWER, ANSWER},
+        {"GET", "/aaiti/jwks.json", ANSWER, ANSWER, ANSWER, ANSWER},
         {"GET", "/api/health", ANSWER, ANSWER, ANSWER, ANSWER},
         {"GET", "/", ANSWER, ANSWER, ANSWER, ANSWER},
         {"GET", "//api/bots", BAD, BAD, BAD, BAD},
@@ -187,29 +188,45 @@ static void test_forms_of_the_credential(void **state)
     assert_refused(ASK("GET", "/api/me", cookie(VIEWER), cookie(VIEWER)), GW_REASON_BAD_HEADERS);
 }
 
+/* By our own secret, but its kid is none of ours. */
+static const char *token_under_another_name(void)
+{
+    gw_auto(gw_secret) struct gw_secret *text = NULL;
+    struct gw_token_key *own = rig.ring.keys[GW_TOKEN_CURRENT], *other = NULL;
+    const struct gw_jwt_issue issue = gw_rig_issue(10 + VIEWER, VIEWER);
+    assert_int_equal(gw_secret_load(rig.token_key_file, &text, NULL), GW_OK);
+    assert_int_equal(gw_token_key_new(GW_TOKEN_KEY_HS256, text, GW_STR("0000000000000000"), &other, NULL), GW_OK);
+    rig.ring.keys[GW_TOKEN_CURRENT] = other;
+    const char *token = gw_rig_token_of(&rig, &issue);
+    rig.ring.keys[GW_TOKEN_CURRENT] = own;
+    gw_token_key_unref(other);
+    return token;
+}
+
 static void test_tokens_that_are_not_ours(void **state)
 {
     (void)state;
-    struct gw_jwt_issue rows[8];
-    for (size_t i = 0; i < 8; i++)
-        rows[i] = gw_rig_issue(&rig, 10 + VIEWER, VIEWER);
+    struct gw_jwt_issue rows[7];
+    for (size_t i = 0; i < 7; i++)
+        rows[i] = gw_rig_issue(10 + VIEWER, VIEWER);
     rows[0].issuer = GW_STR("somebody");
     rows[1].audience = GW_STR("somebody");
-    rows[2].key_id = GW_STR("0000000000000000");
-    rows[3].exp_s = GW_RIG_NOW_S - 1;
-    rows[4].sub = GW_STR("admin");
-    rows[5].exp_s = GW_RIG_NOW_S + 8 * 86400; /* longer than any session */
+    rows[2].exp_s = GW_RIG_NOW_S - 1;
+    rows[3].sub = GW_STR("admin");
+    rows[4].exp_s = GW_RIG_NOW_S + 8 * 86400; /* longer than any session */
     char admin[GW_UUID_LEN + 1];
     struct gw_uuid admin_id = gw_rig_uuid(ADMIN);
     gw_uuid_format(&admin_id, admin);
-    rows[6].sub = gw_str(admin); /* viewer's session, admin's name */
-    rows[7].sid = gw_rig_uuid(10 + ADMIN);
-    for (size_t i = 0; i < 8; i++) {
+    rows[5].sub = gw_str(admin); /* viewer's session, admin's name */
+    rows[6].sid = gw_rig_uuid(10 + ADMIN);
+    for (size_t i = 0; i < 7; i++) {
         const struct gw_decision *d =
             ASK("GET", "/api/me", line("authorization: Bearer ", gw_rig_token_of(&rig, &rows[i])));
         assert_refused(d, GW_REASON_TOKEN_REFUSED);
         assert_non_null(d->detail);
     }
+    assert_refused(ASK("GET", "/api/me", line("authorization: Bearer ", token_under_another_name())),
+                   GW_REASON_TOKEN_REFUSED);
     char forged[GW_JWT_MAX_BYTES];
     strcpy(forged, gw_rig_token(&rig, 10 + VIEWER, VIEWER));
     forged[strlen(forged) - 10] ^= 1;
@@ -479,9 +496,11 @@ static json_t *claims_of(struct gw_str credential)
     struct gw_secret *key = NULL;
     struct gw_jwt_verifier *verifier = NULL;
     struct gw_str token = gw_str_sub(credential, 7, credential.len), rest = token, part;
+    gw_auto(gw_token_ring) struct gw_token_ring ring = {0};
     assert_int_equal(gw_secret_load(rig.upstream_key_file, &key, NULL), GW_OK);
-    const struct gw_jwt_profile any = {.issuer = GW_STR("i"), .audience = GW_STR("a"), .key_id = GW_STR("k")};
-    assert_int_equal(gw_jwt_verifier_new(key, &any, &verifier, NULL), GW_OK);
+    assert_int_equal(gw_token_key_new(GW_TOKEN_KEY_HS256, key, GW_STR("k"), &ring.keys[GW_TOKEN_CURRENT], NULL), GW_OK);
+    const struct gw_jwt_profile any = {.issuer = GW_STR("i"), .audience = GW_STR("a")};
+    assert_int_equal(gw_jwt_verifier_new(&ring, &any, &verifier, NULL), GW_OK);
     assert_int_equal(gw_jwt_verify_signature(verifier, token), GW_JWT_OK);
     gw_jwt_verifier_free(verifier);
     gw_secret_free(key);
@@ -661,7 +680,11 @@ static void test_bad_bundles_are_refused(void **state)
 static void test_health_and_landing_page(void **state)
 {
     (void)state;
-    const struct gw_decision *d = ASK_BARE("GET", "/aaiti/health");
+    const struct gw_decision *d = ASK_BARE("GET", "/aaiti/jwks.json");
+    assert_true(gw_str_eq(d->body, GW_STR("{\"keys\":[]}"))); /* a secret has no public part */
+    assert_true(gw_str_eq(d->cache_control, GW_STR("public, max-age=300")));
+    d = ASK_BARE("GET", "/aaiti/health");
+    assert_int_equal(d->cache_control.len, 0);
     assert_int_equal(d->action, GW_ANSWER);
     assert_int_equal(d->status, 200);
     assert_true(gw_str_starts(d->body, GW_STR("{\"status\":\"ok\"")));

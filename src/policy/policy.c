@@ -125,6 +125,8 @@ static const struct gw_route *match_own(const struct gw_policy *p, enum gw_metho
 {
     if (m == GW_METHOD_GET && gw_str_eq(below, GW_STR("/health")))
         return built_in(p, GW_BUILT_IN_HEALTH);
+    if (m == GW_METHOD_GET && gw_str_eq(below, GW_STR("/jwks.json")))
+        return built_in(p, GW_BUILT_IN_JWKS);
     if (gw_str_eq(below, GW_STR("/v1")) || gw_str_starts(below, GW_STR("/v1/")))
         return built_in(p, GW_BUILT_IN_CONTROL);
     return NULL;

@@ -39,6 +39,7 @@ enum gw_target {
     GW_TARGET_REGISTER,
     GW_TARGET_HEALTH,  /* the data plane itself */
     GW_TARGET_LANDING, /* the same: GET /, when no route of the backend takes it */
+    GW_TARGET_JWKS,    /* the same: the public keys of our tokens */
     GW_TARGET_CONTROL, /* /aaiti/v1/…: the control plane's route table decides the right */
 };
 

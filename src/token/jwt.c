@@ -12,20 +12,28 @@
 
 #include <gw/arena.h>
 
+#include "token/cache.h"
 #include "token/scan.h"
 
-#define TAG_LEN GW_BASE64URL_LEN(GW_MAC_BYTES)
 #define HEADER_MAX_BYTES 1024 /* decoded */
 #define PAYLOAD_MAX_BYTES (GW_JWT_MAX_BYTES * 3 / 4)
 #define PROFILE_MAX_BYTES (16 * 1024)
 #define DATE_MAX_S INT64_C(253402300799) /* the last second of year 9999 */
-#define OWN_HEADERS 2
+#define OWN_HEADERS (GW_TOKEN_GENERATIONS + 1)
+
+/* An encoded header that is known to satisfy the profile, and the key that it picks. */
+struct own_header {
+    struct gw_str encoded;
+    const struct gw_token_key *key;
+};
 
 struct gw_jwt_verifier {
-    struct gw_mac *mac;
-    struct gw_jwt_profile profile;          /* strings in the arena */
-    unsigned required;                      /* bits of enum claim */
-    struct gw_str own_headers[OWN_HEADERS]; /* encoded, known to satisfy the profile */
+    struct gw_token_ring ring;
+    const struct gw_token_key *only; /* the ring's, when it holds but one */
+    struct gw_token_cache *cache;    /* NULL: no key is slow */
+    struct gw_jwt_profile profile;   /* strings in the arena */
+    unsigned required;               /* bits of enum claim */
+    struct own_header own_headers[OWN_HEADERS];
     size_t own_header_count;
     struct gw_arena arena;
 };
@@ -92,18 +100,45 @@ static bool read_header(struct gw_scan *s, struct header *out)
     return gw_scan_done(s);
 }
 
-static enum gw_jwt_reason judge_header(const struct gw_jwt_profile *p, const struct header *h)
+static bool is_algorithm_of_ring(const struct gw_token_ring *ring, struct gw_str alg)
 {
-    if (!gw_str_eq(h->alg, GW_STR("HS256")))
-        return GW_JWT_ALGORITHM;
-    if (p->type.len > 0 && !gw_str_eq_nocase(h->typ, p->type))
-        return GW_JWT_TYPE;
-    bool kid_is_ours = p->key_id.len > 0 && gw_str_eq(h->kid, p->key_id);
-    bool kid_may_lack = h->kid.ptr == NULL && (p->require & GW_JWT_NEED_KEY_ID) == 0;
-    return kid_is_ours || kid_may_lack ? GW_JWT_OK : GW_JWT_KEY_ID;
+    for (size_t i = 0; i < GW_TOKEN_GENERATIONS; i++)
+        if (ring->keys[i] != NULL && gw_str_eq(alg, gw_token_key_algorithm(ring->keys[i])))
+            return true;
+    return false;
 }
 
-static enum gw_jwt_reason decode_header(const struct gw_jwt_profile *p, struct gw_str encoded)
+/* NULL: none of ours. */
+static const struct gw_token_key *pick_key(const struct gw_jwt_verifier *v, struct gw_str kid)
+{
+    if (kid.ptr == NULL)
+        return (v->profile.require & GW_JWT_NEED_KEY_ID) == 0 ? v->only : NULL;
+    if (kid.len == 0)
+        return NULL;
+    for (size_t i = 0; i < GW_TOKEN_GENERATIONS; i++)
+        if (v->ring.keys[i] != NULL && gw_str_eq(kid, gw_token_key_id(v->ring.keys[i])))
+            return v->ring.keys[i];
+    return NULL;
+}
+
+static enum gw_jwt_reason judge_header(const struct gw_jwt_verifier *v, const struct header *h,
+                                       const struct gw_token_key **out)
+{
+    if (!is_algorithm_of_ring(&v->ring, h->alg))
+        return GW_JWT_ALGORITHM;
+    if (v->profile.type.len > 0 && !gw_str_eq_nocase(h->typ, v->profile.type))
+        return GW_JWT_TYPE;
+    const struct gw_token_key *key = pick_key(v, h->kid);
+    if (key == NULL)
+        return GW_JWT_KEY_ID;
+    if (!gw_str_eq(h->alg, gw_token_key_algorithm(key)))
+        return GW_JWT_ALGORITHM;
+    *out = key;
+    return GW_JWT_OK;
+}
+
+static enum gw_jwt_reason decode_header(const struct gw_jwt_verifier *v, struct gw_str encoded,
+                                        const struct gw_token_key **out)
 {
     char text[HEADER_MAX_BYTES + 1];
     size_t len;
@@ -113,38 +148,43 @@ static enum gw_jwt_reason decode_header(const struct gw_jwt_profile *p, struct g
     struct gw_scan s;
     struct header h = {0};
     gw_scan_init(&s, text, len);
-    return read_header(&s, &h) ? judge_header(p, &h) : GW_JWT_HEADER;
+    return read_header(&s, &h) ? judge_header(v, &h, out) : GW_JWT_HEADER;
 }
 
-static enum gw_jwt_reason check_header(const struct gw_jwt_verifier *v, struct gw_str encoded)
+static enum gw_jwt_reason check_header(const struct gw_jwt_verifier *v, struct gw_str encoded,
+                                       const struct gw_token_key **out)
 {
     for (size_t i = 0; i < v->own_header_count; i++) {
-        if (gw_str_eq(encoded, v->own_headers[i]))
+        if (gw_str_eq(encoded, v->own_headers[i].encoded)) {
+            *out = v->own_headers[i].key;
             return GW_JWT_OK;
+        }
     }
-    return decode_header(&v->profile, encoded);
+    return decode_header(v, encoded, out);
 }
 
 /* ---- signature ---- */
 
-static enum gw_jwt_reason check_signature(struct gw_jwt_verifier *v, const struct parts *p)
+static enum gw_jwt_reason check_signature(const struct gw_token_key *key, const struct parts *p)
 {
-    char tag[GW_MAC_BYTES];
+    char signature[GW_TOKEN_SIGNATURE_MAX];
     size_t len;
-    enum gw_code code = gw_base64url_decode(p->signature, tag, sizeof(tag), &len);
+    enum gw_code code = gw_base64url_decode(p->signature, signature, sizeof(signature), &len);
     if (code != GW_OK)
         return code == GW_ELIMIT ? GW_JWT_SIGNATURE : GW_JWT_ENCODING;
-    return gw_mac_verify(v->mac, p->signed_text, (struct gw_str){tag, len}) == GW_OK ? GW_JWT_OK : GW_JWT_SIGNATURE;
+    code = gw_token_key_verify(key, p->signed_text, (struct gw_str){signature, len});
+    return code == GW_OK ? GW_JWT_OK : GW_JWT_SIGNATURE;
 }
 
 /* All that is checked before anybody may look at the claims. */
 static enum gw_jwt_reason open_token(struct gw_jwt_verifier *v, struct gw_str token, struct parts *out)
 {
+    const struct gw_token_key *key = NULL;
     enum gw_jwt_reason reason = split(token, out);
     if (reason == GW_JWT_OK)
-        reason = check_header(v, out->header);
+        reason = check_header(v, out->header, &key);
     if (reason == GW_JWT_OK)
-        reason = check_signature(v, out);
+        reason = check_signature(key, out);
     return reason;
 }
 
@@ -287,6 +327,13 @@ static bool read_claims(const struct gw_jwt_verifier *v, size_t len, struct gw_j
     return gw_scan_done(&s);
 }
 
+static enum gw_jwt_reason judge_times(const struct gw_jwt_profile *p, const struct gw_jwt_claims *c, int64_t now_s)
+{
+    if (c->nbf_s > now_s + p->leeway_s || c->iat_s > now_s + p->leeway_s)
+        return GW_JWT_NOT_YET;
+    return c->exp_s <= now_s - p->leeway_s ? GW_JWT_EXPIRED : GW_JWT_OK;
+}
+
 static enum gw_jwt_reason judge_claims(const struct gw_jwt_verifier *v, const struct gw_jwt_claims *c,
                                        const struct findings *f, int64_t now_s)
 {
@@ -297,17 +344,14 @@ static enum gw_jwt_reason judge_claims(const struct gw_jwt_verifier *v, const st
         return GW_JWT_ISSUER;
     if (!f->audience_is_ours)
         return GW_JWT_AUDIENCE;
-    if (c->nbf_s > now_s + p->leeway_s || c->iat_s > now_s + p->leeway_s)
-        return GW_JWT_NOT_YET;
-    if (c->exp_s <= now_s - p->leeway_s)
-        return GW_JWT_EXPIRED;
-    if (p->max_lifetime_s > 0 && c->exp_s - c->iat_s > p->max_lifetime_s)
+    enum gw_jwt_reason reason = judge_times(p, c, now_s);
+    if (reason == GW_JWT_OK && p->max_lifetime_s > 0 && c->exp_s - c->iat_s > p->max_lifetime_s)
         return GW_JWT_LIFETIME;
-    return GW_JWT_OK;
+    return reason;
 }
 
-enum gw_jwt_reason gw_jwt_verify(struct gw_jwt_verifier *v, struct gw_str token, int64_t now_s,
-                                 struct gw_jwt_claims *claims)
+static enum gw_jwt_reason verify_anew(struct gw_jwt_verifier *v, struct gw_str token, int64_t now_s,
+                                      struct gw_jwt_claims *claims)
 {
     struct parts p;
     size_t len;
@@ -322,12 +366,39 @@ enum gw_jwt_reason gw_jwt_verify(struct gw_jwt_verifier *v, struct gw_str token,
     return read_claims(v, len, claims, &f) ? judge_claims(v, claims, &f, now_s) : GW_JWT_CLAIMS;
 }
 
+/* A token once found good is good but for its times. */
+static enum gw_jwt_reason verify_remembered(struct gw_jwt_verifier *v, struct gw_str token, int64_t now_s,
+                                            struct gw_jwt_claims *claims)
+{
+    struct gw_token_digest digest;
+    if (token.len > GW_JWT_MAX_BYTES)
+        return GW_JWT_TOO_LARGE;
+    if (gw_token_digest_of(token, &digest) != GW_OK)
+        return verify_anew(v, token, now_s, claims);
+    if (gw_token_cache_get(v->cache, &digest, claims)) {
+        claims->iss = v->profile.issuer;
+        return judge_times(&v->profile, claims, now_s);
+    }
+    enum gw_jwt_reason reason = verify_anew(v, token, now_s, claims);
+    if (reason == GW_JWT_OK)
+        gw_token_cache_put(v->cache, &digest, claims);
+    return reason;
+}
+
+enum gw_jwt_reason gw_jwt_verify(struct gw_jwt_verifier *v, struct gw_str token, int64_t now_s,
+                                 struct gw_jwt_claims *claims)
+{
+    return v->cache != NULL ? verify_remembered(v, token, now_s, claims) : verify_anew(v, token, now_s, claims);
+}
+
 /* ---- signing ---- */
 
 /* Header texts of the two kinds that we make; kid empty: none. */
-static void add_header(struct gw_buf *b, struct gw_str typ, struct gw_str kid)
+static void add_header(struct gw_buf *b, struct gw_str alg, struct gw_str typ, struct gw_str kid)
 {
-    gw_buf_add(b, GW_STR("{\"alg\":\"HS256\",\"typ\":"));
+    gw_buf_add(b, GW_STR("{\"alg\":"));
+    gw_buf_add_json(b, alg);
+    gw_buf_add(b, GW_STR(",\"typ\":"));
     gw_buf_add_json(b, typ);
     if (kid.len > 0) {
         gw_buf_add(b, GW_STR(",\"kid\":"));
@@ -336,23 +407,32 @@ static void add_header(struct gw_buf *b, struct gw_str typ, struct gw_str kid)
     gw_buf_addc(b, '}');
 }
 
-static enum gw_code sign_parts(const struct gw_mac *mac, struct gw_str header, struct gw_str claims, struct gw_buf *out,
-                               struct gw_error *err)
+/* A token being made: header and claims first, then their signature. */
+struct draft {
+    char text[GW_JWT_MAX_BYTES];
+    size_t len;
+};
+
+static enum gw_code begin_token(struct draft *d, struct gw_str header, struct gw_str claims, size_t signature_len,
+                                struct gw_error *err)
 {
-    char token[GW_JWT_MAX_BYTES];
-    uint8_t tag[GW_MAC_BYTES];
     if (claims.len > PAYLOAD_MAX_BYTES || header.len > HEADER_MAX_BYTES ||
-        GW_BASE64URL_LEN(header.len) + GW_BASE64URL_LEN(claims.len) + TAG_LEN + 2 > sizeof(token))
+        GW_BASE64URL_LEN(header.len) + GW_BASE64URL_LEN(claims.len) + GW_BASE64URL_LEN(signature_len) + 2 >
+            sizeof(d->text))
         return gw_fail(err, GW_ELIMIT, "a token of more than %d bytes", GW_JWT_MAX_BYTES);
-    size_t n = gw_base64url_encode(header.ptr, header.len, token);
-    token[n++] = '.';
-    n += gw_base64url_encode(claims.ptr, claims.len, token + n);
-    if (gw_mac_sign(mac, (struct gw_str){token, n}, tag) != GW_OK)
-        return gw_fail(err, GW_ECRYPTO, "cannot sign a token");
-    token[n++] = '.';
-    n += gw_base64url_encode(tag, sizeof(tag), token + n);
-    gw_buf_add(out, (struct gw_str){token, n});
-    gw_wipe(token, n);
+    d->len = gw_base64url_encode(header.ptr, header.len, d->text);
+    d->text[d->len++] = '.';
+    d->len += gw_base64url_encode(claims.ptr, claims.len, d->text + d->len);
+    return GW_OK;
+}
+
+static enum gw_code end_token(struct draft *d, const void *signature, size_t signature_len, struct gw_buf *out,
+                              struct gw_error *err)
+{
+    d->text[d->len++] = '.';
+    d->len += gw_base64url_encode(signature, signature_len, d->text + d->len);
+    gw_buf_add(out, (struct gw_str){d->text, d->len});
+    gw_wipe(d->text, d->len);
     return gw_buf_check(out, err);
 }
 
@@ -362,7 +442,7 @@ static void add_text_claim(struct gw_buf *b, struct gw_str prefix, struct gw_str
     gw_buf_add_json(b, value);
 }
 
-enum gw_code gw_jwt_sign_access(const struct gw_mac *mac, const struct gw_jwt_issue *issue, struct gw_buf *out,
+enum gw_code gw_jwt_sign_access(const struct gw_token_key *key, const struct gw_jwt_issue *issue, struct gw_buf *out,
                                 struct gw_error *err)
 {
     gw_auto(gw_buf) struct gw_buf header = {0}, claims = {0};
@@ -371,7 +451,7 @@ enum gw_code gw_jwt_sign_access(const struct gw_mac *mac, const struct gw_jwt_is
     gw_buf_init(&claims, PAYLOAD_MAX_BYTES);
     gw_uuid_format(&issue->sid, sid);
     gw_uuid_format(&issue->jti, jti);
-    add_header(&header, GW_STR("at+jwt"), issue->key_id);
+    add_header(&header, gw_token_key_algorithm(key), GW_STR("at+jwt"), gw_token_key_id(key));
     add_text_claim(&claims, GW_STR("{\"sub\":"), issue->sub);
     add_text_claim(&claims, GW_STR(",\"userId\":"), issue->sub); /* the name that the usual Node backend reads */
     add_text_claim(&claims, GW_STR(",\"role\":"), issue->role);
@@ -382,7 +462,13 @@ enum gw_code gw_jwt_sign_access(const struct gw_mac *mac, const struct gw_jwt_is
     gw_buf_addc(&claims, '}');
     GW_TRY(gw_buf_check(&header, err));
     GW_TRY(gw_buf_check(&claims, err));
-    return sign_parts(mac, gw_buf_str(&header), gw_buf_str(&claims), out, err);
+    struct draft d;
+    char signature[GW_TOKEN_SIGNATURE_MAX];
+    size_t len;
+    GW_TRY(begin_token(&d, gw_buf_str(&header), gw_buf_str(&claims), sizeof(signature), err));
+    if (gw_token_key_sign(key, (struct gw_str){d.text, d.len}, signature, &len) != GW_OK)
+        return gw_fail(err, GW_ECRYPTO, "cannot sign a token");
+    return end_token(&d, signature, len, out, err);
 }
 
 enum gw_code gw_jwt_sign_claims(const struct gw_mac *mac, struct gw_str claims_json, struct gw_buf *out,
@@ -390,45 +476,32 @@ enum gw_code gw_jwt_sign_claims(const struct gw_mac *mac, struct gw_str claims_j
 {
     gw_auto(gw_buf) struct gw_buf header = {0};
     gw_buf_init(&header, HEADER_MAX_BYTES);
-    add_header(&header, GW_STR("JWT"), GW_STR_NULL);
+    add_header(&header, GW_STR("HS256"), GW_STR("JWT"), GW_STR_NULL);
     GW_TRY(gw_buf_check(&header, err));
-    return sign_parts(mac, gw_buf_str(&header), claims_json, out, err);
-}
-
-enum gw_code gw_jwt_key_id(const struct gw_secret *key, char *dst, struct gw_error *err)
-{
-    static const char label[] = "aaiti-kid"; /* its NUL is hashed too */
-    char text[sizeof(label) + GW_SECRET_MAX_BYTES];
-    uint8_t digest[GW_MAC_BYTES];
-    struct gw_str bytes = gw_secret_bytes(key);
-    if (bytes.len > GW_SECRET_MAX_BYTES)
-        return gw_fail(err, GW_EINVAL, "a key of more than %d bytes", GW_SECRET_MAX_BYTES);
-    memcpy(text, label, sizeof(label));
-    if (bytes.len > 0)
-        memcpy(text + sizeof(label), bytes.ptr, bytes.len);
-    enum gw_code code = gw_sha256((struct gw_str){text, sizeof(label) + bytes.len}, digest, err);
-    gw_wipe(text, sizeof(text));
-    if (code != GW_OK)
-        return code;
-    gw_hex_encode(digest, 8, dst);
-    dst[16] = '\0';
-    return GW_OK;
+    struct draft d;
+    uint8_t tag[GW_MAC_BYTES];
+    GW_TRY(begin_token(&d, gw_buf_str(&header), claims_json, sizeof(tag), err));
+    if (gw_mac_sign(mac, (struct gw_str){d.text, d.len}, tag) != GW_OK)
+        return gw_fail(err, GW_ECRYPTO, "cannot sign a token");
+    return end_token(&d, tag, sizeof(tag), out, err);
 }
 
 /* ---- verifier ---- */
 
-static enum gw_code check_profile(const struct gw_secret *key, const struct gw_jwt_profile *p, struct gw_error *err)
+static enum gw_code check_profile(const struct gw_token_ring *ring, const struct gw_jwt_profile *p,
+                                  struct gw_error *err)
 {
-    if (gw_secret_bytes(key).len < GW_SECRET_MIN_BYTES)
-        return gw_fail(err, GW_EINVAL, "a token key shorter than %d bytes", GW_SECRET_MIN_BYTES);
+    const struct gw_token_key *current = ring->keys[GW_TOKEN_CURRENT];
+    if (current == NULL)
+        return gw_fail(err, GW_EINVAL, "no current token key");
+    if ((p->require & GW_JWT_NEED_KEY_ID) != 0 && gw_token_key_id(current).len == 0)
+        return gw_fail(err, GW_EINVAL, "a token profile that needs a key id, and a key without one");
     if (p->issuer.len == 0 || p->audience.len == 0)
         return gw_fail(err, GW_EINVAL, "a token profile without issuer or audience");
     if (p->leeway_s < 0 || p->leeway_s > GW_JWT_LEEWAY_MAX_S)
         return gw_fail(err, GW_EINVAL, "a token leeway outside 0..%d s", GW_JWT_LEEWAY_MAX_S);
     if (p->max_lifetime_s < 0)
         return gw_fail(err, GW_EINVAL, "a negative token lifetime");
-    if ((p->require & GW_JWT_NEED_KEY_ID) != 0 && p->key_id.len == 0)
-        return gw_fail(err, GW_EINVAL, "a token profile that needs a key id and names none");
     return GW_OK;
 }
 
@@ -437,8 +510,7 @@ static enum gw_code copy_profile(struct gw_jwt_verifier *v, const struct gw_jwt_
     v->profile = *p;
     GW_TRY(gw_arena_str(&v->arena, p->issuer, &v->profile.issuer));
     GW_TRY(gw_arena_str(&v->arena, p->audience, &v->profile.audience));
-    GW_TRY(gw_arena_str(&v->arena, p->type, &v->profile.type));
-    return gw_arena_str(&v->arena, p->key_id, &v->profile.key_id);
+    return gw_arena_str(&v->arena, p->type, &v->profile.type);
 }
 
 static unsigned required_claims(const struct gw_jwt_profile *p)
@@ -452,26 +524,46 @@ static unsigned required_claims(const struct gw_jwt_profile *p)
 }
 
 /* Remembers a header of ours, provided that the careful way takes it: so the short way takes nothing that it would not. */
-static enum gw_code learn_header(struct gw_jwt_verifier *v, struct gw_str typ, struct gw_str kid, struct gw_error *err)
+static enum gw_code learn_header(struct gw_jwt_verifier *v, struct gw_str alg, struct gw_str typ, struct gw_str kid,
+                                 struct gw_error *err)
 {
     gw_auto(gw_buf) struct gw_buf b = {0};
     char encoded[GW_BASE64URL_LEN(HEADER_MAX_BYTES)];
+    struct own_header *own = &v->own_headers[v->own_header_count];
     gw_buf_init(&b, HEADER_MAX_BYTES);
-    add_header(&b, typ, kid);
+    add_header(&b, alg, typ, kid);
     GW_TRY(gw_buf_check(&b, err));
     struct gw_str text = {encoded, gw_base64url_encode(b.ptr, b.len, encoded)};
-    if (decode_header(&v->profile, text) != GW_JWT_OK)
+    if (decode_header(v, text, &own->key) != GW_JWT_OK)
         return GW_OK;
-    if (gw_arena_str(&v->arena, text, &v->own_headers[v->own_header_count]) != GW_OK)
+    if (gw_arena_str(&v->arena, text, &own->encoded) != GW_OK)
         return gw_fail(err, GW_ENOMEM, "no memory for a token verifier");
     v->own_header_count++;
     return GW_OK;
 }
 
-enum gw_code gw_jwt_verifier_new(const struct gw_secret *key, const struct gw_jwt_profile *profile,
+static enum gw_code learn_keys(struct gw_jwt_verifier *v, struct gw_error *err)
+{
+    size_t count = 0;
+    bool is_slow = false;
+    for (size_t i = 0; i < GW_TOKEN_GENERATIONS; i++) {
+        const struct gw_token_key *key = v->ring.keys[i];
+        if (key == NULL)
+            continue;
+        count++;
+        is_slow |= gw_token_key_is_slow(key);
+        GW_TRY(learn_header(v, gw_token_key_algorithm(key), GW_STR("at+jwt"), gw_token_key_id(key), err));
+    }
+    if (count == 1)
+        v->only = v->ring.keys[GW_TOKEN_CURRENT];
+    GW_TRY(learn_header(v, gw_token_key_algorithm(v->ring.keys[GW_TOKEN_CURRENT]), GW_STR("JWT"), GW_STR_NULL, err));
+    return is_slow ? gw_token_cache_new(&v->cache, err) : GW_OK;
+}
+
+enum gw_code gw_jwt_verifier_new(const struct gw_token_ring *ring, const struct gw_jwt_profile *profile,
                                  struct gw_jwt_verifier **out, struct gw_error *err)
 {
-    GW_TRY(check_profile(key, profile, err));
+    GW_TRY(check_profile(ring, profile, err));
     gw_auto(gw_jwt_verifier) struct gw_jwt_verifier *v = calloc(1, sizeof(*v));
     if (v == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for a token verifier");
@@ -479,9 +571,8 @@ enum gw_code gw_jwt_verifier_new(const struct gw_secret *key, const struct gw_jw
     if (copy_profile(v, profile) != GW_OK)
         return gw_fail(err, GW_ENOMEM, "no memory for a token profile of more than %d bytes", PROFILE_MAX_BYTES);
     v->required = required_claims(profile);
-    GW_TRY(learn_header(v, GW_STR("at+jwt"), profile->key_id, err));
-    GW_TRY(learn_header(v, GW_STR("JWT"), GW_STR_NULL, err));
-    GW_TRY(gw_mac_new(key, &v->mac, err));
+    gw_token_ring_copy(ring, &v->ring);
+    GW_TRY(learn_keys(v, err));
     *out = gw_take(&v);
     return GW_OK;
 }
@@ -490,7 +581,8 @@ void gw_jwt_verifier_free(struct gw_jwt_verifier *v)
 {
     if (v == NULL)
         return;
-    gw_mac_free(v->mac);
+    gw_token_cache_free(v->cache);
+    gw_token_ring_done(&v->ring);
     gw_arena_done(&v->arena);
     free(v);
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Access tokens: JWS compact serialisation, HS256, strict by RFC 7515, 7519 and 8725. Verification reads the few claims it
- * needs in one pass over the decoded bytes, builds no tree and allocates nothing. Which of the reasons a token was refused
- * for never reaches a client; the caller records it.
+ * Access tokens: JWS compact serialisation, HS256 or EdDSA, strict by RFC 7515, 7519, 8037 and 8725. Verification reads the few
+ * claims it needs in one pass over the decoded bytes and builds no tree; with HS256 it allocates nothing. Which of the reasons a
+ * token was refused for never reaches a client; the caller records it.
  *
  * A gw_jwt_verifier is used by one thread at a time.
  */
 #include "base/buf.h"
 #include "base/encode.h"
-#include "crypto/mac.h"
+#include "token/ring.h"
 #include <gw/error.h>
 #include <gw/str.h>
 
@@ -35,9 +35,8 @@ struct gw_jwt_claims {
 /* What a verifier insists on. Strings are copied. */
 struct gw_jwt_profile {
     struct gw_str issuer, audience;
-    struct gw_str type;   /* header typ, compared without case ("at+jwt"; RFC 8725 section 3.11); empty: any or none */
-    struct gw_str key_id; /* header kid; a token that names another is refused */
-    int64_t leeway_s;     /* 0..GW_JWT_LEEWAY_MAX_S, for exp and nbf */
+    struct gw_str type; /* header typ, compared without case ("at+jwt"; RFC 8725 section 3.11); empty: any or none */
+    int64_t leeway_s;   /* 0..GW_JWT_LEEWAY_MAX_S, for exp and nbf */
     int64_t max_lifetime_s; /* exp - iat beyond this is refused; 0: no limit */
     unsigned require;       /* GW_JWT_NEED_* */
 };
@@ -45,9 +44,11 @@ struct gw_jwt_profile {
 #define GW_JWT_NEED_SESSION 2u /* sid, jti, sub and iat must be present and well-formed */
 
 struct gw_jwt_verifier;
-/* GW_EINVAL: a key shorter than GW_SECRET_MIN_BYTES, a profile without issuer or audience, times out of range, or a key id that
- * is needed and not named. The header may hold alg, typ and kid, nothing else. */
-GW_MUST_CHECK enum gw_code gw_jwt_verifier_new(const struct gw_secret *key, const struct gw_jwt_profile *profile,
+/* The ring's keys are shared. A token's kid picks one of them; one without a kid is taken only where the ring holds a single key and the
+ * profile does not need a kid. Tokens verified by slow keys are remembered (token/cache.h) as long as the verifier lives.
+ * GW_EINVAL: a ring without a current key, a profile without issuer or audience, times out of range, or a kid that is needed of a key
+ * without one. The header may hold alg, typ and kid, nothing else. */
+GW_MUST_CHECK enum gw_code gw_jwt_verifier_new(const struct gw_token_ring *ring, const struct gw_jwt_profile *profile,
                                                struct gw_jwt_verifier **out, struct gw_error *err);
 void gw_jwt_verifier_free(struct gw_jwt_verifier *v);
 GW_DEFINE_AUTO_FREE(gw_jwt_verifier);
@@ -60,15 +61,13 @@ enum gw_jwt_reason gw_jwt_verify_signature(struct gw_jwt_verifier *v, struct gw_
 
 /* What a token of ours says. */
 struct gw_jwt_issue {
-    struct gw_str issuer, audience, sub, role, key_id;
+    struct gw_str issuer, audience, sub, role;
     struct gw_uuid sid, jti;
     int64_t iat_s, exp_s;
 };
-/* {"alg":"HS256","typ":"at+jwt","kid":…} and sub userId role sid jti iat exp iss aud. Appends the compact form to out. */
-GW_MUST_CHECK enum gw_code gw_jwt_sign_access(const struct gw_mac *mac, const struct gw_jwt_issue *issue,
+/* {"alg":…,"typ":"at+jwt","kid":…} of the key, and sub userId role sid jti iat exp iss aud. Appends the compact form to out. */
+GW_MUST_CHECK enum gw_code gw_jwt_sign_access(const struct gw_token_key *key, const struct gw_jwt_issue *issue,
                                               struct gw_buf *out, struct gw_error *err);
 /* Any HS256 JWT with header {"alg":"HS256","typ":"JWT"} over ready-made claims (a JSON object text): the upstream's kind. */
 GW_MUST_CHECK enum gw_code gw_jwt_sign_claims(const struct gw_mac *mac, struct gw_str claims_json, struct gw_buf *out,
                                               struct gw_error *err);
-/* kid of a key: 16 hex digits of SHA-256 over "aaiti-kid\0" and the key, so that it tells nothing of it. dst holds 17. */
-GW_MUST_CHECK enum gw_code gw_jwt_key_id(const struct gw_secret *key, char *dst, struct gw_error *err);

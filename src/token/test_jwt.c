@@ -25,27 +25,38 @@ static const struct gw_jwt_profile strict = {
     .issuer = {"aaiti-api", 9},
     .audience = {"aaiti-client", 12},
     .type = {"at+jwt", 6},
-    .key_id = {"k1", 2},
     .max_lifetime_s = 86400,
     .require = GW_JWT_NEED_KEY_ID | GW_JWT_NEED_SESSION,
 };
 /* Any type, key id if it is ours, no session: as for tokens of another issuer. */
-static const struct gw_jwt_profile lax = {
-    .issuer = {"aaiti-api", 9}, .audience = {"aaiti-client", 12}, .key_id = {"k1", 2}, .leeway_s = 10};
+static const struct gw_jwt_profile lax = {.issuer = {"aaiti-api", 9}, .audience = {"aaiti-client", 12}, .leeway_s = 10};
 
 static struct gw_secret *key;
 static struct gw_mac *mac;
+static struct gw_token_ring ring;
 static struct gw_jwt_claims claims;
+
+/* A ring of one key; the caller gw_token_ring_done. */
+static struct gw_token_ring ring_of(const char *text, struct gw_str id)
+{
+    struct gw_token_ring r = {0};
+    gw_auto(gw_secret) struct gw_secret *secret = NULL;
+    assert_int_equal(gw_secret_new(gw_str(text), &secret, NULL), GW_OK);
+    assert_int_equal(gw_token_key_new(GW_TOKEN_KEY_HS256, secret, id, &r.keys[GW_TOKEN_CURRENT], NULL), GW_OK);
+    return r;
+}
 
 static int set_up(void **state)
 {
     (void)state;
+    ring = ring_of(KEY, GW_STR("k1"));
     return gw_secret_new(GW_STR(KEY), &key, NULL) == GW_OK && gw_mac_new(key, &mac, NULL) == GW_OK ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
+    gw_token_ring_done(&ring);
     gw_mac_free(mac);
     gw_secret_free(key);
     return 0;
@@ -54,7 +65,7 @@ static int tear_down(void **state)
 static struct gw_jwt_verifier *verifier(const struct gw_jwt_profile *p)
 {
     struct gw_jwt_verifier *v = NULL;
-    assert_int_equal(gw_jwt_verifier_new(key, p, &v, NULL), GW_OK);
+    assert_int_equal(gw_jwt_verifier_new(&ring, p, &v, NULL), GW_OK);
     return v;
 }
 
@@ -73,13 +84,20 @@ static struct gw_str token_of(struct gw_str header, struct gw_str body)
     return (struct gw_str){text, n};
 }
 
-static enum gw_jwt_reason verify_parts(const struct gw_jwt_profile *p, struct gw_str header, struct gw_str body)
+static enum gw_jwt_reason verify_by(const struct gw_token_ring *keys, const struct gw_jwt_profile *p,
+                                    struct gw_str header, struct gw_str body)
 {
-    gw_auto(gw_jwt_verifier) struct gw_jwt_verifier *v = verifier(p);
+    gw_auto(gw_jwt_verifier) struct gw_jwt_verifier *v = NULL;
+    assert_int_equal(gw_jwt_verifier_new(keys, p, &v, NULL), GW_OK);
     struct gw_str token = token_of(header, body);
     enum gw_jwt_reason reason = gw_jwt_verify(v, token, NOW, &claims);
     free((char *)(uintptr_t)token.ptr);
     return reason;
+}
+
+static enum gw_jwt_reason verify_parts(const struct gw_jwt_profile *p, struct gw_str header, struct gw_str body)
+{
+    return verify_by(&ring, p, header, body);
 }
 
 static void good_tokens_are_taken_and_read(void **state)
@@ -186,11 +204,17 @@ static void refuses_headers(void **state)
 static void refuses_any_key_id_where_none_is_known(void **state)
 {
     (void)state;
-    struct gw_jwt_profile p = lax;
-    p.key_id = GW_STR_NULL;
-    assert_int_equal(verify_parts(&p, GW_STR("{\"alg\":\"HS256\"}"), GW_STR(CLAIMS)), GW_JWT_OK);
-    assert_int_equal(verify_parts(&p, GW_STR("{\"alg\":\"HS256\",\"kid\":\"k1\"}"), GW_STR(CLAIMS)), GW_JWT_KEY_ID);
-    assert_int_equal(verify_parts(&p, GW_STR("{\"alg\":\"HS256\",\"kid\":\"\"}"), GW_STR(CLAIMS)), GW_JWT_KEY_ID);
+    gw_auto(gw_token_ring) struct gw_token_ring nameless = ring_of(KEY, GW_STR(""));
+    static const struct {
+        struct gw_str header;
+        enum gw_jwt_reason want;
+    } cases[] = {
+        {GW_STR("{\"alg\":\"HS256\"}"), GW_JWT_OK},
+        {GW_STR("{\"alg\":\"HS256\",\"kid\":\"k1\"}"), GW_JWT_KEY_ID},
+        {GW_STR("{\"alg\":\"HS256\",\"kid\":\"\"}"), GW_JWT_KEY_ID},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_int_equal(verify_by(&nameless, &lax, cases[i].header, GW_STR(CLAIMS)), cases[i].want);
 }
 
 #define WITH(changed) "{\"sub\":\"u1\"," IDS "," PARTIES "," changed "}"
@@ -361,10 +385,10 @@ static void the_signature_is_judged_before_the_claims(void **state)
 static void another_key_is_refused(void **state)
 {
     (void)state;
-    gw_auto(gw_secret) struct gw_secret *other = NULL;
+    gw_auto(gw_token_ring) struct gw_token_ring other =
+        ring_of("another key, of forty bytes or so, here.", GW_STR("k1"));
     gw_auto(gw_jwt_verifier) struct gw_jwt_verifier *v = NULL;
-    assert_int_equal(gw_secret_new(GW_STR("another key, of forty bytes or so, here."), &other, NULL), GW_OK);
-    assert_int_equal(gw_jwt_verifier_new(other, &strict, &v, NULL), GW_OK);
+    assert_int_equal(gw_jwt_verifier_new(&other, &strict, &v, NULL), GW_OK);
     struct gw_str token = token_of(GW_STR(HEADER), GW_STR(CLAIMS));
     assert_int_equal(gw_jwt_verify(v, token, NOW, &claims), GW_JWT_SIGNATURE);
     assert_int_equal(gw_jwt_verify_signature(v, token), GW_JWT_SIGNATURE);
@@ -378,7 +402,6 @@ static struct gw_jwt_issue an_issue(void)
         .audience = strict.audience,
         .sub = GW_STR("u\"1\\\xc3\xa4"),
         .role = GW_STR("trader"),
-        .key_id = strict.key_id,
         .iat_s = NOW,
         .exp_s = NOW + 600,
     };
@@ -394,7 +417,7 @@ static void what_is_signed_verifies_and_says_the_same(void **state)
     gw_auto(gw_buf) struct gw_buf out = {0};
     struct gw_jwt_issue issue = an_issue();
     gw_buf_init(&out, GW_JWT_MAX_BYTES);
-    assert_int_equal(gw_jwt_sign_access(mac, &issue, &out, NULL), GW_OK);
+    assert_int_equal(gw_jwt_sign_access(ring.keys[GW_TOKEN_CURRENT], &issue, &out, NULL), GW_OK);
     assert_int_equal(gw_jwt_verify(v, gw_buf_str(&out), NOW, &claims), GW_JWT_OK);
     assert_true(gw_str_eq(claims.sub, issue.sub));
     assert_true(gw_str_eq(claims.role, issue.role));
@@ -419,7 +442,7 @@ static void signed_tokens_have_their_exact_text(void **state)
     struct gw_jwt_issue issue = an_issue();
     issue.sub = GW_STR("u1");
     gw_buf_init(&out, GW_JWT_MAX_BYTES);
-    assert_int_equal(gw_jwt_sign_access(mac, &issue, &out, NULL), GW_OK);
+    assert_int_equal(gw_jwt_sign_access(ring.keys[GW_TOKEN_CURRENT], &issue, &out, NULL), GW_OK);
     struct gw_str want = token_of(gw_str(want_header), gw_str(want_claims));
     assert_true(gw_str_eq(gw_buf_str(&out), want));
     free((char *)(uintptr_t)want.ptr);
@@ -451,12 +474,10 @@ static void no_token_longer_than_the_limit_is_signed(void **state)
 static void key_ids_differ_and_tell_nothing(void **state)
 {
     (void)state;
-    gw_auto(gw_secret) struct gw_secret *other = NULL;
-    char a[17], b[17], again[17];
-    assert_int_equal(gw_secret_new(GW_STR(KEY "x"), &other, NULL), GW_OK);
-    assert_int_equal(gw_jwt_key_id(key, a, NULL), GW_OK);
-    assert_int_equal(gw_jwt_key_id(key, again, NULL), GW_OK);
-    assert_int_equal(gw_jwt_key_id(other, b, NULL), GW_OK);
+    char a[GW_TOKEN_KEY_ID_LEN + 1], b[GW_TOKEN_KEY_ID_LEN + 1], again[GW_TOKEN_KEY_ID_LEN + 1];
+    assert_int_equal(gw_token_key_own_id(GW_STR(KEY), a, NULL), GW_OK);
+    assert_int_equal(gw_token_key_own_id(GW_STR(KEY), again, NULL), GW_OK);
+    assert_int_equal(gw_token_key_own_id(GW_STR(KEY "x"), b, NULL), GW_OK);
     assert_string_equal(a, again);
     assert_string_not_equal(a, b);
     assert_int_equal(strspn(a, "0123456789abcdef"), 16);
@@ -467,7 +488,9 @@ static void key_ids_differ_and_tell_nothing(void **state)
 static void profiles_that_would_let_anything_pass_are_refused(void **state)
 {
     (void)state;
-    struct gw_jwt_profile p[6];
+    struct gw_jwt_profile p[5];
+    gw_auto(gw_token_ring) struct gw_token_ring nameless = ring_of(KEY, GW_STR(""));
+    const struct gw_token_ring empty = {0};
     for (size_t i = 0; i < COUNT(p); i++)
         p[i] = strict;
     p[0].issuer = GW_STR_NULL;
@@ -475,16 +498,19 @@ static void profiles_that_would_let_anything_pass_are_refused(void **state)
     p[2].leeway_s = GW_JWT_LEEWAY_MAX_S + 1;
     p[3].leeway_s = -1;
     p[4].max_lifetime_s = -1;
-    p[5].key_id = GW_STR_NULL; /* but needed */
     for (size_t i = 0; i < COUNT(p); i++) {
         struct gw_jwt_verifier *v = NULL;
-        assert_int_equal(gw_jwt_verifier_new(key, &p[i], &v, NULL), GW_EINVAL);
+        assert_int_equal(gw_jwt_verifier_new(&ring, &p[i], &v, NULL), GW_EINVAL);
         assert_null(v);
     }
-    gw_auto(gw_secret) struct gw_secret *weak = NULL;
     struct gw_jwt_verifier *v = NULL;
+    assert_int_equal(gw_jwt_verifier_new(&nameless, &strict, &v, NULL), GW_EINVAL); /* a kid is needed */
+    assert_int_equal(gw_jwt_verifier_new(&empty, &strict, &v, NULL), GW_EINVAL);
+    gw_auto(gw_secret) struct gw_secret *weak = NULL;
+    struct gw_token_key *none = NULL;
     assert_int_equal(gw_secret_new(GW_STR("short"), &weak, NULL), GW_OK);
-    assert_int_equal(gw_jwt_verifier_new(weak, &strict, &v, NULL), GW_EINVAL);
+    assert_int_equal(gw_token_key_new(GW_TOKEN_KEY_HS256, weak, GW_STR_NULL, &none, NULL), GW_EINVAL);
+    assert_null(none);
 }
 
 int main(void)
