@@ -6,9 +6,25 @@
 #include "control/keys.h"
 #include "control/log.h"
 #include "control/server.h"
+#include "doorbell.h"
 #include "home.h"
+#include "supervisor.h"
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+/* `aaiti serve` leaves a pipe there; where control was started alone there is none. */
+static int doorbell(void)
+{
+    struct stat st;
+    bool is_pipe = fstat(GW_CHILD_FD, &st) == 0 && S_ISFIFO(st.st_mode);
+    if (getenv(GW_DOORBELL_ENV) == NULL || !is_pipe)
+        return 0;
+    (void)fcntl(GW_CHILD_FD, F_SETFD, FD_CLOEXEC);
+    return GW_CHILD_FD;
+}
 
 static enum gw_code open_app(struct gw_cli *cli, struct gw_app **out, struct gw_error *err)
 {
@@ -20,6 +36,7 @@ static enum gw_code open_app(struct gw_cli *cli, struct gw_app **out, struct gw_
         .getenv_fn = cli_getenv,
         .clock = gw_system_clock(),
         .random = gw_system_random(),
+        .doorbell = doorbell(),
     };
     GW_TRY(gw_faults_new(&faults, err));
     enum gw_code code = gw_app_open(&options, faults, out, err);

@@ -13,6 +13,7 @@
 #include "control/keys.h"
 #include "control/run_dir.h"
 #include "crypto/certificate.h"
+#include "doorbell.h"
 #include "home.h"
 #include "nginx_conf.h"
 #include "probe.h"
@@ -31,7 +32,8 @@
 #define ARENA_MAX_BYTES (4 * 1024 * 1024)
 #define CONF_MAX_BYTES (64 * 1024)
 #define START_TIMEOUT_MS 30000
-#define LOOK_MS 20          /* while it starts */
+#define LOOK_MS 20 /* while it starts */
+#define NGINX_START_MS 500
 #define NGINX_GRACE_MS 8500 /* worker_shutdown_timeout is 8 s */
 #define CONTROL_GRACE_MS 1000
 
@@ -50,6 +52,8 @@ struct serve {
     int lock_fd; /* on nginx_dir, or -1 */
     int64_t began_ms;
     bool control_came_up, ready;
+    struct gw_doorbell doorbell;
+    bool has_new_keys; /* control said so, and nginx has not been told yet */
 };
 
 static void print_faults(struct serve *s, const struct gw_faults *f)
@@ -294,6 +298,7 @@ static void set_up_children(struct serve *s)
         .environment = (const char *const *)environ,
         .run_as = s->accounts.control,
         .stop_signal = SIGTERM,
+        .inherits = s->doorbell.button,
     };
     s->children[NGINX_MASTER] = (struct gw_child){
         .name = "nginx",
@@ -358,7 +363,12 @@ static enum gw_code publish(struct serve *s, struct gw_error *err)
 static void reload(struct serve *s)
 {
     struct gw_error err = {0};
+    const int algorithm = s->settings.token_algorithm;
     enum gw_code code = load(s, &err);
+    if (code == GW_OK && s->settings.token_algorithm != algorithm) {
+        s->settings.token_algorithm = algorithm;
+        code = gw_fail(&err, GW_EINVAL, "token.algorithm was changed, which takes a restart");
+    }
     if (code == GW_OK)
         code = write_conf(s, &err);
     if (code == GW_OK)
@@ -369,6 +379,17 @@ static void reload(struct serve *s)
     }
     if (s->children[NGINX_MASTER].pid != 0)
         (void)kill(s->children[NGINX_MASTER].pid, SIGHUP);
+}
+
+/* Not while it starts: then it reads what is there, and before it listens for signals they end it. */
+static void pass_on_new_keys(struct serve *s)
+{
+    const struct gw_child *nginx = &s->children[NGINX_MASTER];
+    s->has_new_keys = gw_doorbell_was_rung(&s->doorbell) || s->has_new_keys;
+    if (!s->has_new_keys || !s->ready || nginx->pid == 0 || now_ms() - nginx->started_ms < NGINX_START_MS)
+        return;
+    s->has_new_keys = false;
+    (void)kill(nginx->pid, SIGHUP);
 }
 
 static void say_how_it_ended(struct serve *s, const struct gw_child *c, int status)
@@ -405,6 +426,8 @@ static int wait_for_signal(const struct serve *s, const sigset_t *signals)
 {
     int64_t wait_ms = s->ready ? 60000 : LOOK_MS;
     siginfo_t info;
+    if (s->has_new_keys && wait_ms > NGINX_START_MS)
+        wait_ms = NGINX_START_MS;
     for (size_t i = 0; i < CHILD_COUNT; i++) {
         int64_t due_ms = s->children[i].restart_at_ms - now_ms();
         if (s->children[i].pid == 0 && may_start(s, i) && due_ms < wait_ms)
@@ -433,6 +456,7 @@ static enum gw_code supervise(struct serve *s, const sigset_t *signals, struct g
             s->control_came_up = control_serves(s);
         else if (!s->ready)
             look_whether_ready(s);
+        pass_on_new_keys(s);
         if (!s->ready && now_ms() - s->began_ms > START_TIMEOUT_MS)
             return fail_late(s, err);
         int signal = wait_for_signal(s, signals);
@@ -447,7 +471,7 @@ static enum gw_code supervise(struct serve *s, const sigset_t *signals, struct g
 static enum gw_code block_signals(sigset_t *out, struct gw_error *err)
 {
     (void)sigemptyset(out);
-    for (const int *signal = (const int[]){SIGTERM, SIGINT, SIGHUP, SIGCHLD, 0}; *signal != 0; signal++)
+    for (const int *signal = (const int[]){SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGIO, 0}; *signal != 0; signal++)
         (void)sigaddset(out, *signal);
     if (sigprocmask(SIG_BLOCK, out, NULL) != 0)
         return gw_fail(err, GW_EBACKEND, "cannot block signals: %s", strerror(errno));
@@ -457,6 +481,9 @@ static enum gw_code block_signals(sigset_t *out, struct gw_error *err)
 static enum gw_code run(struct serve *s, const sigset_t *signals, struct gw_error *err)
 {
     GW_TRY(fill_directories(s, err));
+    GW_TRY(gw_doorbell_open(&s->doorbell, err));
+    if (setenv(GW_DOORBELL_ENV, "1", 1) != 0)
+        return gw_fail(err, GW_ENOMEM, "no memory for control's environment");
     s->began_ms = now_ms();
     set_up_children(s);
     return supervise(s, signals, err);

@@ -19,6 +19,8 @@ int cmd_user_import(struct gw_cli *cli, int argc, char **argv);
 int cmd_session_list(struct gw_cli *cli, int argc, char **argv);
 int cmd_session_end(struct gw_cli *cli, int argc, char **argv);
 int cmd_token_inspect(struct gw_cli *cli, int argc, char **argv);
+int cmd_key_list(struct gw_cli *cli, int argc, char **argv);
+int cmd_key_rotate(struct gw_cli *cli, int argc, char **argv);
 int cmd_config_check(struct gw_cli *cli, int argc, char **argv);
 int cmd_config_show(struct gw_cli *cli, int argc, char **argv);
 int cmd_policy_list(struct gw_cli *cli, int argc, char **argv);

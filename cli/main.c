@@ -108,6 +108,23 @@ static const struct gw_command commands[] = {
      .summary = "Show what a token, read from standard input, says, and whether it is good",
      .help = "Exit status 0: its signature and claims are good; 1: they are not; 3: there is no key here to tell by.\n"
              "Whether its session still lives, only the gateway knows."},
+    {.name = "key list",
+     .run = cmd_key_list,
+     NO_ARGUMENTS,
+     .summary = "List the keys: what signs, what is next, until when"},
+    {.name = "key rotate",
+     .run = cmd_key_rotate,
+     NO_ARGUMENTS,
+     .summary = "Exchange a key while the gateway runs; no request is refused for it",
+     .help =
+         "--signing: the next key signs from now on; tokens of the one before stay good until they expire, and until then\n"
+         "another rotation is refused. --upstream: stages the backend's next secret, which is used from the backend's first\n"
+         "401 or 403 on; when all of the backend has moved, --upstream --finish makes it the only one.",
+     .options = {{"--signing", NULL, "The key that signs access tokens"},
+                 {"--force", NULL, "With --signing: do not wait; tokens of the key before the last end at once"},
+                 {"--upstream", NULL, "The secret shared with the backend; read from standard input"},
+                 {"--file", "FILE", "With --upstream: read the secret from here"},
+                 {"--finish", NULL, "With --upstream: the staged secret becomes the only one"}}},
     {.name = "config check",
      .run = cmd_config_check,
      NO_ARGUMENTS,

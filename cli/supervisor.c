@@ -2,6 +2,7 @@
 #include "supervisor.h"
 #include "base/clock.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -38,6 +39,9 @@ static _Noreturn void run_child(const struct gw_child *c, pid_t parent)
         (void)fprintf(stderr, "aaiti: %s: %s\n", c->name, err.msg);
         _exit(127);
     }
+    /* dup2 clears close-on-exec, unless the two are the same. */
+    if (c->inherits != 0 && (dup2(c->inherits, GW_CHILD_FD) < 0 || fcntl(GW_CHILD_FD, F_SETFD, 0) != 0))
+        _exit(127);
     /* After the change of user, which clears it. The parent may have died before. */
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != parent)
         _exit(127);

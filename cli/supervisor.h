@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #define GW_RUN_AS_GROUPS_MAX 4
+#define GW_CHILD_FD 3
 
 struct gw_run_as {
     uid_t uid; /* (uid_t)-1: the parent's, groups too */
@@ -24,6 +25,7 @@ struct gw_child {
     const char *const *environment;
     struct gw_run_as run_as;
     int stop_signal;
+    int inherits; /* the parent's descriptor that it finds as GW_CHILD_FD; 0: none */
     /* the supervisor's own */
     pid_t pid; /* 0: not running */
     int64_t started_ms, restart_at_ms, pause_ms;

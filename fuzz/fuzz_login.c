@@ -54,7 +54,7 @@ static void set_up(void)
 {
     struct gw_faults *faults = NULL;
     struct gw_error err = {0};
-    const struct gw_app_options o = {home, GW_APP_OFFLINE, no_env, gw_system_clock(), gw_system_random()};
+    const struct gw_app_options o = {home, GW_APP_OFFLINE, no_env, gw_system_clock(), gw_system_random(), 0};
     if (mkdtemp(home) == NULL || gw_faults_new(&faults, &err) != GW_OK)
         abort();
     put("token.key", "kJ8s-2mQx7Vd_0aLwZ4pTn9cYb1rEoGh\n");

@@ -10,6 +10,7 @@
 #include "control/bundle.h"
 #include "control/keys.h"
 #include "control/log.h"
+#include "control/rotation.h"
 #include "control/run_dir.h"
 #include "policy/policy.h"
 #include <assert.h>
@@ -44,7 +45,8 @@ struct gw_app {
     struct gw_store *store;
     struct gw_shared *shared;
     pthread_mutex_t lock;      /* current, refs */
-    pthread_mutex_t reloading; /* one reload at a time */
+    pthread_mutex_t reloading; /* one reload or exchange of keys at a time */
+    bool keys_were_mended;     /* at the start: nginx may have read them before */
     struct generation *current;
 };
 
@@ -94,6 +96,17 @@ static enum gw_code load_policy(struct gw_app *a, struct generation *g, struct g
     return GW_OK;
 }
 
+/* Workers have the keys of the one that they were started with. */
+static enum gw_code check_algorithm(const struct gw_app *a, const struct generation *g, struct gw_faults *f,
+                                    struct gw_error *err)
+{
+    bool is_eddsa = gw_token_key_is_slow(a->ring.keys[GW_TOKEN_CURRENT]);
+    if (is_eddsa == (g->settings.token_algorithm == GW_TOKEN_SETTING_EDDSA))
+        return GW_OK;
+    gw_faults_add(f, a->home, 0, "token.algorithm: a change takes a restart of `aaiti serve`");
+    return gw_fail(err, GW_EINVAL, "token.algorithm was changed");
+}
+
 /* Both keys are looked at each time; the token key in use stays what it was at the start, for the workers keep theirs too. */
 static enum gw_code load_keys(struct gw_app *a, struct generation *g, struct gw_faults *f, struct gw_error *err)
 {
@@ -101,7 +114,13 @@ static enum gw_code load_keys(struct gw_app *a, struct generation *g, struct gw_
     gw_auto(gw_keys) struct gw_keys keys = {0};
     struct gw_error why = {0};
     bool is_first = a->ring.keys[GW_TOKEN_CURRENT] == NULL;
-    enum gw_code code = is_first ? gw_keys_load(&source, &keys, &why) : gw_keys_check_upstream(&source, &a->ring, &why);
+    if (!is_first)
+        GW_TRY(check_algorithm(a, g, f, err));
+    enum gw_code code = GW_OK;
+    if (is_first && a->options.mode == GW_APP_CONTROL)
+        code = gw_rotation_mend(&source, a->options.random, &a->keys_were_mended, &why);
+    if (code == GW_OK)
+        code = is_first ? gw_keys_load(&source, &keys, &why) : gw_keys_check_upstream(&source, &a->ring, &why);
     if (code != GW_OK) {
         gw_faults_add(f, a->home, 0, "%s", why.msg);
         return gw_fail(err, GW_EINVAL, "%s", why.msg);
@@ -319,6 +338,8 @@ static enum gw_code open_all(struct gw_app *a, struct gw_faults *f, struct gw_er
     if (a->shared == NULL)
         return GW_OK;
     GW_TRY(gw_identity_publish(a->current->view.identity, err));
+    if (a->keys_were_mended)
+        (void)gw_app_ring_doorbell(a);
     return publish(a, a->current, err);
 }
 
@@ -355,6 +376,48 @@ void gw_app_close(struct gw_app *a)
     pthread_mutex_destroy(&a->reloading);
     free(a->home);
     free(a);
+}
+
+/* ---- keys ---- */
+
+void gw_app_hold_keys(struct gw_app *a)
+{
+    pthread_mutex_lock(&a->reloading);
+}
+
+void gw_app_release_keys(struct gw_app *a)
+{
+    pthread_mutex_unlock(&a->reloading);
+}
+
+const struct gw_token_ring *gw_app_ring(const struct gw_app *a)
+{
+    return &a->ring;
+}
+
+/* Services of an older set go on with the ring they have: what they sign is good as well, and they end with their calls. */
+enum gw_code gw_app_set_ring(struct gw_app *a, struct gw_token_ring *ring, struct gw_error *err)
+{
+    GW_TRY(gw_identity_set_ring(a->current->view.identity, ring, err));
+    gw_token_ring_done(&a->ring);
+    a->ring = *ring;
+    *ring = (struct gw_token_ring){0};
+    return GW_OK;
+}
+
+struct gw_keys_source gw_app_keys_source(const struct gw_app *a, const struct gw_app_view *v)
+{
+    return (struct gw_keys_source){a->home, v->settings, gw_policy_upstream(v->policy), a->options.getenv_fn};
+}
+
+const struct gw_random *gw_app_random(const struct gw_app *a)
+{
+    return a->options.random;
+}
+
+bool gw_app_ring_doorbell(const struct gw_app *a)
+{
+    return a->options.doorbell != 0 && write(a->options.doorbell, "k", 1) == 1;
 }
 
 struct gw_shared *gw_app_shared(struct gw_app *a)

@@ -7,6 +7,7 @@
  * open and close.
  */
 #include "config/settings.h"
+#include "control/keys.h"
 #include "identity/identity.h"
 
 struct gw_policy;
@@ -23,6 +24,7 @@ struct gw_app_options {
     gw_getenv_fn getenv_fn;
     const struct gw_clock *clock;
     const struct gw_random *random;
+    int doorbell; /* where a byte tells `aaiti serve` that nginx is to read its key files again; 0: nobody listens */
 };
 
 /* Faults of the files and keys are added to f (GW_EINVAL); GW_ECONFLICT: another process holds the home directory; GW_ENOTFOUND: there
@@ -54,3 +56,18 @@ void gw_app_view_put(struct gw_app *a, const struct gw_app_view *v);
 struct gw_shared *gw_app_shared(struct gw_app *a);  /* NULL offline */
 const char *gw_app_run_dir(const struct gw_app *a); /* NULL offline */
 const struct gw_clock *gw_app_clock(const struct gw_app *a);
+
+/* ---- for the exchange of keys (control/rotation.h) ---- */
+
+/* One exchange or reload at a time. */
+void gw_app_hold_keys(struct gw_app *a);
+void gw_app_release_keys(struct gw_app *a);
+/* What follows wants the keys held. */
+const struct gw_token_ring *gw_app_ring(const struct gw_app *a);
+/* Takes the ring over: control signs and verifies by it from now on. After a failure: as before, and the ring is the caller's. */
+GW_MUST_CHECK enum gw_code gw_app_set_ring(struct gw_app *a, struct gw_token_ring *ring, struct gw_error *err);
+/* Where the keys of the set in force are. */
+struct gw_keys_source gw_app_keys_source(const struct gw_app *a, const struct gw_app_view *v);
+const struct gw_random *gw_app_random(const struct gw_app *a);
+/* Has nginx read its key files again. False: nobody listens, and whoever runs nginx must. */
+bool gw_app_ring_doorbell(const struct gw_app *a);

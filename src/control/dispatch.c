@@ -87,6 +87,15 @@ static const struct gw_api_member revoke_body[] = {
     STRING("expires", GW_API_REQUIRED, GW_TIME_LEN, GW_TIME_LEN),
     END,
 };
+static const struct gw_api_member rotate_signing_body[] = {
+    BOOL("force"),
+    END,
+};
+/* How strong it must be depends on what it is for (gw_mint_check). */
+static const struct gw_api_member stage_upstream_body[] = {
+    STRING("secret", GW_API_REQUIRED, 1, GW_SECRET_MAX_BYTES),
+    END,
+};
 
 /* ---- the table ---- */
 
@@ -126,6 +135,11 @@ static const struct gw_api_route routes[] = {
     CALL("DELETE", "/sessions", SIGNED_IN, NULL, session_end_all),
     CALL("DELETE", "/sessions/{id}", SIGNED_IN, NULL, session_end),
     WITH("POST", "/tokens/revoke", "users:write", revoke_body, token_revoke),
+
+    CALL("GET", "/keys", OPERATOR, NULL, key_list),
+    CALL("POST", "/keys/signing/rotate", OPERATOR, rotate_signing_body, key_rotate_signing),
+    CALL("PUT", "/keys/upstream/next", OPERATOR, stage_upstream_body, key_stage_upstream),
+    CALL("POST", "/keys/upstream/finish", OPERATOR, NULL, key_finish_upstream),
 
     WITH("POST", "/policy/reload", "system:write", NULL, policy_reload),
     WITH("GET", "/status", "system:read", NULL, status),

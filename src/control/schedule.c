@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/schedule.h"
 #include "control/log.h"
+#include "control/rotation.h"
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -33,10 +34,11 @@ static enum gw_code clean_up(struct gw_app *a, struct gw_error *err)
     return code;
 }
 
-enum { TASK_BEAT, TASK_LAST_SEEN, TASK_CLEAN_UP };
+enum { TASK_BEAT, TASK_LAST_SEEN, TASK_KEYS, TASK_CLEAN_UP };
 static const struct gw_task tasks[] = {
     [TASK_BEAT] = {"beat", 1000, beat},
     [TASK_LAST_SEEN] = {"last-seen", 60 * 1000, save_last_seen},
+    [TASK_KEYS] = {"keys", 60 * 1000, gw_rotation_expire},
     [TASK_CLEAN_UP] = {"clean-up", 3600 * 1000, clean_up},
 };
 

@@ -577,7 +577,8 @@ static void a_second_holder_of_the_home_is_refused(void **state)
 {
     gw_auto(gw_faults) struct gw_faults *f = NULL;
     struct gw_app *second = NULL;
-    const struct gw_app_options o = {home.path, GW_APP_OFFLINE, gw_test_no_env, &home.clock.clock, gw_system_random()};
+    const struct gw_app_options o = {home.path,         GW_APP_OFFLINE,     gw_test_no_env,
+                                     &home.clock.clock, gw_system_random(), 0};
     (void)state;
     assert_int_equal(gw_faults_new(&f, NULL), GW_OK);
     assert_int_equal(gw_app_open(&o, f, &second, NULL), GW_ECONFLICT);

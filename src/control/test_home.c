@@ -82,7 +82,7 @@ struct gw_app *gw_test_home_open(struct gw_test_home *h)
     gw_auto(gw_faults) struct gw_faults *f = NULL;
     struct gw_error err = {0};
     struct gw_app *app = NULL;
-    const struct gw_app_options o = {h->path, GW_APP_CONTROL, gw_test_no_env, &h->clock.clock, gw_system_random()};
+    const struct gw_app_options o = {h->path, GW_APP_CONTROL, gw_test_no_env, &h->clock.clock, gw_system_random(), 0};
     assert_int_equal(gw_faults_new(&f, &err), GW_OK);
     if (gw_app_open(&o, f, &app, &err) != GW_OK)
         fail_msg("%s; %s", err.msg, gw_faults_count(f) > 0 ? gw_faults_get(f, 0)->message : "no fault");

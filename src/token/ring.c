@@ -30,8 +30,8 @@
 /* Test builds die here when told to: AAITI_TEST_KILL_AT_KEY_STEP is the number of a rotation's step. */
 static void about_to_take(size_t step)
 {
-    const char *at = getenv("AAITI_TEST_KILL_AT_KEY_STEP");
-    if (at != NULL && strtoul(at, NULL, 10) == step)
+    int64_t at;
+    if (gw_str_to_i64(gw_str(getenv("AAITI_TEST_KILL_AT_KEY_STEP")), &at) && at == (int64_t)step)
         (void)raise(SIGKILL);
 }
 #else

@@ -20,8 +20,10 @@
 #define PUBLIC "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
 #define OTHER_SEED "TM0Imyj_ltqdtsNG7BFOD1uKMZ81q6Yk2oz27U-4pvs"
 
-static const struct gw_jwt_profile profile = {
-    .issuer = {"i", 1}, .audience = {"a", 1}, .type = {"at+jwt", 6}, .require = GW_JWT_NEED_KEY_ID | GW_JWT_NEED_SESSION};
+static const struct gw_jwt_profile profile = {.issuer = {"i", 1},
+                                              .audience = {"a", 1},
+                                              .type = {"at+jwt", 6},
+                                              .require = GW_JWT_NEED_KEY_ID | GW_JWT_NEED_SESSION};
 static struct gw_jwt_claims claims;
 
 static struct gw_token_key *key_of(enum gw_token_key_kind kind, const char *text, struct gw_str id)
@@ -84,9 +86,12 @@ static void refuses_texts_that_are_no_keys(void **state)
         enum gw_token_key_kind kind;
         const char *text;
     } rows[] = {
-        {GW_TOKEN_KEY_HS256, "short"},           {GW_TOKEN_KEY_ED25519, ""},
-        {GW_TOKEN_KEY_ED25519, SEED "="},        {GW_TOKEN_KEY_ED25519, SEED "AAAA"},
-        {GW_TOKEN_KEY_ED25519_PUBLIC, "11qYAY"}, {GW_TOKEN_KEY_ED25519_PUBLIC, "a public key of ours? surely not this t"},
+        {GW_TOKEN_KEY_HS256, "short"},
+        {GW_TOKEN_KEY_ED25519, ""},
+        {GW_TOKEN_KEY_ED25519, SEED "="},
+        {GW_TOKEN_KEY_ED25519, SEED "AAAA"},
+        {GW_TOKEN_KEY_ED25519_PUBLIC, "11qYAY"},
+        {GW_TOKEN_KEY_ED25519_PUBLIC, "a public key of ours? surely not this t"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -111,7 +116,8 @@ static void every_key_of_a_ring_is_taken_and_no_other(void **state)
     assert_int_equal(gw_jwt_verify(v, token_by(b, 0), NOW, &claims), GW_JWT_OK);
     assert_int_equal(gw_jwt_verify(v, token_by(c, 0), NOW, &claims), GW_JWT_OK);
     assert_int_equal(gw_jwt_verify(v, token_by(d, 0), NOW, &claims), GW_JWT_KEY_ID);
-    assert_int_equal(gw_jwt_verify(v, token_by(as_a, 0), NOW, &claims), GW_JWT_SIGNATURE); /* b's signature under a's name */
+    assert_int_equal(gw_jwt_verify(v, token_by(as_a, 0), NOW, &claims),
+                     GW_JWT_SIGNATURE); /* b's signature under a's name */
 }
 
 /* What public texts there are, tried as an HMAC secret: the attack that a header-chosen algorithm allows. */
@@ -168,7 +174,8 @@ static void what_is_remembered_ends_with_the_verifier(void **state)
     (void)state;
     gw_auto(gw_token_key) struct gw_token_key *ed = key_of(GW_TOKEN_KEY_ED25519, SEED, GW_STR_NULL);
     gw_auto(gw_token_key) struct gw_token_key *other = key_of(GW_TOKEN_KEY_ED25519, OTHER_SEED, GW_STR_NULL);
-    gw_auto(gw_jwt_verifier) struct gw_jwt_verifier *v = verifier_of(ed, NULL, NULL), *later = verifier_of(other, NULL, NULL);
+    gw_auto(gw_jwt_verifier) struct gw_jwt_verifier *v = verifier_of(ed, NULL, NULL),
+                                                    *later = verifier_of(other, NULL, NULL);
     struct gw_str token = token_by(ed, 0);
     assert_int_equal(gw_jwt_verify(v, token, NOW, &claims), GW_JWT_OK);
     assert_int_equal(gw_jwt_verify(later, token, NOW, &claims), GW_JWT_KEY_ID);

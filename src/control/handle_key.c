@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls about keys: what there is, and their exchange. A secret comes in a body and never goes out. */
+#include "control/exchange.h"
+#include "control/log.h"
+#include "control/rotation.h"
+#include "policy/policy.h"
+#include <stdio.h>
+#include <sys/stat.h>
+
+static json_t *nginx_member(enum gw_rotation_told told)
+{
+    return json_string(told == GW_TOLD ? "told" : "to-be-reloaded");
+}
+
+static void log_exchange(const struct gw_exchange *x, struct gw_str what, enum gw_rotation_told told)
+{
+    gw_log(GW_LOG_INFO, "key", {"by", gw_exchange_actor(x)}, {"request", x->call->request_id}, {"what", what},
+           {"nginx", told == GW_TOLD ? GW_STR("told") : GW_STR("to be reloaded")});
+}
+
+/* ---- listing ---- */
+
+static json_t *signing_key(const struct gw_token_ring *ring, enum gw_token_generation g, const struct gw_settings *s)
+{
+    json_t *key = json_pack("{s:s, s:s, s:o}", "generation", gw_token_generation_name(g), "kid",
+                            gw_token_key_id(ring->keys[g]).ptr, "since", gw_reply_time(ring->since_s[g]));
+    if (g == GW_TOKEN_PREVIOUS)
+        (void)json_object_set_new(key, "until", gw_reply_time(gw_rotation_previous_until_s(ring, s)));
+    return key;
+}
+
+static json_t *signing_keys(struct gw_exchange *x)
+{
+    gw_app_hold_keys(x->app);
+    const struct gw_token_ring *ring = gw_app_ring(x->app);
+    json_t *keys = json_array();
+    for (int g = 0; g < GW_TOKEN_GENERATIONS; g++)
+        if (ring->keys[g] != NULL)
+            (void)json_array_append_new(keys, signing_key(ring, (enum gw_token_generation)g, x->view->settings));
+    json_t *all =
+        json_pack("{s:s, s:o}", "algorithm", gw_token_key_algorithm(ring->keys[GW_TOKEN_CURRENT]).ptr, "keys", keys);
+    gw_app_release_keys(x->app);
+    return all;
+}
+
+static json_t *upstream_keys(struct gw_exchange *x)
+{
+    static const char *const suffixes[] = {"", ".next"};
+    const struct gw_keys_source source = gw_app_keys_source(x->app, x->view);
+    const char *path = gw_keys_upstream_file(x->arena, &source);
+    json_t *keys = json_array();
+    for (size_t i = 0; path != NULL && i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+        char name[4096];
+        struct stat st;
+        (void)snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
+        if (stat(name, &st) == 0)
+            (void)json_array_append_new(keys, json_pack("{s:s, s:o}", "generation", i == 0 ? "current" : "next",
+                                                        "since", gw_reply_time(st.st_mtim.tv_sec)));
+    }
+    return json_pack("{s:s?, s:o}", "file", path, "keys", keys);
+}
+
+enum gw_code gw_handle_key_list(struct gw_exchange *x, struct gw_error *err)
+{
+    return gw_reply_json(x, 200, json_pack("{s:o, s:o}", "signing", signing_keys(x), "upstream", upstream_keys(x)),
+                         err);
+}
+
+/* ---- exchange ---- */
+
+enum gw_code gw_handle_key_rotate_signing(struct gw_exchange *x, struct gw_error *err)
+{
+    enum gw_rotation_told told = GW_NOBODY_TOLD;
+    bool force = json_is_true(json_object_get(x->body, "force"));
+    GW_TRY(gw_rotation_sign(x->app, force ? GW_ROTATE_NOW : GW_ROTATE_IN_TURN, &told, err));
+    log_exchange(x, force ? GW_STR("signing key rotated by force") : GW_STR("signing key rotated"), told);
+    json_t *body = json_pack("{s:o, s:o}", "signing", signing_keys(x), "nginx", nginx_member(told));
+    return gw_reply_json(x, 200, body, err);
+}
+
+enum gw_code gw_handle_key_stage_upstream(struct gw_exchange *x, struct gw_error *err)
+{
+    enum gw_rotation_told told = GW_NOBODY_TOLD;
+    GW_TRY(gw_rotation_stage_upstream(x->app, gw_exchange_str(x, "secret"), &told, err));
+    log_exchange(x, GW_STR("next upstream secret staged"), told);
+    return gw_reply_json(x, 200, json_pack("{s:o}", "nginx", nginx_member(told)), err);
+}
+
+enum gw_code gw_handle_key_finish_upstream(struct gw_exchange *x, struct gw_error *err)
+{
+    enum gw_rotation_told told = GW_NOBODY_TOLD;
+    GW_TRY(gw_rotation_finish_upstream(x->app, &told, err));
+    log_exchange(x, GW_STR("next upstream secret is the current one"), told);
+    return gw_reply_json(x, 200, json_pack("{s:o}", "nginx", nginx_member(told)), err);
+}
