@@ -9,7 +9,8 @@
 /* nginx's own statuses (errors of the request line, of TLS, of the upstream …) as problem+json. */
 #define ERROR_PAGES                                                                                            \
     "    error_page 400 401 402 403 404 405 406 408 409 410 411 412 413 414 415 416 421 429 494 495 496 497\n" \
-    "               500 501 502 503 504 507 /aaiti/problem;\n"
+    "               500 501 502 503 504 507 /aaiti/problem;\n"                                                 \
+    "    error_page 419 = @gw_retry;\n"
 
 /* AEAD with forward secrecy only; TLS 1.3 has its own list. */
 #define CIPHERS                                                                                \
@@ -68,6 +69,12 @@ static const char location_text[] = "        location / {\n"
                                     "            gw on;\n"
                                     "            proxy_pass http://gw_backend;\n"
                                     "            proxy_set_header Connection \"\";\n";
+
+/* The module gives 419 where the other upstream key is to be tried. */
+static const char retry_text[] = "        location @gw_retry {\n"
+                                 "            gw_retry;\n"
+                                 "            proxy_pass http://gw_backend;\n"
+                                 "            proxy_set_header Connection \"\";\n";
 
 static const char control_text[] = "        location = /aaiti/problem {\n"
                                    "            gw on;\n"
@@ -169,8 +176,11 @@ static enum gw_code add_servers(const struct gw_nginx_conf *c, struct gw_buf *ou
     GW_TRY(add_value(out, "    server {\n        listen \"", c->settings->listen, "\" ssl http2;\n", err));
     GW_TRY(add_value(out, "        ssl_certificate \"", gw_str(c->certificate), "\";\n", err));
     GW_TRY(add_value(out, "        ssl_certificate_key \"", gw_str(c->certificate_key), "\";\n", err));
-    gw_buf_add(out, gw_str(location_text));
-    GW_TRY(add_backend(c->upstream, "            proxy_set_header Host \"", "\";\n        }\n", out, err));
+    const char *const passing[] = {location_text, retry_text};
+    for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
+        gw_buf_add(out, gw_str(passing[i]));
+        GW_TRY(add_backend(c->upstream, "            proxy_set_header Host \"", "\";\n        }\n", out, err));
+    }
     gw_buf_add(out, gw_str(control_text));
     return GW_OK;
 }

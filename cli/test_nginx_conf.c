@@ -51,6 +51,8 @@ static void test_says_what_it_is_given(void **state)
         "listen \"127.0.0.1:8443\" ssl http2;",
         "proxy_temp_path \"/run/aaiti.nginx/proxy\";",
         "X-Accel-Redirect",
+        "error_page 419 = @gw_retry;",
+        "location @gw_retry {\n            gw_retry;\n",
     };
     (void)state;
     struct gw_nginx_conf c = sample();
@@ -58,6 +60,10 @@ static void test_says_what_it_is_given(void **state)
         has(&c, wanted[i], true);
     has(&c, "\nuser ", false);
     has(&c, "gw_upstream_key", false);
+    has(&c, "gw_token_public_key", false);
+    c.token_files.algorithm = GW_TOKEN_EDDSA;
+    has(&c, "gw_token_public_key \"/home/x y/keys/token.key\";", true);
+    has(&c, "gw_token_key", false);
 }
 
 static void test_names_user_key_and_ipv6_where_given(void **state)

@@ -214,6 +214,37 @@ ngx_http_gw_credential_refused(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 }
 
 
+/*
+ * What the upstream's answer says of the credential that it was shown. A request answered 401 or 403 was not carried out, so where
+ * another upstream key is staged it may be handed over once more: the original backend says 403 to a token by another secret. In the
+ * end a 401 to either is our fault, and a 403 may be meant for the user. NGX_OK: pass the answer on.
+ */
+static ngx_int_t
+ngx_http_gw_look_at_credential(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
+{
+    ngx_uint_t  status = r->headers_out.status;
+
+    if (status != NGX_HTTP_UNAUTHORIZED && status != NGX_HTTP_FORBIDDEN) {
+        if (ctx->retried) {
+            gw_request_retry_taken(ctx->gate, ctx->request);
+        }
+
+        return NGX_OK;
+    }
+
+    ctx->unauthorized |= status == NGX_HTTP_UNAUTHORIZED;
+
+    if (gw_request_retry(ctx->gate, ctx->request, &ctx->decision)) {
+        ctx->retry = 1;
+
+        return ngx_http_filter_finalize_request(r, &ngx_http_gw_module,
+                                                NGX_HTTP_GW_RETRY);
+    }
+
+    return ctx->unauthorized ? ngx_http_gw_credential_refused(r, ctx) : NGX_OK;
+}
+
+
 /* Control's answers go through the same list, lest a security header stand twice; but the session cookie is its to set. */
 static bool
 ngx_http_gw_is_dropped(struct gw_str name, struct gw_str value,
@@ -267,6 +298,7 @@ static ngx_int_t
 ngx_http_gw_header_filter(ngx_http_request_t *r)
 {
     size_t                        i, n;
+    ngx_int_t                     rc;
     ngx_http_gw_ctx_t            *ctx;
     const struct gw_header_field *fields;
 
@@ -277,11 +309,12 @@ ngx_http_gw_header_filter(ngx_http_request_t *r)
     ctx = ngx_http_gw_get_ctx(r);
 
     if (ctx != NULL && r->upstream != NULL) {
-        if (ctx->decision.action == GW_PASS
-            && r->headers_out.status == NGX_HTTP_UNAUTHORIZED
-            && ctx->decision.credential.len > 0)
-        {
-            return ngx_http_gw_credential_refused(r, ctx);
+        if (ctx->decision.action == GW_PASS && ctx->decision.credential.len > 0) {
+            rc = ngx_http_gw_look_at_credential(r, ctx);
+
+            if (rc != NGX_OK) {
+                return rc;
+            }
         }
 
         if (ctx->decision.action == GW_PASS && r->headers_out.status < NGX_HTTP_OK) {

@@ -8,6 +8,8 @@
  *                            http: or the public keys FILE.pub … (EdDSA)
  *     gw_upstream_key FILE;  http: mints for the upstream
  *     gw on|off;             location: every request is judged before anything else sees it
+ *     gw_retry;              location: target of error_page 419, hands a judged request to the upstream once more, by the other
+ *                            upstream key
  *     gw_problem;            location: target of error_page, answers problem+json of the status at hand
  *
  * Variables for the control plane's location: $gw_client_address, $gw_request_id.
@@ -20,6 +22,8 @@ static void *ngx_http_gw_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_gw_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static char *ngx_http_gw_set_path(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_gw_set_retry(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_gw_set_problem(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -62,6 +66,13 @@ static ngx_command_t  ngx_http_gw_commands[] = {
       ngx_conf_set_flag_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_gw_loc_conf_t, enable),
+      NULL },
+
+    { ngx_string("gw_retry"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_gw_set_retry,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
       NULL },
 
     { ngx_string("gw_problem"),
@@ -135,7 +146,7 @@ ngx_http_gw_create_loc_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    glcf->enable = NGX_CONF_UNSET;
+    glcf->enable = NGX_CONF_UNSET;              /* retry is not inherited */
 
     return glcf;
 }
@@ -190,6 +201,17 @@ ngx_http_gw_set_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (ngx_conf_full_name(cf->cycle, path, 1) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_gw_set_retry(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_gw_loc_conf_t  *glcf = conf;
+
+    glcf->retry = 1;
 
     return NGX_CONF_OK;
 }

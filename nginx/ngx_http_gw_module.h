@@ -26,6 +26,7 @@ typedef struct {
 
 typedef struct {
     ngx_flag_t           enable;
+    ngx_flag_t           retry;
 } ngx_http_gw_loc_conf_t;
 
 typedef struct {
@@ -33,11 +34,18 @@ typedef struct {
     struct gw_request   *request;
     struct gw_decision   decision;
     struct gw_request_head head;        /* headers: those of r->headers_in, in its order */
+    ngx_table_elt_t     *credential;    /* the header that goes to the upstream; NULL: none */
+    unsigned             retry:1;       /* to be handed over once more, with decision.credential */
+    unsigned             retried:1;
+    unsigned             unauthorized:1;    /* the upstream said so to either credential */
     struct gw_arena      arena;
     u_char               space[NGX_HTTP_GW_ARENA_SIZE];
 } ngx_http_gw_ctx_t;
 
 extern ngx_module_t  ngx_http_gw_module;
+
+/* A status of ours, that error_page turns into @gw_retry; nothing else gives it, and of the upstream's nginx intercepts none. */
+#define NGX_HTTP_GW_RETRY  419
 
 /* request.c */
 ngx_int_t ngx_http_gw_access_handler(ngx_http_request_t *r);

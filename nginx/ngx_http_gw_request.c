@@ -162,19 +162,15 @@ ngx_http_gw_judge(ngx_http_request_t *r, ngx_http_gw_main_conf_t *gmcf)
 }
 
 
-static ngx_int_t
+static ngx_table_elt_t *
 ngx_http_gw_add_field(ngx_http_request_t *r, struct gw_str name,
     struct gw_str lowcase, struct gw_str value)
 {
     ngx_table_elt_t  *h;
 
-    if (value.len == 0) {
-        return NGX_OK;
-    }
-
     h = ngx_list_push(&r->headers_in.headers);
     if (h == NULL) {
-        return NGX_ERROR;
+        return NULL;
     }
 
     h->key = ngx_http_gw_ngx_str(name);
@@ -182,14 +178,15 @@ ngx_http_gw_add_field(ngx_http_request_t *r, struct gw_str name,
     h->lowcase_key = (u_char *) lowcase.ptr;
     h->hash = ngx_hash_key(h->lowcase_key, h->key.len);
 
-    return NGX_OK;
+    return h;
 }
 
 
 static ngx_int_t
-ngx_http_gw_add_credential(ngx_http_request_t *r, struct gw_decision *d)
+ngx_http_gw_add_credential(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 {
-    u_char  *lowcase;
+    u_char              *lowcase;
+    struct gw_decision  *d = &ctx->decision;
 
     if (d->credential.len == 0) {
         return NGX_OK;
@@ -202,10 +199,13 @@ ngx_http_gw_add_credential(ngx_http_request_t *r, struct gw_decision *d)
 
     ngx_strlow(lowcase, (u_char *) d->credential_name.ptr, d->credential_name.len);
 
-    return ngx_http_gw_add_field(r, d->credential_name,
-                                 (struct gw_str) { (char *) lowcase,
-                                                   d->credential_name.len },
-                                 d->credential);
+    ctx->credential = ngx_http_gw_add_field(r, d->credential_name,
+                                            (struct gw_str) {
+                                                (char *) lowcase,
+                                                d->credential_name.len },
+                                            d->credential);
+
+    return ctx->credential ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -232,9 +232,10 @@ ngx_http_gw_add_fields(ngx_http_request_t *r, struct gw_decision *d)
     };
 
     for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        if (ngx_http_gw_add_field(r, fields[i].name, fields[i].lowcase,
-                                  fields[i].value)
-            != NGX_OK)
+        if (fields[i].value.len > 0
+            && ngx_http_gw_add_field(r, fields[i].name, fields[i].lowcase,
+                                     fields[i].value)
+               == NULL)
         {
             return NGX_ERROR;
         }
@@ -319,7 +320,7 @@ ngx_http_gw_obey(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
         ngx_http_gw_set_target(r, d->target);
 
         if (ngx_http_gw_rebuild_headers(r, ctx) != NGX_OK
-            || ngx_http_gw_add_credential(r, d) != NGX_OK
+            || ngx_http_gw_add_credential(r, ctx) != NGX_OK
             || ngx_http_gw_add_fields(r, d) != NGX_OK)
         {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -366,6 +367,38 @@ ngx_http_gw_hand_over(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 }
 
 
+/*
+ * Once more, by the other upstream key, after the filter that saw the upstream's 401 gave up that answer. The request as it was sent
+ * is still there, its body too (preserve_body); marks that nginx left for an error page are taken back, lest the answer be taken
+ * for one.
+ */
+static ngx_int_t
+ngx_http_gw_hand_over_again(ngx_http_request_t *r)
+{
+    ngx_http_gw_ctx_t  *ctx;
+
+    ctx = ngx_http_gw_get_ctx(r);
+
+    if (ctx == NULL || !ctx->retry || ctx->credential == NULL) {
+        return NGX_HTTP_FORBIDDEN;
+    }
+
+    ctx->retry = 0;
+    ctx->retried = 1;
+    r->error_page = 0;
+    r->filter_finalize = 0;
+
+    if (!gw_request_recheck(ctx->gate, ctx->request, &ctx->decision)) {
+        return ngx_http_gw_obey(r, ctx);
+    }
+
+    ctx->credential->value = ngx_http_gw_ngx_str(ctx->decision.credential);
+    ngx_http_gw_set_target(r, ctx->decision.target);
+
+    return NGX_OK;
+}
+
+
 static void
 ngx_http_gw_body_handler(ngx_http_request_t *r)
 {
@@ -401,6 +434,10 @@ ngx_http_gw_access_handler(ngx_http_request_t *r)
     ngx_http_gw_loc_conf_t   *glcf;
 
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_gw_module);
+
+    if (glcf->retry) {
+        return ngx_http_gw_hand_over_again(r);
+    }
 
     if (!glcf->enable) {
         return NGX_DECLINED;

@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import json
 import re
+import signal
 import sqlite3
 import sys
 import threading
@@ -620,19 +621,23 @@ class Server(ThreadingHTTPServer):
         """A client that goes away is no news."""
 
 
+def read_secret(path):
+    with open(path, "rb") as f:
+        return f.read().removesuffix(b"\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=5000, help="0: a free one; the first line of output is the port")
-    parser.add_argument("--secret-file", required=True, help="the HS256 secret as text; a final newline is not part of it")
+    parser.add_argument("--secret-file", required=True, help="the HS256 secret as text; a final newline is not part of it; SIGHUP reads it again")
     users = parser.add_mutually_exclusive_group(required=True)
     users.add_argument("--users", metavar="FILE", help="users as JSON, as `aaiti init --demo` writes them")
     users.add_argument("--db", metavar="FILE.db", help="an SQLite database with the users table of A.A.I.T.I")
     parser.add_argument("--ledger", action="store_true", help="keep what is received, readable at GET /__ledger")
     options = parser.parse_args()
 
-    with open(options.secret_file, "rb") as f:
-        secret = f.read().removesuffix(b"\n")
-    server = Server(options.port, secret, JsonUsers(options.users) if options.users else SqliteUsers(options.db), options.ledger)
+    server = Server(options.port, read_secret(options.secret_file), JsonUsers(options.users) if options.users else SqliteUsers(options.db), options.ledger)
+    signal.signal(signal.SIGHUP, lambda *_: setattr(server, "secret", read_secret(options.secret_file)))
     print(server.server_address[1], flush=True)
     try:
         server.serve_forever(poll_interval=0.1)

@@ -99,8 +99,8 @@ struct gw_request *gw_request_new(struct gw_gate *g, struct gw_request_head *hea
 /* Once more just before the request is handed to the upstream (a slow body must not carry it past a change): session, user and
  * revocation as of now. True: hand it over. False: *out is the refusal. */
 bool gw_request_recheck(struct gw_gate *g, struct gw_request *r, struct gw_decision *out);
-/* The upstream answered 401 to the credential, which is all that it says of a request that it did not carry out. True: *out has one by the
- * other upstream key; hand the request over once more, after a recheck. False: there is no other, or it was tried. */
+/* The upstream answered 401 or 403, so it did not carry the request out, and may not have liked the credential. True: *out has one by
+ * the other upstream key; hand the request over once more, after a recheck. False: there is no other, or it was tried. */
 bool gw_request_retry(struct gw_gate *g, struct gw_request *r, struct gw_decision *out);
 /* The upstream took the credential of a retry: later requests begin with that key. */
 void gw_request_retry_taken(struct gw_gate *g, const struct gw_request *r);
