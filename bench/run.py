@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the gateway costs: CPU time a request as a ratio to the same nginx without the module; and what a storm of sign-ins
 does to others (login-storm): the 99th percentile of proxied GETs through the whole gateway, TLS on, while 16 clients sign in,
-as a ratio to the same without them.
+as a ratio to the same without them. get-eddsa is the one ratio between two guarded servers: EdDSA to HS256.
 
 Both servers run from one nginx.conf that differs by the module alone (keepalive, TLS off, access log off, the same answer),
 one worker each, pinned to core 0; wrk and the backend stand on core 1. CPU time is utime + stime of the worker over a
@@ -30,11 +30,12 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 OUT = BUILD / "bench"
 SEED = BUILD / "bench" / "bench_seed"
+AAITI = BUILD / "aaiti"
 MODULE = BUILD / "nginx" / "ngx_http_gw_module.so"
 
 # The bars of the design.
-BARS = {"get": 1.35, "post": 1.60, "refused": 1.0, "login-storm": 3.0}
-GUARDED, BARE = "guarded", "bare"
+BARS = {"get": 1.35, "post": 1.60, "refused": 1.0, "get-eddsa": 1.05, "login-storm": 3.0}
+GUARDED, BARE, EDDSA = "guarded", "bare", "eddsa"
 ANSWER = json.dumps([{"id": f"b-{i}", "name": f"bot {i}", "status": "running", "pnl": 12.5 * i} for i in range(8)])
 
 MALLOC = {"MALLOC_TOP_PAD_": "16777216", "MALLOC_TRIM_THRESHOLD_": "268435456"}
@@ -114,7 +115,7 @@ upstream:
   url: http://127.0.0.1:{backend}
   key_file: {home}/keys/upstream.key
 token:
-  key_file: {home}/keys/token.key
+  {token}
 tls:
   certificate: {home}/cert.pem
   key: {home}/key.pem
@@ -197,6 +198,7 @@ class Bench:
         self.dir.chmod(0o755)  # workers with a user of their own must reach the run directory
         self.servers = []
         self.raw = []
+        self.eddsa = None
 
     def start(self, name, core, template, **values):
         port = free_port()
@@ -205,7 +207,7 @@ class Bench:
         self.servers.append(server)
         return server
 
-    def make_home(self, name, port, backend):
+    def make_home(self, name, port, backend, token="key_file: {home}/keys/token.key"):
         home, run_dir = self.dir / f"{name}-home", self.dir / f"{name}-run"
         (home / "keys").mkdir(parents=True)
         for key in ("token.key", "upstream.key"):
@@ -214,17 +216,14 @@ class Bench:
             path.chmod(0o600)
         shutil.copy(ROOT / "data/policies/aaiti.yaml", home / "policy.yaml")
         (home / "gateway.yaml").write_text(GATEWAY_YAML.format(
-            port=port, policy=home / "policy.yaml", run_dir=run_dir, backend=backend, home=home))
+            port=port, policy=home / "policy.yaml", run_dir=run_dir, backend=backend, home=home, token=token.format(home=home)))
         return home, run_dir
 
     def start_servers(self):
         backend = self.start("backend", 1, BACKEND_CONF, answer=ANSWER)
         self.backend = backend
         home, run_dir = self.make_home("seeded", 8443, backend.port)
-        run_dir.mkdir()
-        self.tokens = self.dir / "tokens"
-        with self.tokens.open("w") as out:
-            subprocess.run([SEED, home, str(self.args.sessions)], stdout=out, check=True)
+        self.tokens = self.seed(home, run_dir)
         self.bare = self.start(BARE, 0, SERVER_CONF, backend=backend.port, load_module="", gate_http="", gate_location="")
         self.guarded = self.start(
             GUARDED, 0, SERVER_CONF, backend=backend.port, load_module=f"load_module {MODULE};",
@@ -232,9 +231,28 @@ class Bench:
                       f"gw_upstream_key {home}/keys/upstream.key;",
             gate_location="gw on;")
 
+    def seed(self, home, run_dir):
+        """A file of tokens, a session each."""
+        run_dir.mkdir()
+        tokens = self.dir / f"{home.name}-tokens"
+        with tokens.open("w") as out:
+            subprocess.run([SEED, home, str(self.args.sessions)], stdout=out, check=True)
+        return tokens
+
+    def start_eddsa(self):
+        home, run_dir = self.make_home(EDDSA, 8443, self.backend.port, "algorithm: EdDSA")
+        subprocess.run([AAITI, "--home", home, "init"], stdout=subprocess.DEVNULL, check=True)
+        self.eddsa_tokens = self.seed(home, run_dir)
+        return self.start(
+            EDDSA, 0, SERVER_CONF, backend=self.backend.port, load_module=f"load_module {MODULE};",
+            gate_http=f"gw_run_dir {run_dir}; gw_token_public_key {home}/keys/token-ed25519.key; "
+                      f"gw_upstream_key {home}/keys/upstream.key;",
+            gate_location="gw on;")
+
     def wrk(self, server, mode, seconds):
+        tokens = self.eddsa_tokens if server is self.eddsa else self.tokens
         command = ["taskset", "-c", "1", "wrk", "-t1", f"-c{self.args.connections}", f"-d{seconds}s", "-s",
-                   str(ROOT / "bench/load.lua"), f"http://127.0.0.1:{server.port}", "--", mode, str(self.tokens)]
+                   str(ROOT / "bench/load.lua"), f"http://127.0.0.1:{server.port}", "--", mode, str(tokens)]
         before = server.cpu_seconds()
         text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         cpu = server.cpu_seconds() - before
@@ -244,7 +262,7 @@ class Bench:
         return {**result, "cpu_us": cpu * 1e6 / result["requests"]}
 
     def round(self, name, which, server, expect_refused):
-        mode = "get" if name == "refused" and which == BARE else name
+        mode = "get" if name == "get-eddsa" or (name == "refused" and which == BARE) else name
         result = self.wrk(server, mode, self.args.seconds)
         refused = result["requests"] if expect_refused else 0
         if result["refused"] != refused:
@@ -257,6 +275,19 @@ class Bench:
         for _ in range(self.args.rounds):
             bare = self.round(name, BARE, self.bare, False)
             rounds.append((bare, self.round(name, GUARDED, self.guarded, name == "refused")))
+        return self.summary(name, rounds)
+
+    def compare_eddsa(self, name):
+        """Against the guarded server with HS256, once each token has been seen."""
+        self.eddsa = self.start_eddsa()
+        self.wrk(self.eddsa, "get", 1)
+        rounds = []
+        for _ in range(self.args.rounds):
+            hs256 = self.round(name, GUARDED, self.guarded, False)
+            rounds.append((hs256, self.round(name, EDDSA, self.eddsa, False)))
+        return self.summary(name, rounds)
+
+    def summary(self, name, rounds):
         return {
             "name": name,
             "ratio": round(statistics.median(g["cpu_us"] / b["cpu_us"] for b, g in rounds), 3),
@@ -389,7 +420,7 @@ def show(row, as_json):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", default=[], help="get post refused login-storm; default all")
+    parser.add_argument("names", nargs="*", default=[], help="get post refused get-eddsa login-storm; default all")
     parser.add_argument("--json", action="store_true", help="JSON Lines")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4, help="of one side of a round")
@@ -409,7 +440,7 @@ def main():
             print(f"stages: {' '.join(stages())}")
             print(f"{'name':<12} {'ratio':>7} {'bar':>6} {'cpu µs':>9} {'req/s':>9}")
         for name in names:
-            row = bench.login_storm() if name == "login-storm" else bench.compare(name)
+            row = {"login-storm": lambda _: bench.login_storm(), "get-eddsa": bench.compare_eddsa}.get(name, bench.compare)(name)
             held = show(row, args.json) and held
         if not args.json:
             print(f"worker private memory: {bench.guarded.private_mib():.1f} MiB, bare {bench.bare.private_mib():.1f} MiB")

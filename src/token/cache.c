@@ -6,8 +6,9 @@
 
 #include "token/jwt.h"
 
+/* Sets of eight: of 2000 tokens in sets of four, one in seven would share its set with more than fit and be verified each time. */
 #define SETS 1024 /* a power of two */
-#define WAYS 4
+#define WAYS 8
 #define SUB_MAX GW_UUID_LEN
 #define ROLE_MAX 32
 

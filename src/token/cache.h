@@ -5,7 +5,7 @@
  * the bytes are a good token and what they claim; the times, and everything that may have changed since, are still to be looked
  * at. A verifier owns one and empties it by ending: a cache never outlives its key set or its profile.
  *
- * Bounded: 4096 tokens in sets of four, the longest unused makes room. One thread.
+ * Bounded: 8192 tokens in sets of eight, the longest unused makes room. One thread.
  */
 #include "crypto/mac.h"
 
