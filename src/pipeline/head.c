@@ -202,6 +202,18 @@ static const struct rule response_rules[] = {
     {GW_STR("x-powered-by"), EXACT, DROP, OTHER},
     {GW_STR("server"), EXACT, DROP, OTHER},
     {GW_STR("set-cookie"), EXACT, KEEP, COOKIE},
+    /* of this hop, and who stands behind it */
+    {GW_STR("upgrade"), EXACT, DROP, OTHER},
+    {GW_STR("trailer"), EXACT, DROP, OTHER},
+    {GW_STR("via"), EXACT, DROP, OTHER},
+    /* would end the session, or send the client past the gateway or its reports elsewhere */
+    {GW_STR("clear-site-data"), EXACT, DROP, OTHER},
+    {GW_STR("alt-svc"), EXACT, DROP, OTHER},
+    {GW_STR("refresh"), EXACT, DROP, OTHER},
+    {GW_STR("nel"), EXACT, DROP, OTHER},
+    {GW_STR("report-to"), EXACT, DROP, OTHER},
+    {GW_STR("reporting-endpoints"), EXACT, DROP, OTHER},
+    {GW_STR("content-security-policy-report-only"), EXACT, DROP, OTHER},
     {GW_STR("x-request-id"), EXACT, DROP, OTHER},
     /* the gateway's own: once */
     {GW_STR("x-content-type-options"), EXACT, DROP, OTHER},
