@@ -37,6 +37,7 @@ static const char http_text[] =
     "    access_log off;\n"
     "    server_tokens off;\n"
     "    merge_slashes off;\n"
+    "    absolute_redirect off;\n"
     "    default_type application/octet-stream;\n"
     "    client_header_buffer_size 4k;\n"
     "    large_client_header_buffers 4 16k;\n"
@@ -58,7 +59,6 @@ static const char http_text[] =
     "    proxy_ignore_headers X-Accel-Redirect X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset X-Accel-Expires;\n"
     /* Only an error before an answer, and never a POST that was sent. */
     "    proxy_next_upstream error;\n"
-    "    proxy_redirect off;\n"
     "    ssl_protocols TLSv1.2 TLSv1.3;\n"
     "    ssl_ciphers " CIPHERS ";\n"
     "    ssl_prefer_server_ciphers off;\n"
@@ -82,6 +82,7 @@ static const char control_text[] = "        location = /aaiti/problem {\n"
                                    "        }\n"
                                    "        location @gw_control {\n"
                                    "            proxy_pass http://gw_control;\n"
+                                   "            proxy_redirect off;\n"
                                    "            client_max_body_size 64k;\n"
                                    "            proxy_read_timeout 30s;\n"
                                    "            proxy_set_header Host aaiti;\n"
@@ -165,6 +166,17 @@ static enum gw_code add_backend(const struct gw_upstream *u, const char *before,
     return GW_OK;
 }
 
+/* A redirect of the backend to its own address stays here, and does not tell where the backend is. */
+static enum gw_code add_redirect(const struct gw_upstream *u, struct gw_buf *out, struct gw_error *err)
+{
+    bool v6 = gw_str_find(u->host, ':') < u->host.len;
+    /* A host has no other letter that means something in a pattern than its dots, which may match anything. */
+    gw_buf_add(out, GW_STR("            proxy_redirect \"~*^(?:http:)?//"));
+    GW_TRY(add_value(out, v6 ? "[[]" : "", u->host, v6 ? "[]]" : "", err));
+    gw_buf_addf(out, ":%u(?![0-9])/*(.*)$\" \"/$1\";\n", u->port);
+    return GW_OK;
+}
+
 static enum gw_code add_servers(const struct gw_nginx_conf *c, struct gw_buf *out, struct gw_error *err)
 {
     GW_TRY(add_backend(c->upstream, "    upstream gw_backend {\n        server \"", "\" max_fails=0;\n", out, err));
@@ -179,7 +191,9 @@ static enum gw_code add_servers(const struct gw_nginx_conf *c, struct gw_buf *ou
     const char *const passing[] = {location_text, retry_text};
     for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
         gw_buf_add(out, gw_str(passing[i]));
-        GW_TRY(add_backend(c->upstream, "            proxy_set_header Host \"", "\";\n        }\n", out, err));
+        GW_TRY(add_backend(c->upstream, "            proxy_set_header Host \"", "\";\n", out, err));
+        GW_TRY(add_redirect(c->upstream, out, err));
+        gw_buf_add(out, GW_STR("        }\n"));
     }
     gw_buf_add(out, gw_str(control_text));
     return GW_OK;

@@ -50,6 +50,7 @@ static void test_says_what_it_is_given(void **state)
         "server \"unix:/run/aaiti/web.sock\"",
         "listen \"127.0.0.1:8443\" ssl http2;",
         "proxy_temp_path \"/run/aaiti.nginx/proxy\";",
+        "proxy_redirect \"~*^(?:http:)?//127.0.0.1:5000(?![0-9])/*(.*)$\" \"/$1\";",
         "X-Accel-Redirect",
         "error_page 419 = @gw_retry;",
         "location @gw_retry {\n            gw_retry;\n",
