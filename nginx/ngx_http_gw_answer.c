@@ -198,6 +198,16 @@ ngx_http_gw_problem_handler(ngx_http_request_t *r)
 }
 
 
+static ngx_int_t
+ngx_http_gw_bad_gateway(ngx_http_request_t *r)
+{
+    r->keepalive = 0;       /* this way out closes the connection: so the client is told */
+
+    return ngx_http_filter_finalize_request(r, &ngx_http_gw_module,
+                                            NGX_HTTP_BAD_GATEWAY);
+}
+
+
 /* The backend refused what we minted: its user table or its secret is not what we were told. Never the client's fault. */
 static ngx_int_t
 ngx_http_gw_credential_refused(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
@@ -209,8 +219,59 @@ ngx_http_gw_credential_refused(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 
     ngx_http_gw_log_refusal(r, ctx);
 
-    return ngx_http_filter_finalize_request(r, &ngx_http_gw_module,
-                                            NGX_HTTP_BAD_GATEWAY);
+    return ngx_http_gw_bad_gateway(r);
+}
+
+
+/*
+ * RFC 9112 section 6.3: where the answer ends is said once. nginx takes the last of several lengths, reads a broken one as
+ * none, and takes any coding with `chunked` in its name; another reader could see another answer in the same bytes.
+ */
+static ngx_uint_t
+ngx_http_gw_is_framed_once(ngx_http_upstream_headers_in_t *in)
+{
+    ngx_uint_t        lengths, codings;
+    struct gw_str     name;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    lengths = 0;
+    codings = 0;
+
+    for (part = &in->headers.part; part; part = part->next) {
+        for (h = part->elts; h < (ngx_table_elt_t *) part->elts + part->nelts; h++) {
+            name = ngx_http_gw_str(h->key);
+
+            if (gw_str_eq_nocase(name, GW_STR("content-length"))) {
+                lengths++;
+
+            } else if (gw_str_eq_nocase(name, GW_STR("transfer-encoding"))) {
+                codings++;
+
+                if (!gw_str_eq_nocase(ngx_http_gw_str(h->value), GW_STR("chunked"))) {
+                    return 0;
+                }
+            }
+        }
+    }
+
+    return lengths + codings <= 1 && (lengths == 0 || in->content_length_n >= 0);
+}
+
+
+/* Whether it is a final answer of HTTP/1 whose end is clear. */
+static ngx_uint_t
+ngx_http_gw_is_answer(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
+{
+    if (r->http_version < NGX_HTTP_VERSION_10) {
+        /* What was no HTTP at all, nginx takes for HTTP/0.9 and would answer the client without a head. */
+        r->http_version = ctx->http_version;
+        return 0;
+    }
+
+    /* An interim answer is none, and nobody asked for a tunnel. */
+    return r->headers_out.status >= NGX_HTTP_OK
+           && ngx_http_gw_is_framed_once(&r->upstream->headers_in);
 }
 
 
@@ -308,19 +369,20 @@ ngx_http_gw_header_filter(ngx_http_request_t *r)
 
     ctx = ngx_http_gw_get_ctx(r);
 
-    if (ctx != NULL && r->upstream != NULL) {
+    /* An error page in the upstream's place still has it in r->upstream. */
+    if (ctx != NULL && r->upstream != NULL && !r->error_page) {
+        if (!ngx_http_gw_is_answer(r, ctx)) {
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                          "gw: the upstream's answer is none of HTTP/1.1, or its end is unclear");
+            return ngx_http_gw_bad_gateway(r);
+        }
+
         if (ctx->decision.action == GW_PASS && ctx->decision.credential.len > 0) {
             rc = ngx_http_gw_look_at_credential(r, ctx);
 
             if (rc != NGX_OK) {
                 return rc;
             }
-        }
-
-        if (ctx->decision.action == GW_PASS && r->headers_out.status < NGX_HTTP_OK) {
-            /* An interim answer is none, and nobody asked for a tunnel. */
-            return ngx_http_filter_finalize_request(r, &ngx_http_gw_module,
-                                                    NGX_HTTP_BAD_GATEWAY);
         }
 
         ngx_http_gw_drop_headers(r, ctx->decision.action);

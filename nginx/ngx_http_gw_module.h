@@ -38,6 +38,7 @@ typedef struct {
     unsigned             retry:1;       /* to be handed over once more, with decision.credential */
     unsigned             retried:1;
     unsigned             unauthorized:1;    /* the upstream said so to either credential */
+    ngx_uint_t           http_version;  /* the client's; nginx forgets it over a backend's */
     struct gw_arena      arena;
     u_char               space[NGX_HTTP_GW_ARENA_SIZE];
 } ngx_http_gw_ctx_t;

@@ -128,6 +128,7 @@ ngx_http_gw_judge(ngx_http_request_t *r, ngx_http_gw_main_conf_t *gmcf)
 
     ngx_memzero(ctx, offsetof(ngx_http_gw_ctx_t, space));
     ctx->gate = gmcf->gate;
+    ctx->http_version = r->http_version;
     ngx_http_gw_arena_init(r, &ctx->arena, ctx->space, sizeof(ctx->space));
 
     head = &ctx->head;
@@ -447,6 +448,10 @@ ngx_http_gw_access_handler(ngx_http_request_t *r)
         /* Nothing was judged under this target; an error page is all that may be shown. */
         return r->content_handler == ngx_http_gw_problem_handler
                ? NGX_DECLINED : NGX_HTTP_FORBIDDEN;
+    }
+
+    if (r->http_version < NGX_HTTP_VERSION_10) {
+        return NGX_HTTP_CLOSE;      /* its answers have no headers, so none of ours either */
     }
 
     ctx = ngx_http_gw_get_ctx(r);

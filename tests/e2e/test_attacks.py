@@ -93,3 +93,8 @@ def test_control_believes_no_address_of_the_clients(gateway):
 def test_inner_locations_are_nobodys(gateway, tokens, target):
     head = f"GET {target} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {tokens['admin']}\r\nConnection: close\r\n\r\n"
     assert status(gateway.raw(head.encode())) in (400, 403)
+
+
+@pytest.mark.parametrize("target", ["/aaiti/health", "/api/bots", "/"])
+def test_http_0_9_has_no_headers_and_so_no_answer(gateway, target):
+    assert gateway.raw(f"GET {target}\r\n".encode()) == b""

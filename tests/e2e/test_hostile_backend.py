@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A backend that lies, breaks off or floods: the client gets a whole answer or a plain error, and learns nothing of the inside."""
+import socket
+import threading
+import time
+
+import httpx
+import pytest
+from conftest import Gateway
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+LENGTH_2 = b"Content-Length: 2\r\n"
+OURS = {
+    "x-content-type-options": "nosniff", "x-frame-options": "DENY", "referrer-policy": "no-referrer",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+class Liar:
+    """Answers each connection's request with the bytes in `answer`, then closes, or holds the connection open."""
+
+    def __init__(self):
+        self.answer, self.hold = b"", False
+        self.requests = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(connection,)).start()
+
+    def serve(self, connection):
+        with connection:
+            try:
+                request = connection.recv(65536)
+                if not request:
+                    return
+                self.requests.append(request)
+                connection.sendall(self.answer)
+                if self.hold:
+                    connection.recv(1)
+                else:
+                    # A reset by unread bytes would take the answer with it.
+                    connection.shutdown(socket.SHUT_WR)
+                    connection.settimeout(2)
+                    while connection.recv(65536):
+                        pass
+            except OSError:
+                pass
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join(5)
+
+
+@pytest.fixture(scope="module")
+def behind():
+    """(gateway before a liar, the liar, a signed-in client)"""
+    liar = Liar()
+    gateway = Gateway(backend_port=liar.port)
+    yield gateway, liar, gateway.signed_in(gateway.users["trader"])
+    died = gateway.log().count("exited on signal")
+    gateway.close()
+    liar.close()
+    assert died == 0
+
+
+def ask(behind, answer, method="GET"):
+    """The client's answer to what the liar says, or the error that a broken body is to it. Security headers are on each."""
+    gateway, liar, client = behind
+    liar.answer, liar.hold = answer, False
+    liar.requests.clear()
+    try:
+        got = client.request(method, "/api/bots", content=b"{}" if method == "POST" else None)
+    except httpx.RemoteProtocolError as broken:
+        return broken
+    assert {name: got.headers.get_list(name) for name in OURS} == {name: [value] for name, value in OURS.items()}
+    assert "server" not in got.headers
+    if got.status_code >= 500:
+        assert got.headers["content-type"] == "application/problem+json"
+        assert str(liar.port) not in got.text and "127.0.0.1" not in got.text and "nginx" not in got.text
+    return got
+
+
+NO_ANSWERS = {
+    "nothing": b"",
+    "garbage": b"\x00\xff garbage \x80\r\n\r\n" * 20,
+    "half a status line": b"HTTP/1.1 20",
+    "half a head": HEAD + b"X-Half: yes",
+    "a head without its end": HEAD + LENGTH_2,
+    "a status without digits": b"HTTP/1.1 abc OK\r\n\r\n",
+    "a status of four digits": b"HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n",
+    "status 0": b"HTTP/1.1 000 Nil\r\nContent-Length: 0\r\n\r\n",
+    "a head of 64 KiB": HEAD + b"X-Long: " + b"a" * 65536 + b"\r\n" + LENGTH_2 + b"\r\n{}",
+    "5,000 headers": HEAD + b"".join(b"X-%d: y\r\n" % n for n in range(5000)) + LENGTH_2 + b"\r\n{}",
+    "two lengths": HEAD + LENGTH_2 + b"Content-Length: 3\r\n\r\n{} ",
+    "the same length twice": HEAD + LENGTH_2 + LENGTH_2 + b"\r\n{}",
+    "a negative length": HEAD + b"Content-Length: -2\r\n\r\n{}",
+    "a length that is none": HEAD + b"Content-Length: 2x\r\n\r\n{}",
+    "a length beyond all": HEAD + b"Content-Length: 99999999999999999999\r\n\r\n{}",
+    "length and chunks": HEAD + LENGTH_2 + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "an unknown coding": HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "chunked twice": HEAD + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "a NUL in a header": HEAD + b"X-Nul: a\x00b\r\n" + LENGTH_2 + b"\r\n{}",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    "HTTP/2": b"\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64",
+    "an early hint, then nothing": b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n",
+    "continue": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "10,000 interim answers": b"HTTP/1.1 102 Processing\r\n\r\n" * 10000,
+    "a 401 to our credential": b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 30\r\n\r\n{\"error\":\"at 127.0.0.1 inside\"}",
+}
+
+
+@pytest.mark.parametrize("answer", NO_ANSWERS.values(), ids=NO_ANSWERS.keys())
+def test_what_is_no_answer_is_502(behind, answer):
+    got = ask(behind, answer)
+    assert isinstance(got, httpx.Response) and got.status_code == 502, got
+
+
+def test_over_http_2_it_is_502_too(behind):
+    gateway, liar, client = behind
+    both = gateway.client(client.headers["Authorization"].removeprefix("Bearer "), http2=True)
+    for name in ("garbage", "two lengths", "a 401 to our credential", "continue"):
+        liar.answer, liar.hold = NO_ANSWERS[name], False
+        got = both.get("/api/bots")
+        assert (got.http_version, got.status_code, got.headers["x-frame-options"]) == ("HTTP/2", 502, "DENY"), name
+
+
+BROKEN_BODIES = {
+    "a body that ends early": HEAD + b"Content-Length: 100\r\n\r\n{}",
+    "a large body that ends early": HEAD + b"Content-Length: 1000000\r\n\r\n" + b" " * 500000,
+    "a chunk that ends early": HEAD + b"Transfer-Encoding: chunked\r\n\r\n64\r\n{}",
+    "no last chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
+    "a chunk size that is none": HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\nxyz\r\n{}\r\n0\r\n\r\n",
+    "a chunk size beyond all": HEAD + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n{}",
+}
+
+
+@pytest.mark.parametrize("answer", BROKEN_BODIES.values(), ids=BROKEN_BODIES.keys())
+def test_a_broken_body_is_never_taken_for_a_whole_one(behind, answer):
+    got = ask(behind, answer)
+    assert isinstance(got, httpx.RemoteProtocolError) or got.status_code == 502, got
+
+
+def test_what_follows_the_body_is_nobodys(behind):
+    """Neither this client nor the next one on the same connection gets it."""
+    smuggled = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nowned"
+    got = ask(behind, HEAD + LENGTH_2 + b"\r\n{}" + smuggled)
+    assert got.status_code == 200 and got.text == "{}"
+    got = ask(behind, HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n" + smuggled)
+    assert got.status_code == 200 and got.text == "{}"
+    got = ask(behind, b"HTTP/1.1 204 No Content\r\n\r\n" + smuggled)
+    assert got.status_code == 204 and got.content == b""
+    for _ in range(4):
+        assert ask(behind, HEAD + LENGTH_2 + b"\r\n[]").text == "[]"
+
+
+def test_a_head_answer_has_no_body(behind):
+    got = ask(behind, HEAD + LENGTH_2 + b"\r\n{}HTTP/1.1 200 OK\r\n\r\n", "HEAD")
+    assert got.status_code == 200 and got.content == b""
+
+
+def test_a_post_is_sent_once(behind):
+    """An order twice is worse than an order lost."""
+    gateway, liar, client = behind
+    liar.answer, liar.hold = b"", False
+    liar.requests.clear()
+    assert client.post("/api/bots/bot-1/start").status_code == 502
+    assert len(liar.requests) == 1
+
+
+CLASHING = (b"X-Frame-Options: ALLOWALL", b"x-content-type-options: off", b"Content-Security-Policy: default-src *", b"Referrer-Policy: unsafe-url",
+            b"Strict-Transport-Security: max-age=0", b"Cache-Control: public, max-age=99999", b"Server: leaky/1.0", b"X-Powered-By: Express",
+            b"Access-Control-Allow-Origin: *", b"Set-Cookie: __Host-aaiti_session=stolen; Path=/; Secure", b"Set-Cookie: theme=dark",
+            b"X-Request-Id: 1", b"X-Accel-Redirect: /aaiti/problem", b"X-Accel-Buffering: no", b"Upgrade: h2c", b"Connection: Upgrade, X-Frame-Options",
+            b'Alt-Svc: h3="evil.example:443"', b'Clear-Site-Data: "cookies"', b"Content-Security-Policy-Report-Only: default-src *; report-uri //evil.example",
+            b'Report-To: {"endpoints":[{"url":"https://evil.example"}]}', b'NEL: {"report_to":"x"}', b'Reporting-Endpoints: x="https://evil.example"',
+            b"Via: 1.1 inner.example", b"Refresh: 0; url=http://evil.example")
+
+
+def test_the_backends_headers_do_not_overrule_ours(behind):
+    got = ask(behind, HEAD + LENGTH_2 + b"\r\n".join(CLASHING) + b"\r\n\r\n{}")
+    assert got.status_code == 200 and got.text == "{}"
+    assert got.headers.get_list("set-cookie") == ["theme=dark"]
+    assert got.headers.get_list("cache-control") == ["no-store"]
+    [hsts] = got.headers.get_list("strict-transport-security")
+    assert "max-age=0" not in hsts and len(got.headers.get_list("x-request-id")[0]) == 36
+    gone = {"x-powered-by", "access-control-allow-origin", "x-accel-redirect", "x-accel-buffering", "upgrade", "alt-svc", "clear-site-data",
+            "content-security-policy-report-only", "report-to", "nel", "reporting-endpoints", "via", "refresh"}
+    assert gone & set(got.headers) == set()
+
+
+@pytest.mark.parametrize("location, shown", [
+    ("http://127.0.0.1:PORT/api/bots/1?x=1", "/api/bots/1?x=1"), ("http://127.0.0.1:PORT", "/"), ("http://127.0.0.1:PORT/", "/"), ("HTTP://127.0.0.1:PORT/x", "/x"),
+    ("http://127.0.0.1:PORT//evil.example/x", "/evil.example/x"), ("//127.0.0.1:PORT/x", "/x"), ("/api/bots/2", "/api/bots/2"),
+    ("https://docs.example.com/x", "https://docs.example.com/x"), ("http://127.0.0.1:PORT0/x", "http://127.0.0.1:PORT0/x"),
+])
+def test_a_redirect_does_not_tell_where_the_backend_is(behind, location, shown):
+    port = str(behind[1].port)
+    value = location.replace("PORT", port)
+    got = ask(behind, f"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: {value}\r\n\r\n".encode())
+    assert got.status_code == 302 and got.headers.get_list("location") == [shown.replace("PORT", port)]
+
+
+def test_a_backend_that_hangs_takes_nobody_with_it(behind):
+    gateway, liar, client = behind
+    liar.answer, liar.hold = HEAD, True
+    token = client.headers["Authorization"].removeprefix("Bearer ")
+    waiting = [gateway.client(token) for _ in range(20)]
+    errors = []
+
+    def wait(c):
+        try:
+            errors.append(c.get("/api/bots", timeout=2))
+        except httpx.TimeoutException as e:
+            errors.append(e)
+
+    threads = [threading.Thread(target=wait, args=(c,)) for c in waiting]
+    for t in threads:
+        t.start()
+    began = time.monotonic()
+    assert client.get("/aaiti/health").status_code == 200
+    assert client.get("/api/users").status_code == 403
+    assert time.monotonic() - began < 1
+    for t in threads:
+        t.join()
+    assert [e for e in errors if not isinstance(e, httpx.TimeoutException)] == []
+    assert ask(behind, HEAD + LENGTH_2 + b"\r\n{}").status_code == 200
