@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests that a foreign page made the browser send. */
+#include "pipeline/test_cast.h"
+
+static void test_unsafe_requests_by_cookie_need_a_proof(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a, *b;
+        enum gw_reason reason;
+    } rows[] = {
+        {"accept: */*", "x-a: 1", GW_REASON_CROSS_SITE},
+        {"origin: https://gw.example:8443", "host: gw.example:8443", GW_REASON_NONE},
+        {"origin: https://GW.example:8443", "host: gw.example:8443", GW_REASON_NONE},
+        {"origin: http://gw.example:8443", "host: gw.example:8443", GW_REASON_CROSS_SITE},
+        {"origin: https://gw.example", "host: gw.example:8443", GW_REASON_CROSS_SITE},
+        {"origin: https://gw.example:8443.evil", "host: gw.example:8443", GW_REASON_CROSS_SITE},
+        {"origin: https://evil.example", "host: gw.example:8443", GW_REASON_CROSS_SITE},
+        {"origin: https://", "host: ", GW_REASON_CROSS_SITE},
+        {"origin: null", "host: null", GW_REASON_CROSS_SITE},
+        {"sec-fetch-site: same-origin", "x-a: 1", GW_REASON_NONE},
+        {"sec-fetch-site: same-site", "x-a: 1", GW_REASON_CROSS_SITE},
+        {"sec-fetch-site: cross-site", "x-a: 1", GW_REASON_CROSS_SITE},
+        {"sec-fetch-site: none", "x-a: 1", GW_REASON_CROSS_SITE},
+        {"authorization: Bearer null", "x-a: 1", GW_REASON_NONE},
+        {"authorization: Bearer", "x-a: 1", GW_REASON_NONE},
+        {"authorization: Basic YTpi", "x-a: 1", GW_REASON_CROSS_SITE},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        static const char *const targets[] = {"/api/bots", "/api/auth/logout"};
+        for (size_t k = 0; k < 2; k++) {
+            const struct gw_decision *d = ASK("POST", targets[k], cookie(TRADER), rows[i].a, rows[i].b);
+            if (d->reason != rows[i].reason)
+                fail_msg("%s, %s: %s", rows[i].a, rows[i].b, gw_reason_name(d->reason));
+        }
+        assert_passed(ASK("GET", "/api/bots", cookie(TRADER), rows[i].a, rows[i].b));
+    }
+    assert_passed(ASK("POST", "/api/bots", bearer(TRADER), "origin: https://evil.example"));
+    assert_passed(ASK("POST", "/api/open", "origin: https://evil.example"));
+}
+
+static void test_nobody_is_signed_in_from_a_foreign_page(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a;
+        enum gw_reason reason;
+    } rows[] = {
+        {"accept: */*", GW_REASON_NONE},
+        {"origin: https://gw.example", GW_REASON_NONE},
+        {"origin: https://evil.example", GW_REASON_CROSS_SITE},
+        {"origin: null", GW_REASON_CROSS_SITE},
+        {"sec-fetch-site: same-origin", GW_REASON_NONE},
+        {"sec-fetch-site: none", GW_REASON_NONE},
+        {"sec-fetch-site: cross-site", GW_REASON_CROSS_SITE},
+        {"sec-fetch-site: same-site", GW_REASON_CROSS_SITE},
+    };
+    static const char *const targets[] = {"/api/auth/login", "/api/auth/register", "/api/auth/refresh"};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        for (size_t k = 0; k < 3; k++)
+            assert_int_equal(ASK("POST", targets[k], "host: gw.example", rows[i].a)->reason, rows[i].reason);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(test_unsafe_requests_by_cookie_need_a_proof),
+        CASE(test_nobody_is_signed_in_from_a_foreign_page),
+    };
+    return cmocka_run_group_tests_name("pipeline/stage_cross_site", tests, NULL, NULL);
+}
