@@ -457,15 +457,18 @@ static void unlock(struct gw_shared *s)
     pthread_mutex_unlock(&s->lock);
 }
 
+/* Under the lock. */
+static enum gw_code put_locked(struct gw_shared *s, enum table_name table, const void *record, struct gw_error *err)
+{
+    enum gw_code code = gw_table_put(&s->tables[table], record, atomic_load(&s->authority->epoch));
+    return code == GW_ELIMIT ? gw_fail(err, code, "the authority segment has no room for another record") : code;
+}
+
 static enum gw_code put(struct gw_shared *s, enum table_name table, const void *record, struct gw_error *err)
 {
     lock(s);
-    enum gw_code code = gw_table_put(&s->tables[table], record, atomic_load(&s->authority->epoch));
+    enum gw_code code = put_locked(s, table, record, err);
     unlock(s);
-    if (code == GW_ELIMIT)
-        return gw_fail(err, GW_ELIMIT,
-                       "the authority segment has no room for another record; raise session.capacity, "
-                       "session.user_capacity or session.revocation_capacity and restart control");
     return code;
 }
 
@@ -523,9 +526,12 @@ enum gw_code gw_shared_put_revocation(struct gw_shared *s, const struct gw_uuid 
                                       struct gw_error *err)
 {
     struct revocation r = {.jti = *jti, .expires_s = expires_s}, old;
+    lock(s);
     if (gw_table_get(&s->tables[REVOCATIONS], jti, &old) == GW_OK && old.expires_s > expires_s)
         r.expires_s = old.expires_s;
-    return put(s, REVOCATIONS, &r, err);
+    enum gw_code code = put_locked(s, REVOCATIONS, &r, err);
+    unlock(s);
+    return code;
 }
 
 /* Verifiers forgive clocks that differ by up to a minute; so must this. */

@@ -10,7 +10,10 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -183,6 +186,53 @@ static void test_revocations_last_until_their_token_has_expired(void **state)
     }
     assert_int_equal(gw_shared_is_revoked(r, &other, &revoked), GW_OK);
     assert_true(revoked);
+}
+
+#define RACES 20000 /* about half of the runs of 3000 met the fault */
+
+struct revoker {
+    struct gw_shared *w;
+    pthread_barrier_t *step;
+    atomic_uint *arrived; /* a barrier's wake-up would set the two too far apart to meet */
+    int64_t expires_s;
+    unsigned lost; /* rounds after which the later end was not there */
+};
+
+static void *revoke_in_rounds(void *ctx)
+{
+    struct revoker *r = ctx;
+    struct gw_uuid jti = uuid(9);
+    for (unsigned n = 0; n < RACES; n++) {
+        pthread_barrier_wait(r->step);
+        gw_shared_purge_revocations(r->w, 10000); /* both */
+        atomic_fetch_add(r->arrived, 1);
+        for (unsigned spins = 1; atomic_load(r->arrived) < 2 * (n + 1); spins++)
+            if (spins % 4096 == 0)
+                sched_yield();
+        bool put = gw_shared_put_revocation(r->w, &jti, r->expires_s, NULL) == GW_OK, revoked = false;
+        pthread_barrier_wait(r->step);
+        gw_shared_purge_revocations(r->w, 600); /* past the earlier end only */
+        bool read = gw_shared_is_revoked(r->w, &jti, &revoked) == GW_OK;
+        r->lost += !put || !read || !revoked;
+    }
+    return NULL;
+}
+
+static void test_of_two_revocations_at_once_the_later_end_stays(void **state)
+{
+    (void)state;
+    gw_auto(gw_shared) struct gw_shared *w = ready_writer();
+    pthread_barrier_t step;
+    pthread_t thread;
+    pthread_barrier_init(&step, NULL, 2);
+    atomic_uint arrived = 0;
+    struct revoker early = {w, &step, &arrived, 500, 0}, late = {w, &step, &arrived, 1000, 0};
+    assert_int_equal(pthread_create(&thread, NULL, revoke_in_rounds, &early), 0);
+    revoke_in_rounds(&late);
+    pthread_join(thread, NULL);
+    pthread_barrier_destroy(&step);
+    assert_int_equal(early.lost, 0);
+    assert_int_equal(late.lost, 0);
 }
 
 static void test_load_drops_what_was_not_put_again(void **state)
@@ -528,6 +578,7 @@ int main(void)
         CASE(test_reader_waits_for_a_writer_and_for_ready),
         CASE(test_records_come_back_as_they_were_put),
         CASE(test_revocations_last_until_their_token_has_expired),
+        CASE(test_of_two_revocations_at_once_the_later_end_stays),
         CASE(test_load_drops_what_was_not_put_again),
         CASE(test_successor_takes_over_while_readers_are_served),
         CASE(test_other_sizes_retire_the_old_file),
