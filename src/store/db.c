@@ -179,7 +179,10 @@ enum gw_code gw_db_walk(struct gw_db *db, unsigned id, const struct gw_db_value 
 
 enum gw_code gw_db_read_text(sqlite3_stmt *st, int column, char *dst, size_t dst_size, struct gw_error *err)
 {
+    bool is_null = sqlite3_column_type(st, column) == SQLITE_NULL; /* before text is asked for, which may convert it */
     const char *text = (const char *)sqlite3_column_text(st, column);
+    if (text == NULL && !is_null) /* no "": a row read so would be written back so */
+        return gw_fail(err, GW_ENOMEM, "database: no memory for column %s", sqlite3_column_name(st, column));
     struct gw_str s = {text, (size_t)sqlite3_column_bytes(st, column)};
     if (!gw_str_copy(s, dst, dst_size))
         return gw_fail(err, GW_EBACKEND, "database: column %s is too long or holds a NUL",

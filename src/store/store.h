@@ -9,6 +9,7 @@
  * role, address or country, is GW_EINVAL. A failure of the database is GW_EBACKEND.
  */
 #include "base/encode.h"
+#include "base/ip.h"
 #include <gw/cleanup.h>
 #include <gw/error.h>
 #include <gw/str.h>
@@ -34,7 +35,7 @@ struct gw_user_row {
 struct gw_session_row {
     struct gw_uuid id, user_id;
     int64_t created_s, last_seen_s, expires_s;
-    char address[46];
+    char address[GW_IP_LEN + 1];
     char user_agent[GW_USER_AGENT_MAX + 1]; /* control bytes replaced by '?' */
     char country[8];                        /* "unknown" until there is a GeoIP file */
 };
