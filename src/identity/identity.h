@@ -51,10 +51,11 @@ struct gw_user_new {
     struct gw_str password_hash; /* imported; instead of password */
     struct gw_ip address;        /* for the hashing queue */
 };
-/* The role must be one of the policy's: GW_EINVAL names those there are. Names: 1..64 of [A-Za-z0-9._@-], no leading dot or dash. */
+/* GW_EINVAL: a field that breaks its rule, or a role that the policy has not (err names those it has). GW_ECONFLICT: the name or the
+ * address is taken, also as another user's address or name. Names: 1..64 of [A-Za-z0-9._@-], no leading dot or dash. */
 GW_MUST_CHECK enum gw_code gw_user_add(struct gw_identity *i, const struct gw_policy *p, const struct gw_user_new *n,
                                        struct gw_user_row *out, struct gw_error *err);
-/* By user name, e-mail or UUID. */
+/* By user name, e-mail or UUID. GW_ENOTFOUND. */
 GW_MUST_CHECK enum gw_code gw_user_find(struct gw_identity *i, struct gw_str name, struct gw_user_row *out,
                                         struct gw_error *err);
 
@@ -67,10 +68,12 @@ struct gw_user_change {
     struct gw_str email, role, upstream_id;
     bool active;
 };
-/* GW_ECONFLICT when it would leave no active admin. A disabled user's sessions end. Bites on the next request. */
+/* GW_ENOTFOUND; GW_EINVAL and GW_ECONFLICT as gw_user_add, and GW_ECONFLICT when it would leave no active admin. A disabled
+ * user's sessions end. Bites on the next request. */
 GW_MUST_CHECK enum gw_code gw_user_change(struct gw_identity *i, const struct gw_policy *p, const struct gw_uuid *id,
                                           const struct gw_user_change *change, struct gw_user_row *out,
                                           struct gw_error *err);
+/* With all sessions. GW_ENOTFOUND; GW_ECONFLICT: the last active admin. */
 GW_MUST_CHECK enum gw_code gw_user_delete(struct gw_identity *i, const struct gw_uuid *id, struct gw_error *err);
 
 /* Own change: old password proved; ends the user's other sessions (all but keep). GW_EDENIED: old one wrong. */
@@ -124,6 +127,7 @@ GW_MUST_CHECK enum gw_code gw_identify(struct gw_identity *i, struct gw_str toke
 
 /* ---- sessions (identity/session.c) ---- */
 
+/* GW_ENOTFOUND. */
 GW_MUST_CHECK enum gw_code gw_session_end(struct gw_identity *i, const struct gw_uuid *session_id,
                                           struct gw_error *err);
 /* All of a user's but keep (NULL: none kept). *out_count may be NULL. */
@@ -132,5 +136,6 @@ GW_MUST_CHECK enum gw_code gw_session_end_all(struct gw_identity *i, const struc
 /* Live ones only, with last_seen_s freshened from the counter segment. fn may not call the store. */
 GW_MUST_CHECK enum gw_code gw_session_each(struct gw_identity *i, const struct gw_uuid *user_id, gw_session_fn fn,
                                            void *ctx, struct gw_error *err);
+/* Until expires_s and the longest leeway of a verifier. GW_EBACKEND when the segment has no room: then it is not stored either. */
 GW_MUST_CHECK enum gw_code gw_token_revoke(struct gw_identity *i, const struct gw_uuid *jti, int64_t expires_s,
                                            struct gw_error *err);

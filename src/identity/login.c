@@ -23,12 +23,6 @@ struct attempt {
 
 /* ---- proof ---- */
 
-static enum gw_code find_user(struct gw_store *store, struct gw_str name, struct gw_user_row *out, struct gw_error *err)
-{
-    enum gw_code code = gw_store_user_by_name(store, name, out, err);
-    return code == GW_ENOTFOUND ? gw_store_user_by_email(store, name, out, err) : code;
-}
-
 /* What the password is measured by; NULL: the pool's dummy. */
 static const char *hash_of(const struct gw_user_row *u, struct gw_str password)
 {
@@ -65,7 +59,7 @@ static enum gw_code prove(struct gw_identity *i, struct attempt *a, struct gw_er
 {
     a->user = (struct gw_user_row){.active = false};
     a->stale = false;
-    enum gw_code code = find_user(i->options.store, a->in->username, &a->user, err);
+    enum gw_code code = gw_user_by_name_or_email(i->options.store, a->in->username, &a->user, err);
     if (code != GW_OK && code != GW_ENOTFOUND)
         return code;
     GW_TRY(verify(i, a, err));

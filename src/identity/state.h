@@ -58,6 +58,10 @@ int64_t gw_last_seen_of(const struct gw_identity *i, const struct gw_session_row
 /* Past its absolute end, or idle for too long. */
 bool gw_session_is_over(const struct gw_identity *i, const struct gw_session_row *r, int64_t last_seen_s);
 
+/* What a sign-in goes by: unlike gw_user_find, no id. GW_ENOTFOUND. */
+GW_MUST_CHECK enum gw_code gw_user_by_name_or_email(struct gw_store *store, struct gw_str name, struct gw_user_row *out,
+                                                    struct gw_error *err);
+
 /* Checks new_password by the rules for u and hashes it into dst (GW_PWHASH_LEN). */
 GW_MUST_CHECK enum gw_code gw_user_hash_password(struct gw_identity *i, const struct gw_user_row *u,
                                                  struct gw_str new_password, const struct gw_ip *address, char *dst,

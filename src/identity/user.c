@@ -101,19 +101,23 @@ static enum gw_code set_role(struct gw_user_row *u, const struct gw_policy *p, s
 
 /* ---- what holds over several rows ---- */
 
+/* found: what looking for other by a name or address of u gave. */
+static enum gw_code check_is_self(enum gw_code found, const struct gw_user_row *other, const struct gw_user_row *u,
+                                  struct gw_error *err)
+{
+    if (found == GW_OK && !gw_uuid_eq(&other->id, &u->id))
+        return gw_fail(err, GW_ECONFLICT, "user name or e-mail is taken");
+    return found == GW_ENOTFOUND ? GW_OK : found;
+}
+
 /* One user's name may not be another's address: whoever signs in by it must be one and the same. */
 static enum gw_code check_not_mixed_up(struct gw_store *store, const struct gw_user_row *u, struct gw_error *err)
 {
     struct gw_user_row other;
     enum gw_code code = gw_store_user_by_email(store, gw_str(u->username), &other, err);
-    if (code == GW_OK && !gw_uuid_eq(&other.id, &u->id))
-        return gw_fail(err, GW_ECONFLICT, "user name or e-mail is taken");
-    if (code != GW_OK && code != GW_ENOTFOUND)
-        return code;
+    GW_TRY(check_is_self(code, &other, u, err));
     code = gw_store_user_by_name(store, gw_str(u->email), &other, err);
-    if (code == GW_OK && !gw_uuid_eq(&other.id, &u->id))
-        return gw_fail(err, GW_ECONFLICT, "user name or e-mail is taken");
-    return code == GW_ENOTFOUND ? GW_OK : code;
+    return check_is_self(code, &other, u, err);
 }
 
 static bool is_active_admin(const struct gw_user_row *u)
@@ -180,13 +184,19 @@ enum gw_code gw_user_add(struct gw_identity *i, const struct gw_policy *p, const
 
 /* ---- find ---- */
 
+enum gw_code gw_user_by_name_or_email(struct gw_store *store, struct gw_str name, struct gw_user_row *out,
+                                      struct gw_error *err)
+{
+    enum gw_code code = gw_store_user_by_name(store, name, out, err);
+    return code == GW_ENOTFOUND ? gw_store_user_by_email(store, name, out, err) : code;
+}
+
 enum gw_code gw_user_find(struct gw_identity *i, struct gw_str name, struct gw_user_row *out, struct gw_error *err)
 {
     struct gw_uuid id;
     if (gw_uuid_parse(name, &id) == GW_OK)
         return gw_store_user_get(i->options.store, &id, out, err);
-    enum gw_code code = gw_store_user_by_name(i->options.store, name, out, err);
-    return code == GW_ENOTFOUND ? gw_store_user_by_email(i->options.store, name, out, err) : code;
+    return gw_user_by_name_or_email(i->options.store, name, out, err);
 }
 
 /* ---- change and delete ---- */
@@ -232,8 +242,10 @@ enum gw_code gw_user_change(struct gw_identity *i, const struct gw_policy *p, co
     return GW_OK;
 }
 
-static enum gw_code delete (struct gw_change *c, const struct gw_uuid *id, struct gw_error *err) {
-    struct gw_store *store = c->identity->options.store; struct gw_user_row u;
+static enum gw_code remove_user(struct gw_change *c, const struct gw_uuid *id, struct gw_error *err)
+{
+    struct gw_store *store = c->identity->options.store;
+    struct gw_user_row u;
     GW_TRY(gw_store_user_get(store, id, &u, err));
     GW_TRY(check_admin_left(store, &u, NULL, err));
     GW_TRY(gw_change_end_sessions(c, id, NULL, err));
@@ -246,5 +258,5 @@ enum gw_code gw_user_delete(struct gw_identity *i, const struct gw_uuid *id, str
 {
     struct gw_change c;
     GW_TRY(gw_change_begin(&c, i, err));
-    return gw_change_end(&c, delete (&c, id, err), err);
+    return gw_change_end(&c, remove_user(&c, id, err), err);
 }

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #define RESET_CODE_BYTES 16
+static_assert(sizeof(((struct gw_user_row *)NULL)->password_hash) >= GW_PWHASH_LEN,
+              "a row holds any hash that we make");
 static_assert(GW_BASE64URL_LEN(RESET_CODE_BYTES) == GW_RESET_CODE_LEN, "128 bits as base64url");
 
 enum gw_code gw_user_hash_password(struct gw_identity *i, const struct gw_user_row *u, struct gw_str new_password,
