@@ -16,7 +16,13 @@ static void check_keys(struct gw_cli *cli, struct cli_home *h)
                                           .settings = &h->settings,
                                           .upstream = gw_policy_upstream(h->policy),
                                           .getenv_fn = cli_getenv};
-    if (gw_keys_load(&source, &keys, &err) != GW_OK)
+    gw_auto(gw_secret) struct gw_secret *encryption = NULL;
+    if (gw_keys_load(&source, &keys, &err) != GW_OK) {
+        gw_faults_add(h->faults, cli->home, 0, "%s", err.msg);
+        return;
+    }
+    enum gw_code code = gw_keys_load_encryption(&source, &keys, &encryption, &err);
+    if (code != GW_OK && !(code == GW_ENOTFOUND && gw_keys_file_is_ours(h->settings.encryption_key_file)))
         gw_faults_add(h->faults, cli->home, 0, "%s", err.msg);
 }
 

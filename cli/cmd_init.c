@@ -10,6 +10,7 @@
 #include "config/shipped.h"
 #include "control/keys.h"
 #include "crypto/certificate.h"
+#include "crypto/keyring.h"
 #include "crypto/secret.h"
 #include "demo_users.h"
 #include "home.h"
@@ -100,6 +101,12 @@ static enum gw_code make_secret(struct init *i, const char *path, struct gw_erro
     return gw_secret_create(path, gw_system_random(), err);
 }
 
+static enum gw_code make_encryption_key(struct init *i, const char *path, struct gw_error *err)
+{
+    (void)i;
+    return gw_kek_create(path, gw_system_random(), err);
+}
+
 /* The backend's own secret where it was given, else a new one for the backend to use. */
 static enum gw_code make_upstream_secret(struct init *i, const char *path, struct gw_error *err)
 {
@@ -142,6 +149,7 @@ static const struct {
     {"gateway.yaml", make_gateway_yaml},
     {"policy.yaml", make_policy},
     {"keys/upstream.key", make_upstream_secret},
+    {"keys/encryption.key", make_encryption_key},
     {"tls/cert.pem", make_certificate},
 };
 

@@ -20,6 +20,19 @@ static void print_keys(struct gw_cli *cli, const char *what, const json_t *keys)
                 cli_text(k, "since"), cli_text(k, "until"));
 }
 
+static void print_data_keys(struct gw_cli *cli, const json_t *keys)
+{
+    size_t i;
+    json_t *k;
+    json_array_foreach ((json_t *)(uintptr_t)keys, i, k) {
+        char id[24], secrets[32];
+        (void)snprintf(id, sizeof(id), "%lld", json_integer_value(json_object_get(k, "id")));
+        (void)snprintf(secrets, sizeof(secrets), "%lld secrets", json_integer_value(json_object_get(k, "secrets")));
+        fprintf(cli->out, "%-10s %-10s %-18s %-20s  %-20s  %s\n", "data", cli_text(k, "state"), id,
+                cli_text(k, "since"), cli_text(k, "until"), secrets);
+    }
+}
+
 int cmd_key_list(struct gw_cli *cli, int argc, char **argv)
 {
     (void)argc;
@@ -36,6 +49,7 @@ int cmd_key_list(struct gw_cli *cli, int argc, char **argv)
     fprintf(cli->out, "%-10s %-10s %-18s %-20s  %s\n", "KEY", "GENERATION", "KID", "SINCE", "UNTIL");
     print_keys(cli, cli_text(signing, "algorithm"), json_object_get(signing, "keys"));
     print_keys(cli, "upstream", json_object_get(json_object_get(answer, "upstream"), "keys"));
+    print_data_keys(cli, json_object_get(json_object_get(answer, "data"), "keys"));
     return GW_EXIT_YES;
 }
 
@@ -111,14 +125,35 @@ static int finish_upstream(struct gw_cli *cli)
     return print_done(cli, answer, "The staged secret is the upstream's only one now.");
 }
 
+static int rotate_data(struct gw_cli *cli)
+{
+    gw_auto_json json_t *answer = NULL;
+    int status = cli_call(cli, "POST", KEYS "/data/rotate", NULL, &answer);
+    if (status != GW_EXIT_YES)
+        return status;
+    if (cli->json)
+        cli_print_json(cli, answer);
+    else
+        fputs(
+            "Another data key encrypts now. What older ones encrypted is moved while control runs; `aaiti key list` tells "
+            "how much is left.\n",
+            cli->out);
+    return GW_EXIT_YES;
+}
+
 int cmd_key_rotate(struct gw_cli *cli, int argc, char **argv)
 {
     (void)argc;
     (void)argv;
     bool signing = gw_cli_value(cli, "--signing") != NULL, upstream = gw_cli_value(cli, "--upstream") != NULL;
     bool finish = gw_cli_value(cli, "--finish") != NULL, from_file = gw_cli_value(cli, "--file") != NULL;
-    if (signing == upstream)
-        return gw_cli_fail(cli, GW_EXIT_USAGE, "say which: --signing or --upstream");
+    bool data = gw_cli_value(cli, "--data") != NULL;
+    if (signing + upstream + data != 1)
+        return gw_cli_fail(cli, GW_EXIT_USAGE, "say which: --signing, --upstream or --data");
+    if (data && (finish || from_file || gw_cli_value(cli, "--force") != NULL))
+        return gw_cli_fail(cli, GW_EXIT_USAGE, "--data stands alone");
+    if (data)
+        return rotate_data(cli);
     if (signing && (finish || from_file))
         return gw_cli_fail(cli, GW_EXIT_USAGE, "--finish and --file are for --upstream");
     if (upstream && (gw_cli_value(cli, "--force") != NULL || (finish && from_file)))

@@ -103,8 +103,12 @@ static struct gw_keys_source keys_source(const struct serve *s)
 static enum gw_code check_keys(struct serve *s, struct gw_error *err)
 {
     gw_auto(gw_keys) struct gw_keys keys = {0};
+    gw_auto(gw_secret) struct gw_secret *encryption = NULL;
     const struct gw_keys_source source = keys_source(s);
-    return gw_keys_load(&source, &keys, err);
+    GW_TRY(gw_keys_load(&source, &keys, err));
+    enum gw_code code = gw_keys_load_encryption(&source, &keys, &encryption, err);
+    /* Control makes a missing one, if the database has no need of the one that was. */
+    return code == GW_ENOTFOUND && gw_keys_file_is_ours(s->settings.encryption_key_file) ? GW_OK : code;
 }
 
 /* Which they will be; they are made once all that can be checked has been. */

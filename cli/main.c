@@ -119,12 +119,14 @@ static const struct gw_command commands[] = {
      .help =
          "--signing: the next key signs from now on; tokens of the one before stay good until they expire, and until then\n"
          "another rotation is refused. --upstream: stages the backend's next secret, which is used from the backend's first\n"
-         "401 or 403 on; when all of the backend has moved, --upstream --finish makes it the only one.",
+         "401 or 403 on; when all of the backend has moved, --upstream --finish makes it the only one. --data: another key\n"
+         "encrypts what the database stores, and control moves to it what the ones before have encrypted.",
      .options = {{"--signing", NULL, "The key that signs access tokens"},
                  {"--force", NULL, "With --signing: do not wait; tokens of the key before the last end at once"},
                  {"--upstream", NULL, "The secret shared with the backend; read from standard input"},
                  {"--file", "FILE", "With --upstream: read the secret from here"},
-                 {"--finish", NULL, "With --upstream: the staged secret becomes the only one"}}},
+                 {"--finish", NULL, "With --upstream: the staged secret becomes the only one"},
+                 {"--data", NULL, "The key that encrypts stored secrets"}}},
     {.name = "config check",
      .run = cmd_config_check,
      NO_ARGUMENTS,

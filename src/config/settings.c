@@ -60,6 +60,9 @@ const struct gw_option gw_settings_options[] = {
     {"token.leeway", GW_OPT_DURATION, AT(token_leeway_ms), "0s", 0, SECONDS(60), NULL, NULL,
      "Difference of clocks allowed for when a token's times are checked."},
 
+    {"encryption.key_file", GW_OPT_STRING, AT(encryption_key_file), "keys/encryption.key", FILE_NAME, NULL, "ENCRYPTION_KEY_FILE",
+     "File of the key that wraps the keys by which stored secrets are encrypted: 32 bytes, as 64 hex digits or as base64."},
+
     {"session.idle", GW_OPT_DURATION, AT(session_idle_ms), "24h", SECONDS(60), DAYS(365), NULL, NULL,
      "A session unused for so long has ended; at most `session.absolute`."},
     {"session.absolute", GW_OPT_DURATION, AT(session_absolute_ms), "7d", SECONDS(60), DAYS(365), NULL, NULL,

@@ -31,6 +31,9 @@ struct gw_settings {
     struct gw_str token_issuer, token_audience;
     int64_t token_ttl_ms;    /* JWT_EXPIRES_IN */
     int64_t token_leeway_ms; /* <= 60 s */
+    /* encryption.* */
+    struct gw_str
+        encryption_key_file; /* ENCRYPTION_KEY_FILE; ENCRYPTION_KEY itself is read by gw_keys_load_encryption */
     /* session.* */
     int64_t session_idle_ms, session_absolute_ms;
     int64_t session_per_user;

@@ -12,6 +12,8 @@
 #include "control/log.h"
 #include "control/rotation.h"
 #include "control/run_dir.h"
+#include "crypto/keyring.h"
+#include "identity/sealed.h"
 #include "policy/policy.h"
 #include <assert.h>
 #include <errno.h>
@@ -41,8 +43,10 @@ struct gw_app {
     char *home;
     char run_dir[GW_RUN_PATH_MAX + 1];
     int lock_fd;
-    struct gw_token_ring ring; /* under reloading; without a current key until the files were read */
+    struct gw_token_ring ring;               /* under reloading; without a current key until the files were read */
+    struct gw_secret *encryption_text, *kek; /* NULL until they are needed */
     struct gw_store *store;
+    struct gw_sealed *sealed;
     struct gw_shared *shared;
     pthread_mutex_t lock;      /* current, refs */
     pthread_mutex_t reloading; /* one reload or exchange of keys at a time */
@@ -107,7 +111,27 @@ static enum gw_code check_algorithm(const struct gw_app *a, const struct generat
     return gw_fail(err, GW_EINVAL, "token.algorithm was changed");
 }
 
-/* Both keys are looked at each time; the token key in use stays what it was at the start, for the workers keep theirs too. */
+/* A file that is not there yet is made once the database has told that nothing needs the one that was (open_sealed). */
+static enum gw_code load_encryption(struct gw_app *a, const struct gw_keys_source *source, const struct gw_keys *others,
+                                    struct gw_error *err)
+{
+    if (a->encryption_text != NULL)
+        return gw_keys_check_encryption(a->encryption_text, others, err);
+    enum gw_code code = gw_keys_load_encryption(source, others, &a->encryption_text, err);
+    return code == GW_ENOTFOUND ? GW_OK : code;
+}
+
+static enum gw_code load_all_keys(struct gw_app *a, const struct gw_keys_source *source, struct gw_keys *out,
+                                  struct gw_error *err)
+{
+    bool is_first = a->ring.keys[GW_TOKEN_CURRENT] == NULL;
+    if (is_first && a->options.mode == GW_APP_CONTROL)
+        GW_TRY(gw_rotation_mend(source, a->options.random, &a->keys_were_mended, err));
+    GW_TRY(is_first ? gw_keys_load(source, out, err) : gw_keys_load_upstream(source, &a->ring, out, err));
+    return a->options.mode == GW_APP_CONTROL ? load_encryption(a, source, out, err) : GW_OK;
+}
+
+/* All are looked at each time; the token key in use stays what it was at the start, for the workers keep theirs too. */
 static enum gw_code load_keys(struct gw_app *a, struct generation *g, struct gw_faults *f, struct gw_error *err)
 {
     const struct gw_keys_source source = {a->home, &g->settings, gw_policy_upstream(g->policy), a->options.getenv_fn};
@@ -116,12 +140,7 @@ static enum gw_code load_keys(struct gw_app *a, struct generation *g, struct gw_
     bool is_first = a->ring.keys[GW_TOKEN_CURRENT] == NULL;
     if (!is_first)
         GW_TRY(check_algorithm(a, g, f, err));
-    enum gw_code code = GW_OK;
-    if (is_first && a->options.mode == GW_APP_CONTROL)
-        code = gw_rotation_mend(&source, a->options.random, &a->keys_were_mended, &why);
-    if (code == GW_OK)
-        code = is_first ? gw_keys_load(&source, &keys, &why) : gw_keys_check_upstream(&source, &a->ring, &why);
-    if (code != GW_OK) {
+    if (load_all_keys(a, &source, &keys, &why) != GW_OK) {
         gw_faults_add(f, a->home, 0, "%s", why.msg);
         return gw_fail(err, GW_EINVAL, "%s", why.msg);
     }
@@ -286,7 +305,7 @@ enum gw_code gw_app_reload(struct gw_app *a, struct gw_faults *f, struct gw_erro
     return code;
 }
 
-/* ---- opening ---- */
+/* ---- lock, segments, database ---- */
 
 static enum gw_code take_lock(struct gw_app *a, struct gw_error *err)
 {
@@ -328,11 +347,68 @@ static enum gw_code open_store(struct gw_app *a, struct gw_error *err)
     return gw_store_open_sqlite(path.ptr, &a->store, err);
 }
 
+/* ---- secrets in the database ---- */
+
+/* For a home that is older than the encryption key. Never where one has sealed a secret, which would be lost for good. */
+static enum gw_code make_encryption(struct gw_app *a, const struct gw_keys_source *source, const char *origin,
+                                    struct gw_error *err)
+{
+    int64_t secrets = 0;
+    GW_TRY(gw_store_sealed_count(a->store, 0, &secrets, err));
+    if (secrets > 0)
+        return gw_fail(err, GW_EINVAL,
+                       "encryption key: %s is missing, and the database holds what only that key can open; put it back "
+                       "from a backup",
+                       origin);
+    GW_TRY(gw_keys_make_encryption(source, a->options.random, err));
+    gw_log(GW_LOG_INFO, "key", {"text", GW_STR("made an encryption key; back it up, apart from the database")},
+           {"file", gw_str(origin)});
+    return gw_keys_load_encryption(source, &(struct gw_keys){0}, &a->encryption_text, err);
+}
+
+static enum gw_code open_sealed_by(struct gw_app *a, const struct gw_keys_source *source, struct gw_error *err)
+{
+    gw_auto(gw_arena) struct gw_arena arena = {0};
+    struct gw_error why = {0};
+    gw_arena_init(&arena, 16 * 1024);
+    const char *origin = gw_keys_encryption_origin(&arena, source);
+    if (origin == NULL)
+        return gw_fail(err, GW_ENOMEM, "no memory for the name of the encryption key");
+    if (a->encryption_text == NULL)
+        GW_TRY(make_encryption(a, source, origin, err));
+    if (a->kek == NULL)
+        GW_TRY(gw_kek_parse(a->encryption_text, &a->kek, err));
+    const struct gw_sealed_options o = {a->store, a->kek, a->options.clock, a->options.random};
+    enum gw_code code = gw_sealed_open(&o, &a->sealed, &why);
+    if (code == GW_EDENIED)
+        return gw_fail(err, GW_EINVAL, "encryption key: %s: %s; put back the one that this home was run with", origin,
+                       why.msg);
+    return code == GW_OK ? code : gw_fail(err, code, "%s", why.msg);
+}
+
+enum gw_code gw_app_sealed(struct gw_app *a, struct gw_sealed **out, struct gw_error *err)
+{
+    if (a->sealed == NULL) {
+        const struct gw_keys_source source = gw_app_keys_source(a, &a->current->view);
+        GW_TRY(load_encryption(a, &source, &(struct gw_keys){0}, err));
+        GW_TRY(open_sealed_by(a, &source, err));
+    }
+    *out = a->sealed;
+    return GW_OK;
+}
+
+/* ---- opening ---- */
+
 static enum gw_code open_all(struct gw_app *a, struct gw_faults *f, struct gw_error *err)
 {
     GW_TRY(take_lock(a, err));
     GW_TRY(generation_new(a, f, &a->current, err));
     GW_TRY(open_store(a, err));
+    if (a->options.mode == GW_APP_CONTROL) {
+        const struct gw_keys_source source = {
+            .home = a->home, .settings = &a->current->settings, .getenv_fn = a->options.getenv_fn};
+        GW_TRY(open_sealed_by(a, &source, err));
+    }
     GW_TRY(open_shared(a, &a->current->settings, err));
     GW_TRY(generation_start(a, a->current, err));
     if (a->shared == NULL)
@@ -369,7 +445,10 @@ void gw_app_close(struct gw_app *a)
         return;
     generation_free(a->current);
     gw_shared_close(a->shared);
+    gw_sealed_free(a->sealed);
     gw_store_close(a->store);
+    gw_secret_free(a->kek);
+    gw_secret_free(a->encryption_text);
     gw_token_ring_done(&a->ring);
     gw_fd_auto_(&a->lock_fd);
     pthread_mutex_destroy(&a->lock);

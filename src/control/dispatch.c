@@ -140,6 +140,7 @@ static const struct gw_api_route routes[] = {
     CALL("POST", "/keys/signing/rotate", OPERATOR, rotate_signing_body, key_rotate_signing),
     CALL("PUT", "/keys/upstream/next", OPERATOR, stage_upstream_body, key_stage_upstream),
     CALL("POST", "/keys/upstream/finish", OPERATOR, NULL, key_finish_upstream),
+    CALL("POST", "/keys/data/rotate", OPERATOR, NULL, key_rotate_data),
 
     WITH("POST", "/policy/reload", "system:write", NULL, policy_reload),
     WITH("GET", "/status", "system:read", NULL, status),

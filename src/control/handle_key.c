@@ -3,8 +3,10 @@
 #include "control/exchange.h"
 #include "control/log.h"
 #include "control/rotation.h"
+#include "identity/sealed.h"
 #include "policy/policy.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 static json_t *nginx_member(enum gw_rotation_told told)
@@ -60,10 +62,38 @@ static json_t *upstream_keys(struct gw_exchange *x)
     return json_pack("{s:s?, s:o}", "file", path, "keys", keys);
 }
 
+static json_t *data_keys_json(const struct gw_data_key *keys, size_t count)
+{
+    static const char *const states[] = {
+        [GW_DATA_KEY_SEALING] = "sealing", [GW_DATA_KEY_OPENING] = "opening", [GW_DATA_KEY_RETIRED] = "retired"};
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++)
+        (void)json_array_append_new(list,
+                                    json_pack("{s:I, s:s, s:o, s:o, s:I}", "id", (json_int_t)keys[i].id, "state",
+                                              states[keys[i].state], "since", gw_reply_time(keys[i].created_s), "until",
+                                              gw_reply_time(keys[i].retired_s), "secrets", (json_int_t)keys[i].rows));
+    return list;
+}
+
+static enum gw_code data_keys(struct gw_exchange *x, json_t **out, struct gw_error *err)
+{
+    struct gw_sealed *sealed = NULL;
+    struct gw_data_key *keys = NULL;
+    size_t count = 0;
+    GW_TRY(gw_app_sealed(x->app, &sealed, err));
+    GW_TRY(gw_sealed_keys(sealed, &keys, &count, err));
+    *out = json_pack("{s:o}", "keys", data_keys_json(keys, count));
+    free(keys);
+    return GW_OK;
+}
+
 enum gw_code gw_handle_key_list(struct gw_exchange *x, struct gw_error *err)
 {
-    return gw_reply_json(x, 200, json_pack("{s:o, s:o}", "signing", signing_keys(x), "upstream", upstream_keys(x)),
-                         err);
+    json_t *data = NULL;
+    GW_TRY(data_keys(x, &data, err));
+    return gw_reply_json(
+        x, 200, json_pack("{s:o, s:o, s:o}", "signing", signing_keys(x), "upstream", upstream_keys(x), "data", data),
+        err);
 }
 
 /* ---- exchange ---- */
@@ -92,4 +122,19 @@ enum gw_code gw_handle_key_finish_upstream(struct gw_exchange *x, struct gw_erro
     GW_TRY(gw_rotation_finish_upstream(x->app, &told, err));
     log_exchange(x, GW_STR("next upstream secret is the current one"), told);
     return gw_reply_json(x, 200, json_pack("{s:o}", "nginx", nginx_member(told)), err);
+}
+
+enum gw_code gw_handle_key_rotate_data(struct gw_exchange *x, struct gw_error *err)
+{
+    struct gw_sealed *sealed = NULL;
+    json_t *data = NULL;
+    uint32_t id = 0;
+    char number[16];
+    GW_TRY(gw_app_sealed(x->app, &sealed, err));
+    GW_TRY(gw_sealed_rotate(sealed, &id, err));
+    (void)snprintf(number, sizeof(number), "%u", id);
+    gw_log(GW_LOG_INFO, "key", {"by", gw_exchange_actor(x)}, {"request", x->call->request_id},
+           {"what", GW_STR("data key rotated")}, {"id", gw_str(number)});
+    GW_TRY(data_keys(x, &data, err));
+    return gw_reply_json(x, 200, json_pack("{s:o}", "data", data), err);
 }

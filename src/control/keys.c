@@ -2,6 +2,7 @@
 #include "control/keys.h"
 #include "base/file.h"
 #include "control/run_dir.h"
+#include "crypto/keyring.h"
 #include "pipeline/mint.h"
 #include "policy/policy.h"
 #include <errno.h>
@@ -13,13 +14,26 @@
 #include <unistd.h>
 
 #define TOKEN_ENV "JWT_SECRET"
-#define TOKEN_FILE_ENV "JWT_SECRET_FILE"
-#define STASH_FILE "keys/token.key" /* in the run directory */
+#define ENCRYPTION_ENV "ENCRYPTION_KEY"
+
+static enum gw_code check_token_text(const struct gw_secret *text, struct gw_error *err);
+static enum gw_code check_encryption_text(const struct gw_secret *text, struct gw_error *err);
+
+/* The secrets that may come by environment variable. */
+enum { ENV_TOKEN, ENV_ENCRYPTION, ENV_COUNT };
+static const struct variable {
+    const char *name, *file_name; /* the secret's variable, and that of a file which holds it */
+    const char *stash;            /* its file in the run directory */
+    enum gw_code (*check)(const struct gw_secret *text, struct gw_error *err);
+} variables[ENV_COUNT] = {
+    [ENV_TOKEN] = {TOKEN_ENV, "JWT_SECRET_FILE", "keys/token.key", check_token_text},
+    [ENV_ENCRYPTION] = {ENCRYPTION_ENV, "ENCRYPTION_KEY_FILE", "keys/encryption.key", check_encryption_text},
+};
 
 /* An empty variable counts as unset: compose files pass `JWT_SECRET=` for a variable that nobody gave. */
-static const char *token_of_environment(gw_getenv_fn getenv_fn)
+static const char *value_of(const struct variable *v, gw_getenv_fn getenv_fn)
 {
-    const char *value = getenv_fn(TOKEN_ENV);
+    const char *value = getenv_fn(v->name);
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
@@ -28,15 +42,33 @@ static const char *environment(const char *name)
     return getenv(name);
 }
 
-static enum gw_code secret_of_text(const char *text, struct gw_secret **out, struct gw_error *err)
+static enum gw_code check_token_text(const struct gw_secret *text, struct gw_error *err)
+{
+    struct gw_error why = {0};
+    enum gw_code code = gw_secret_check(text, &why);
+    if (code == GW_OK)
+        return GW_OK;
+    return gw_fail(err, code, TOKEN_ENV " of the environment: %s; set it to what `openssl rand -base64 48` prints",
+                   why.msg);
+}
+
+static enum gw_code check_encryption_text(const struct gw_secret *text, struct gw_error *err)
+{
+    gw_auto(gw_secret) struct gw_secret *kek = NULL;
+    struct gw_error why = {0};
+    enum gw_code code = gw_kek_parse(text, &kek, &why);
+    if (code == GW_OK)
+        return GW_OK;
+    return gw_fail(err, code, ENCRYPTION_ENV " of the environment: %s; set it to what `openssl rand -hex 32` prints",
+                   why.msg);
+}
+
+static enum gw_code secret_of_text(const struct variable *v, const char *text, struct gw_secret **out,
+                                   struct gw_error *err)
 {
     gw_auto(gw_secret) struct gw_secret *s = NULL;
-    struct gw_error why = {0};
     GW_TRY(gw_secret_new(gw_str(text), &s, err));
-    enum gw_code code = gw_secret_check(s, &why);
-    if (code != GW_OK)
-        return gw_fail(err, code, TOKEN_ENV " of the environment: %s; set it to what `openssl rand -base64 48` prints",
-                       why.msg);
+    GW_TRY(v->check(s, err));
     *out = gw_take(&s);
     return GW_OK;
 }
@@ -79,7 +111,7 @@ static enum gw_code ring_of_text(const struct gw_keys_source *source, const char
         return gw_fail(err, GW_EINVAL,
                        TOKEN_ENV " is a secret for HS256, but token.algorithm is EdDSA; unset the variable, or set the "
                                  "algorithm to HS256");
-    GW_TRY(secret_of_text(text, &secret, err));
+    GW_TRY(secret_of_text(&variables[ENV_TOKEN], text, &secret, err));
     return gw_token_key_new(GW_TOKEN_KEY_HS256, secret, GW_STR_NULL, &out->keys[GW_TOKEN_CURRENT], err);
 }
 
@@ -152,7 +184,7 @@ enum gw_code gw_keys_load(const struct gw_keys_source *source, struct gw_keys *o
 {
     gw_auto(gw_arena) struct gw_arena a = {0};
     gw_auto(gw_keys) struct gw_keys k = {0};
-    const char *given = token_of_environment(source->getenv_fn);
+    const char *given = value_of(&variables[ENV_TOKEN], source->getenv_fn);
     gw_arena_init(&a, 64 * 1024);
     GW_TRY(given != NULL ? ring_of_text(source, given, &k.ring, err) : load_token_files(source, &a, &k.ring, err));
     GW_TRY(load_upstream(source, &k.ring, &a, &k, err));
@@ -161,14 +193,96 @@ enum gw_code gw_keys_load(const struct gw_keys_source *source, struct gw_keys *o
     return GW_OK;
 }
 
-enum gw_code gw_keys_check_upstream(const struct gw_keys_source *source, const struct gw_token_ring *ring,
-                                    struct gw_error *err)
+enum gw_code gw_keys_load_upstream(const struct gw_keys_source *source, const struct gw_token_ring *ring,
+                                   struct gw_keys *out, struct gw_error *err)
 {
     gw_auto(gw_arena) struct gw_arena a = {0};
     gw_auto(gw_keys) struct gw_keys k = {0};
     gw_arena_init(&a, 64 * 1024);
-    return load_upstream(source, ring, &a, &k, err);
+    GW_TRY(load_upstream(source, ring, &a, &k, err));
+    *out = k;
+    k = (struct gw_keys){0};
+    return GW_OK;
 }
+
+/* ---- the key-encryption key ---- */
+
+static const char *encryption_file(struct gw_arena *a, const struct gw_keys_source *source)
+{
+    return gw_settings_path(a, source->home, source->settings->encryption_key_file);
+}
+
+const char *gw_keys_encryption_origin(struct gw_arena *a, const struct gw_keys_source *source)
+{
+    return value_of(&variables[ENV_ENCRYPTION], source->getenv_fn) != NULL ? ENCRYPTION_ENV
+                                                                           : encryption_file(a, source);
+}
+
+static enum gw_code load_encryption_file(const char *path, struct gw_secret **out, struct gw_error *err)
+{
+    gw_auto(gw_secret) struct gw_secret *text = NULL, *kek = NULL;
+    struct gw_error why = {0};
+    if (path == NULL)
+        return gw_fail(err, GW_ENOMEM, "no memory for the name of the encryption key");
+    enum gw_code code = gw_secret_load_foreign(path, &text, &why); /* its strength is judged below */
+    if (code != GW_OK)
+        return gw_fail(err, code, "encryption key: %s", why.msg);
+    code = gw_kek_parse(text, &kek, &why);
+    if (code != GW_OK)
+        return gw_fail(err, code,
+                       "encryption key: %s: %s; put the right one back, or, where no secret has been stored yet, make "
+                       "another with: openssl rand -hex 32 > %s",
+                       path, why.msg, path);
+    *out = gw_take(&text);
+    return GW_OK;
+}
+
+/* Who holds one of the others, such as a worker, must not be able to open what is stored. */
+enum gw_code gw_keys_check_encryption(const struct gw_secret *text, const struct gw_keys *others, struct gw_error *err)
+{
+    bool used = (others->upstream != NULL && gw_secret_eq(text, others->upstream)) ||
+                (others->upstream_next != NULL && gw_secret_eq(text, others->upstream_next));
+    for (size_t i = 0; i < GW_TOKEN_GENERATIONS && !used; i++)
+        used = others->ring.keys[i] != NULL && gw_token_key_is_text(others->ring.keys[i], text);
+    return used
+               ? gw_fail(
+                     err, GW_EINVAL,
+                     "the encryption key is also a token key or the upstream's, which other processes hold; give those "
+                     "another: what is stored can be opened by this one alone")
+               : GW_OK;
+}
+
+enum gw_code gw_keys_load_encryption(const struct gw_keys_source *source, const struct gw_keys *others,
+                                     struct gw_secret **out, struct gw_error *err)
+{
+    const struct variable *v = &variables[ENV_ENCRYPTION];
+    gw_auto(gw_arena) struct gw_arena a = {0};
+    gw_auto(gw_secret) struct gw_secret *text = NULL;
+    const char *given = value_of(v, source->getenv_fn);
+    gw_arena_init(&a, 64 * 1024);
+    GW_TRY(given != NULL ? secret_of_text(v, given, &text, err)
+                         : load_encryption_file(encryption_file(&a, source), &text, err));
+    GW_TRY(gw_keys_check_encryption(text, others, err));
+    *out = gw_take(&text);
+    return GW_OK;
+}
+
+enum gw_code gw_keys_make_encryption(const struct gw_keys_source *source, const struct gw_random *r,
+                                     struct gw_error *err)
+{
+    gw_auto(gw_arena) struct gw_arena a = {0};
+    gw_arena_init(&a, 64 * 1024);
+    const char *path = encryption_file(&a, source);
+    if (path == NULL)
+        return gw_fail(err, GW_ENOMEM, "no memory for the name of the encryption key");
+    if (!gw_keys_file_is_ours(source->settings->encryption_key_file))
+        return gw_fail(err, GW_EINVAL,
+                       "encryption key: %s is missing; make it with: (umask 077; openssl rand -hex 32 > %s)", path,
+                       path);
+    return gw_kek_create(path, r, err);
+}
+
+/* ---- life, and the environment ---- */
 
 void gw_keys_done(struct gw_keys *k)
 {
@@ -180,45 +294,55 @@ void gw_keys_done(struct gw_keys *k)
 
 void gw_keys_scrub_environment(void)
 {
-    char *value = getenv(TOKEN_ENV);
-    if (value != NULL)
-        gw_wipe(value, strlen(value));
-    (void)unsetenv(TOKEN_ENV); /* fails for malformed names only */
+    for (const struct variable *v = variables; v < variables + ENV_COUNT; v++) {
+        char *value = getenv(v->name);
+        if (value != NULL)
+            gw_wipe(value, strlen(value));
+        (void)unsetenv(v->name); /* fails for malformed names only */
+    }
 }
 
 /* Written beside and renamed over: a reader never sees half of it. */
-static enum gw_code write_key(const char *run_dir, uid_t owner, const struct gw_secret *key, struct gw_error *err)
+static enum gw_code write_key(const struct variable *v, const char *run_dir, uid_t owner, const struct gw_secret *key,
+                              struct gw_error *err)
 {
     char next[GW_RUN_DIR_FILE_MAX], path[GW_RUN_DIR_FILE_MAX];
     (void)snprintf(next, sizeof(next), "%s/keys/.next", run_dir);
-    (void)snprintf(path, sizeof(path), "%s/" STASH_FILE, run_dir);
+    (void)snprintf(path, sizeof(path), "%s/%s", run_dir, v->stash);
     (void)unlink(next); /* of a predecessor that was killed */
     GW_TRY(gw_file_create(next, 0600, gw_secret_bytes(key), err));
     if (lchown(next, owner, (gid_t)-1) != 0 || rename(next, path) != 0)
-        return gw_fail(err, GW_EBACKEND, "cannot write the key that came by " TOKEN_ENV " to `%s`: %s", path,
+        return gw_fail(err, GW_EBACKEND, "cannot write the key that came by %s to `%s`: %s", v->name, path,
                        strerror(errno));
-    if (setenv(TOKEN_FILE_ENV, path, 1) != 0)
-        return gw_fail(err, GW_ENOMEM, "cannot set " TOKEN_FILE_ENV);
+    if (setenv(v->file_name, path, 1) != 0)
+        return gw_fail(err, GW_ENOMEM, "cannot set %s", v->file_name);
     return GW_OK;
 }
 
 const char *gw_keys_stash_file(struct gw_arena *a, const char *run_dir)
 {
-    return token_of_environment(environment) == NULL ? NULL : gw_settings_path(a, run_dir, GW_STR(STASH_FILE));
+    const struct variable *v = &variables[ENV_TOKEN];
+    return value_of(v, environment) == NULL ? NULL : gw_settings_path(a, run_dir, gw_str(v->stash));
+}
+
+static enum gw_code stash(const struct variable *v, const char *run_dir, uid_t owner, struct gw_error *err)
+{
+    char dir[GW_RUN_DIR_FILE_MAX];
+    gw_auto(gw_secret) struct gw_secret *key = NULL;
+    const char *given = value_of(v, environment);
+    if (given == NULL)
+        return GW_OK;
+    GW_TRY(secret_of_text(v, given, &key, err));
+    (void)snprintf(dir, sizeof(dir), "%s/keys", run_dir);
+    if ((mkdir(dir, 0700) != 0 && errno != EEXIST) || lchown(dir, owner, (gid_t)-1) != 0)
+        return gw_fail(err, GW_EBACKEND, "cannot make `%s`: %s", dir, strerror(errno));
+    return write_key(v, run_dir, owner, key, err);
 }
 
 enum gw_code gw_keys_stash_environment(const char *run_dir, uid_t owner, struct gw_error *err)
 {
-    char dir[GW_RUN_DIR_FILE_MAX];
-    gw_auto(gw_secret) struct gw_secret *key = NULL;
-    const char *given = token_of_environment(environment);
-    if (given == NULL)
-        return GW_OK;
-    GW_TRY(secret_of_text(given, &key, err));
-    (void)snprintf(dir, sizeof(dir), "%s/keys", run_dir);
-    if ((mkdir(dir, 0700) != 0 && errno != EEXIST) || lchown(dir, owner, (gid_t)-1) != 0)
-        return gw_fail(err, GW_EBACKEND, "cannot make `%s`: %s", dir, strerror(errno));
-    GW_TRY(write_key(run_dir, owner, key, err));
+    for (const struct variable *v = variables; v < variables + ENV_COUNT; v++)
+        GW_TRY(stash(v, run_dir, owner, err));
     gw_keys_scrub_environment();
     return GW_OK;
 }

@@ -2,14 +2,17 @@
 #include "control/schedule.h"
 #include "control/log.h"
 #include "control/rotation.h"
+#include "identity/sealed.h"
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define TICK_MS 500
+#define SECRETS_BATCHES 20 /* a turn: some 600 secrets, and other threads come in between */
 
 static enum gw_code beat(struct gw_app *a, struct gw_error *err)
 {
@@ -30,13 +33,37 @@ static enum gw_code clean_up(struct gw_app *a, struct gw_error *err)
 {
     const struct gw_app_view *v = gw_app_view_get(a);
     enum gw_code code = gw_identity_clean_up(v->identity, err);
+    struct gw_sealed *sealed = NULL;
     gw_app_view_put(a, v);
+    GW_TRY(code);
+    GW_TRY(gw_app_sealed(a, &sealed, err));
+    return gw_sealed_purge(sealed, err);
+}
+
+static void log_data_key(const char *text, uint32_t id)
+{
+    char number[16];
+    (void)snprintf(number, sizeof(number), "%u", id);
+    gw_log(GW_LOG_INFO, "key", {"what", gw_str(text)}, {"id", gw_str(number)});
+}
+
+static enum gw_code tend_secrets(struct gw_app *a, struct gw_error *err)
+{
+    struct gw_sealed *sealed = NULL;
+    struct gw_sealed_turn turn;
+    GW_TRY(gw_app_sealed(a, &sealed, err));
+    enum gw_code code = gw_sealed_tend(sealed, SECRETS_BATCHES, &turn, err);
+    if (turn.made != 0)
+        log_data_key("data key made: the one before it has drawn half of its nonces", turn.made);
+    if (turn.retired != 0)
+        log_data_key("data key retired: all its secrets are sealed anew", turn.retired);
     return code;
 }
 
-enum { TASK_BEAT, TASK_LAST_SEEN, TASK_KEYS, TASK_CLEAN_UP };
+enum { TASK_BEAT, TASK_SECRETS, TASK_LAST_SEEN, TASK_KEYS, TASK_CLEAN_UP };
 static const struct gw_task tasks[] = {
     [TASK_BEAT] = {"beat", 1000, beat},
+    [TASK_SECRETS] = {"secrets", 1000, tend_secrets},
     [TASK_LAST_SEEN] = {"last-seen", 60 * 1000, save_last_seen},
     [TASK_KEYS] = {"keys", 60 * 1000, gw_rotation_expire},
     [TASK_CLEAN_UP] = {"clean-up", 3600 * 1000, clean_up},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * What control does by the clock: its sign of life each second, last-seen times and the expiry of a signing key each minute, clean-up each hour. One thread does all;
+ * What control does by the clock: its sign of life and the moving of secrets to the newest data key each second, last-seen times and the expiry of a signing key each minute, clean-up each hour. One thread does all;
  * a task that fails is logged and comes again at its time.
  */
 #include "control/app.h"

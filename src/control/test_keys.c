@@ -17,10 +17,12 @@
 #define OTHER "Zq3_wX9vB-7nM1sK5dF8gH2jL6pO0iUy"
 
 static char home[64];
-static const char *env_secret;
+static const char *env_secret, *env_encryption;
 
 static const char *fake_env(const char *name)
 {
+    if (strcmp(name, "ENCRYPTION_KEY") == 0)
+        return env_encryption;
     return strcmp(name, "JWT_SECRET") == 0 ? env_secret : NULL;
 }
 
@@ -35,7 +37,7 @@ static void put(const char *name, const char *text, mode_t mode)
 static int set_up(void **state)
 {
     (void)state;
-    env_secret = NULL;
+    env_secret = env_encryption = NULL;
     strcpy(home, "/tmp/test_keys.XXXXXX");
     if (mkdtemp(home) == NULL)
         return 1;
@@ -52,7 +54,8 @@ static int tear_down(void **state)
     return system(command);
 }
 
-static const struct gw_settings settings = {.token_key_file = {"token.key", 9}};
+static const struct gw_settings settings = {.token_key_file = {"token.key", 9},
+                                            .encryption_key_file = {"encryption.key", 14}};
 static const struct gw_upstream minted = {.credential = GW_CREDENTIAL_MINT_HS256, .key_file = {"upstream.key", 12}};
 static const struct gw_upstream open_backend = {.credential = GW_CREDENTIAL_NONE};
 
@@ -245,6 +248,100 @@ static void a_variable_becomes_a_file_that_only_the_owner_reads(void **state)
     assert_int_equal(gw_keys_stash_environment(home, geteuid(), &err), GW_OK);
 }
 
+/* ---- the key-encryption key ---- */
+
+#define KEK "4d1f9b0a7c3e5d286fa1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f607"
+
+static enum gw_code load_encryption(struct gw_secret **out, struct gw_error *err)
+{
+    gw_auto(gw_keys) struct gw_keys others = {0};
+    const struct gw_keys_source source = {home, &settings, &minted, fake_env};
+    assert_int_equal(gw_keys_load(&source, &others, err), GW_OK);
+    return gw_keys_load_encryption(&source, &others, out, err);
+}
+
+static void the_encryption_key_comes_by_file_or_environment(void **state)
+{
+    gw_auto(gw_secret) struct gw_secret *none = NULL, *of_file = NULL, *of_environment = NULL;
+    struct gw_error err = {0};
+    (void)state;
+    assert_int_equal(load_encryption(&none, &err), GW_ENOTFOUND);
+    put("encryption.key", KEK "\n", 0600);
+    assert_int_equal(load_encryption(&of_file, &err), GW_OK);
+    assert_true(gw_str_eq(gw_secret_bytes(of_file), GW_STR(KEK)));
+    env_encryption = "TR+bCnw+XShvobLD1OX2BxgpOktcbX6PkKGyw9Tl9gc=";
+    assert_int_equal(load_encryption(&of_environment, &err), GW_OK);
+    assert_true(gw_str_eq(gw_secret_bytes(of_environment), gw_str(env_encryption)));
+}
+
+static void an_encryption_key_that_is_not_fit_is_refused_with_what_mends_it(void **state)
+{
+    static const struct {
+        const char *file, *environment, *token, *upstream, *mend;
+        mode_t mode;
+    } rows[] = {
+        {"4d1f9b0a7c3e5d286fa1b2c3d4e5f607", NULL, STRONG, OTHER, "openssl rand -hex 32", 0600},
+        {STRONG, NULL, "another-" OTHER, OTHER, "openssl rand -hex 32", 0600},
+        {"", NULL, STRONG, OTHER, "encryption key", 0600},
+        {KEK, NULL, STRONG, OTHER, "chmod 600", 0644},
+        {KEK, "4d1f9b0a", STRONG, OTHER, "openssl rand -hex 32", 0600},
+        {KEK, NULL, KEK, OTHER, "give those another", 0600},
+        {KEK, NULL, STRONG, KEK, "give those another", 0600},
+        {"4d1f", KEK, KEK, OTHER, "give those another", 0600},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        gw_auto(gw_secret) struct gw_secret *s = NULL;
+        struct gw_error err = {0};
+        env_encryption = rows[i].environment;
+        put("encryption.key", rows[i].file, rows[i].mode);
+        put("token.key", rows[i].token, 0600);
+        put("upstream.key", rows[i].upstream, 0600);
+        if (load_encryption(&s, &err) != GW_EINVAL)
+            fail_msg("row %zu was taken", i);
+        if (strstr(err.msg, rows[i].mend) == NULL)
+            fail_msg("row %zu: %s", i, err.msg);
+        assert_null(strstr(err.msg, "4d1f"));
+    }
+}
+
+static void an_encryption_key_is_made_in_the_home_alone(void **state)
+{
+    struct gw_settings elsewhere = settings;
+    gw_auto(gw_secret) struct gw_secret *s = NULL;
+    struct gw_error err = {0};
+    const struct gw_keys_source ours = {home, &settings, NULL, fake_env}, theirs = {home, &elsewhere, NULL, fake_env};
+    (void)state;
+    elsewhere.encryption_key_file = GW_STR("/nowhere/encryption.key");
+    assert_int_equal(gw_keys_make_encryption(&theirs, gw_system_random(), &err), GW_EINVAL);
+    assert_non_null(strstr(err.msg, "openssl rand -hex 32 > /nowhere/encryption.key"));
+    assert_int_equal(gw_keys_make_encryption(&ours, gw_system_random(), &err), GW_OK);
+    assert_int_equal(load_encryption(&s, &err), GW_OK);
+    assert_int_equal(gw_keys_make_encryption(&ours, gw_system_random(), &err), GW_ECONFLICT);
+}
+
+static void an_encryption_key_of_the_environment_becomes_a_file_too(void **state)
+{
+    gw_auto(gw_secret) struct gw_secret *read_back = NULL;
+    char path[128];
+    (void)state;
+    assert_int_equal(setenv("ENCRYPTION_KEY", KEK, 1), 0);
+    const char *in_place = getenv("ENCRYPTION_KEY");
+    assert_int_equal(gw_keys_stash_environment(home, geteuid(), NULL), GW_OK);
+    assert_null(getenv("ENCRYPTION_KEY"));
+    assert_null(strstr(in_place, "4d1f"));
+    assert_null(getenv("JWT_SECRET_FILE")); /* no JWT_SECRET was set */
+    (void)snprintf(path, sizeof(path), "%s/keys/encryption.key", home);
+    assert_string_equal(getenv("ENCRYPTION_KEY_FILE"), path);
+    assert_int_equal(gw_secret_load(path, &read_back, NULL), GW_OK);
+    assert_true(gw_str_eq(gw_secret_bytes(read_back), GW_STR(KEK)));
+    assert_int_equal(setenv("ENCRYPTION_KEY", "4d1f", 1), 0);
+    assert_int_equal(gw_keys_stash_environment(home, geteuid(), NULL), GW_EINVAL);
+    gw_keys_scrub_environment();
+    assert_null(getenv("ENCRYPTION_KEY"));
+    assert_int_equal(unsetenv("ENCRYPTION_KEY_FILE"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +354,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_secret_by_environment_is_no_ed25519_key, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_named_within_home_are_ours, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_missing_file_is_told_with_its_name, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_encryption_key_comes_by_file_or_environment, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_encryption_key_that_is_not_fit_is_refused_with_what_mends_it, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(an_encryption_key_is_made_in_the_home_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_encryption_key_of_the_environment_becomes_a_file_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_variable_becomes_a_file_that_only_the_owner_reads, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,6 +67,8 @@ static enum gw_code make_key(struct gw_sealed *s, uint32_t id, struct gw_error *
 struct loading {
     struct gw_keyring *ring;
     uint32_t last_id;
+    uint32_t denied[GW_KEYRING_KEYS_MAX];
+    size_t denied_count;
 };
 
 static enum gw_code load_key(void *ctx, const struct gw_data_key_row *row, struct gw_error *err)
@@ -76,17 +78,34 @@ static enum gw_code load_key(void *ctx, const struct gw_data_key_row *row, struc
     if (row->retired_s != 0)
         return GW_OK;
     enum gw_code code = gw_keyring_add(l->ring, row->id, row->wrapped, row->uses, err);
-    if (code == GW_EDENIED)
-        return gw_fail(err, GW_EDENIED, "data key %u of the database was not wrapped by this key-encryption key",
-                       row->id);
-    return code;
+    if (code != GW_EDENIED)
+        return code;
+    if (l->denied_count == GW_KEYRING_KEYS_MAX)
+        return gw_fail(err, GW_EBACKEND, "the database holds more than %d data keys in use", GW_KEYRING_KEYS_MAX);
+    l->denied[l->denied_count++] = row->id;
+    return GW_OK;
+}
+
+static enum gw_code give_up_denied(struct gw_sealed *s, const struct loading *l, struct gw_error *err)
+{
+    for (size_t i = 0; i < l->denied_count; i++) {
+        enum gw_code code =
+            gw_store_data_key_retire(s->options.store, l->denied[i], gw_clock_real_s(s->options.clock), err);
+        if (code == GW_ECONFLICT)
+            return gw_fail(err, GW_EDENIED, "data key %u of the database was not wrapped by this key-encryption key",
+                           l->denied[i]);
+        GW_TRY(code);
+    }
+    return GW_OK;
 }
 
 static enum gw_code load_keys(struct gw_sealed *s, struct gw_error *err)
 {
-    struct loading l = {s->ring, 0};
+    struct loading l = {.ring = s->ring};
     GW_TRY(gw_store_data_key_each(s->options.store, load_key, &l, err));
-    return gw_keyring_sealing_id(s->ring) != 0 ? reserve(s, err) : make_key(s, l.last_id + 1, err);
+    GW_TRY(give_up_denied(s, &l, err));
+    return gw_keyring_sealing_id(s->ring) == l.last_id && l.last_id != 0 ? reserve(s, err)
+                                                                         : make_key(s, l.last_id + 1, err);
 }
 
 enum gw_code gw_sealed_open(const struct gw_sealed_options *o, struct gw_sealed **out, struct gw_error *err)

@@ -21,7 +21,8 @@ struct gw_sealed_options {
 
 #define GW_SEALED_MAX_BYTES 4000
 
-/* Unwraps the data keys, or makes the first. GW_EDENIED: kek is not the one that wrapped them. */
+/* Unwraps the data keys, or makes the first. GW_EDENIED: kek is not the one that wrapped them. Keys of another that seal no secret are
+ * retired instead: nothing is lost with them. */
 GW_MUST_CHECK enum gw_code gw_sealed_open(const struct gw_sealed_options *o, struct gw_sealed **out,
                                           struct gw_error *err);
 void gw_sealed_free(struct gw_sealed *s);

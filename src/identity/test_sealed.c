@@ -317,6 +317,21 @@ static void another_kek_is_denied_and_changes_nothing(void **state)
     assert_keys(w, "1:sealing:1 ");
 }
 
+static void another_kek_is_taken_while_there_is_no_secret(void **state)
+{
+    struct world *w = *state;
+    put(w, 1);
+    rotate(w);
+    assert_int_equal(gw_sealed_delete(w->sealed, name_of(1), NULL), GW_OK);
+    close_all(w);
+    gw_secret_free(gw_take(&w->kek));
+    assert_int_equal(gw_secret_new(GW_STR("Zq3_wX9vB-7nM1sK5dF8gH2jL6pO0iUy"), &w->kek, NULL), GW_OK);
+    open_all(w);
+    assert_keys(w, "1:retired:0 2:retired:0 3:sealing:0 ");
+    put(w, 1);
+    assert_holds(w, 1);
+}
+
 /* ---- rotation ---- */
 
 static void rotation_moves_every_secret_and_retires_the_old_key(void **state)
@@ -525,6 +540,7 @@ int main(void)
         CASE(what_does_not_fit_is_refused),
         CASE(a_moved_or_changed_row_is_an_error_and_shows_nothing),
         CASE(another_kek_is_denied_and_changes_nothing),
+        CASE(another_kek_is_taken_while_there_is_no_secret),
         CASE(rotation_moves_every_secret_and_retires_the_old_key),
         CASE(a_move_goes_on_after_a_restart_and_over_several_keys),
         CASE(a_secret_that_cannot_be_opened_keeps_its_key_and_hinders_no_other),

@@ -158,6 +158,7 @@ GW_MUST_CHECK enum gw_code gw_store_sealed_get(struct gw_store *s, struct gw_str
                                                struct gw_sealed_row *out, struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_store_sealed_delete(struct gw_store *s, struct gw_str name, struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_store_sealed_purge(struct gw_store *s, int64_t now_s, struct gw_error *err);
+/* Of one key; 0: of all. */
 GW_MUST_CHECK enum gw_code gw_store_sealed_count(struct gw_store *s, uint32_t key_id, int64_t *out,
                                                  struct gw_error *err);
 /* The first count of a key's by name, after the name given ("": from the start). */

@@ -42,6 +42,7 @@ enum statement {
     SEALED_DELETE,
     SEALED_PURGE,
     SEALED_COUNT,
+    SEALED_COUNT_OF_KEY,
     SEALED_EACH_OF_KEY,
     STATEMENT_COUNT
 };
@@ -84,7 +85,8 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
     [SEALED_GET] = "SELECT " SEALED_COLUMNS " FROM sealed WHERE name = ?1 AND (expires_s = 0 OR expires_s > ?2)",
     [SEALED_DELETE] = "DELETE FROM sealed WHERE name = ?1",
     [SEALED_PURGE] = "DELETE FROM sealed WHERE expires_s <> 0 AND expires_s <= ?1",
-    [SEALED_COUNT] = "SELECT count(*) FROM sealed WHERE key_id = ?1",
+    [SEALED_COUNT] = "SELECT count(*) FROM sealed",
+    [SEALED_COUNT_OF_KEY] = "SELECT count(*) FROM sealed WHERE key_id = ?1",
     [SEALED_EACH_OF_KEY] =
         "SELECT " SEALED_COLUMNS " FROM sealed WHERE key_id = ?1 AND name > ?2 ORDER BY name LIMIT ?3",
 };
@@ -437,7 +439,9 @@ static enum gw_code sqlite_sealed_purge(struct gw_store *s, int64_t now_s, struc
 
 static enum gw_code sqlite_sealed_count(struct gw_store *s, uint32_t key_id, int64_t *out, struct gw_error *err)
 {
-    return gw_db_query_one(db_of(s), SEALED_COUNT, VALUES(INT(key_id)), read_number, out, "count", err);
+    if (key_id == 0)
+        return gw_db_query_one(db_of(s), SEALED_COUNT, NULL, 0, read_number, out, "count", err);
+    return gw_db_query_one(db_of(s), SEALED_COUNT_OF_KEY, VALUES(INT(key_id)), read_number, out, "count", err);
 }
 
 struct sealed_walk {

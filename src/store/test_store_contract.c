@@ -667,6 +667,8 @@ static void sealed_rows_of_a_key_are_walked_by_name_and_purged_when_expired(void
     assert_int_equal(count, 2);
     assert_int_equal(gw_store_sealed_count(f->store, 3, &count, &f->err), GW_OK);
     assert_int_equal(count, 0);
+    assert_int_equal(gw_store_sealed_count(f->store, 0, &count, &f->err), GW_OK);
+    assert_int_equal(count, 3);
 }
 
 #define CASE(test)                           \

@@ -1,153 +1,208 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No secret lies where somebody else could read it, and a taken worker's user gets no further."""
-import base64
-import contextlib
+"""Secrets at rest: planted through the gateway's own code, then looked for everywhere; their data key rotated under use and kills."""
 import json
 import os
-import pwd
+import re
+import secrets
+import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from conftest import good_password
+from conftest import AAITI, Load, build_directory, until
 
-OWNER, WEB = "games", "man"  # users that every Debian has, in the place of aaiti and aaiti-web
+COUNT = 5000
+PREFIX = "planted-" + secrets.token_hex(8)
 
 
-def use_every_secret(gateway):
-    """Gives what nobody may find: name -> text."""
+def plant(gateway, verb, count=COUNT):
+    """The gateway must be stopped. The program lies beside aaiti."""
+    done = subprocess.run([build_directory() / "tests/plant", gateway.home, verb, str(count), PREFIX], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def data_keys(gateway):
+    return gateway.aaiti_json("key", "list")["data"]["keys"]
+
+
+def opening(gateway):
+    """Secrets that older keys still encrypt; None while control is away."""
+    done = gateway.aaiti("--json", "key", "list", check=False)
+    if done.returncode != 0:
+        return None
+    return sum(k["secrets"] for k in json.loads(done.stdout)["data"]["keys"] if k["state"] == "opening")
+
+
+def is_moved(gateway):
+    return all(k["state"] != "opening" for k in data_keys(gateway))
+
+
+def files_of(gateway):
+    for top in [gateway.home, *map(Path, gateway.run_directories()), gateway.log_file]:
+        for file in [top] if top.is_file() else top.rglob("*"):
+            if file.is_file():
+                yield file
+
+
+def where(gateway, *needles):
+    return [(str(file), n[:12]) for file in files_of(gateway) for n in needles if n in file.read_bytes()]
+
+
+def test_a_data_key_is_rotated_under_use_and_kills(make_gateway):
+    gateway = make_gateway()
+    gateway.stop()
+    plant(gateway, "put")
+    gateway.start()
+    client = gateway.signed_in(gateway.users["viewer"])
+    with Load(lambda: client.get("/api/bots").status_code, threads=2) as load:
+        assert [(k["state"], k["secrets"]) for k in gateway.aaiti_json("key", "rotate", "--data")["data"]["keys"]] == [("opening", COUNT), ("sealing", 0)]
+        left = COUNT
+        for _ in range(4):
+            left = until(lambda: (now := opening(gateway)) and now < left and now, 30, "some secrets moved and some left")
+            [control] = gateway.pids("control")
+            os.kill(control, signal.SIGKILL)
+            until(lambda: gateway.pids("control") not in ([], [control]), what="another control process")
+        until(lambda: opening(gateway) is not None, what="control's answer")
+        gateway.aaiti("key", "rotate", "--data")  # once more, in the middle of it
+        until(lambda: is_moved(gateway), 60, "the end of the move")
+    assert {status for _, status in load.ledger} == {200} and len(load.ledger) > 50
+    assert [(k["id"], k["state"], k["secrets"]) for k in data_keys(gateway)] == [(1, "retired", 0), (2, "retired", 0), (3, "sealing", COUNT)]
+    assert "data key retired" in gateway.log()
+    gateway.stop()
+    plant(gateway, "check")
+
+
+def test_a_planted_secret_is_nowhere_to_be_read(make_gateway):
+    gateway = make_gateway()
+    gateway.stop()
+    plant(gateway, "put", 200)
+    text = (gateway.home / "keys/encryption.key").read_text().strip()
+    gateway.start()
     user = gateway.add_user("trader")
-    found = {"first password": user.password, "second password": good_password(), "third password": good_password(), "wrong password": good_password()}
-    client = gateway.client()
-    body = {"username": user.name, "password": found["wrong password"]}
-    assert client.post("/api/auth/login", json=body).status_code == 401
-    answer = client.post("/api/auth/login", json={**body, "password": user.password})
-    found["token"], found["cookie"] = answer.json()["token"], next(iter(client.cookies.jar)).value
-    client = gateway.client(found["token"])
+    client = gateway.signed_in(user)
     assert client.get("/api/bots").status_code == 200
-    found["minted token"] = dict(gateway.backend.received()[-1]["headers"])["Authorization"].removeprefix("Bearer ")
-    assert gateway.client(found["token"] + "x").get("/api/bots").status_code == 401
-    assert gateway.client().get("/api/bots", params={"token": found["token"]}).status_code == 401
-    change = {"currentPassword": user.password, "newPassword": found["second password"]}
-    assert client.put("/aaiti/v1/password", json=change).status_code == 200
-    admin = gateway.signed_in(gateway.users["admin"])
-    found["reset code"] = admin.post(f"/aaiti/v1/users/{client.get('/api/auth/profile').json()['user']['id']}/reset").json()["code"]
-    reset = {"code": found["reset code"], "newPassword": found["third password"]}
-    assert client.post("/aaiti/v1/password/reset", json=reset).status_code == 200
-    gateway.aaiti("policy", "reload")
-    for name in ("token.key", "upstream.key"):
-        found[name] = (gateway.home / "keys" / name).read_text().strip()
-    found["certificate's key"] = (gateway.home / "tls/key.pem").read_text().splitlines()[1]
+    gateway.aaiti("key", "rotate", "--data")
+    until(lambda: is_moved(gateway), 30, "the end of the move")
+    needles = [PREFIX.encode(), user.password.encode(), client.headers["Authorization"].split()[1].encode(), bytes.fromhex(text)]
+    assert where(gateway, *needles) == []
+    # The key itself is in its own file and no other.
+    assert {file for file, _ in where(gateway, text.encode())} == {str(gateway.home / "keys/encryption.key")}
+    gateway.stop()
+    assert where(gateway, *needles) == []
+    assert where(gateway, b"planted/7/secret") != []  # the search finds what is there
+
+
+def areas(pid):
+    """(range, flags) of a process's memory."""
+    found = []
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        if match := re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+)", line):
+            found.append([int(match[1], 16), int(match[2], 16), match[3], ""])
+        elif line.startswith("VmFlags:"):
+            found[-1][3] = line
     return found
 
 
-def found_in(data, secrets_):
-    forms = [(name, form) for name, text in secrets_.items() for form in (text.encode(), base64.b64encode(text.encode()).rstrip(b"=")[:-1])]
-    return [name for name, form in forms if form in data]
+def dump(pid):
+    """What a core dump would hold: everything that is readable and not marked `dd` (do not dump)."""
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for start, end, access, flags in areas(pid):
+            if access[0] != "r" or " dd" in flags:
+                continue
+            try:
+                memory.seek(start)
+                yield memory.read(end - start)
+            except (OSError, OverflowError, ValueError):  # the kernel's own pages
+                continue
 
 
-def processes(gateway):
-    return [gateway.process.pid, *gateway.pids("")]
-
-
-def test_no_secret_is_in_a_log_an_argument_or_a_bundle(make_gateway):
-    gateway = make_gateway(environment={"JWT_SECRET": (token_key := base64.b64encode(os.urandom(48)).decode())})
-    everywhere = {**use_every_secret(gateway), "key by environment": token_key}
-    looked_at = {}
-    for pid in processes(gateway):
-        looked_at[f"{pid}'s arguments"] = Path(f"/proc/{pid}/cmdline").read_bytes()
-        with contextlib.suppress(PermissionError):  # not dumpable: its environment is root's alone to read
-            looked_at[f"{pid}'s environment"] = Path(f"/proc/{pid}/environ").read_bytes()
-    looked_at["log"] = gateway.log_file.read_bytes()
-    for directory in gateway.run_directories():
-        for path in Path(directory).rglob("*"):
-            if path.is_file() and path.parent.name != "keys":
-                looked_at[str(path)] = path.read_bytes()
-    assert any("bundles" in name for name in looked_at) and any("arguments" in name for name in looked_at)
-    assert {name: found for name, data in looked_at.items() if (found := found_in(data, everywhere))} == {}
-
-
-def test_the_search_finds(gateway):
-    """Else the test above would prove nothing."""
-    assert found_in(b"x secret-secret y", {"s": "secret-secret"}) == ["s"]
-    assert found_in(base64.b64encode(b"secret-secret!"), {"s": "secret-secret!"}) == ["s"]
-
-
-def test_no_process_leaves_a_core_or_is_open_to_its_own_user(gateway):
-    for pid in processes(gateway):
-        name = Path(f"/proc/{pid}/comm").read_text().strip()
-        [limit] = [line.split()[-3:-1] for line in Path(f"/proc/{pid}/limits").read_text().splitlines() if line.startswith("Max core")]
-        assert limit == ["0", "0"], name
-        # The kernel gives the files of a process that is not dumpable to root: so for an ordinary user this shows it.
-        if os.geteuid() != 0:
-            assert Path(f"/proc/{pid}/environ").stat().st_uid == 0, name
-
-
-TRY = """
-import ctypes, json, os, socket, sys
-libc = ctypes.CDLL(None, use_errno=True)
-def attempt(call):
-    try:
-        call()
-    except OSError as e:
-        return e.strerror
-    return "done"
-def attach(pid):
-    if libc.ptrace(16, pid, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    libc.ptrace(17, pid, 0, 0)
-def connect(path):
-    with socket.socket(socket.AF_UNIX) as s:
-        s.connect(path)
-calls = {
-    "read": lambda path: open(path, "rb").read(1), "write": lambda path: open(path, "r+b").close(), "list": os.listdir,
-    "create": lambda path: os.mkdir(path + "/x"), "connect": connect, "attach": lambda pid: attach(int(pid)),
-}
-print(json.dumps([(what, at, attempt(lambda: calls[what](at))) for what, at in json.load(sys.stdin)]))
-"""
-
-
-def tried_as(name, attempts):
-    """What came of each attempt when that user made it."""
-    user = pwd.getpwnam(name)
-    done = subprocess.run([sys.executable, "-c", TRY], input=json.dumps([(what, str(at)) for what, at in attempts]), capture_output=True, text=True, check=True,
-                          user=user.pw_uid, group=user.pw_gid, extra_groups=[], cwd="/")
-    return json.loads(done.stdout)
-
-
-@pytest.fixture
-def two_users(make_gateway):
-    """A gateway whose control and workers run as users of their own."""
-    if os.geteuid() != 0:
-        pytest.skip("only root starts processes of other users")
-    gateway = make_gateway(start=False, more=f"user:\n  control: {OWNER}\n  web: {WEB}\n")
-    for path in [gateway.home, *gateway.home.rglob("*")]:
-        os.chown(path, pwd.getpwnam(OWNER).pw_uid, pwd.getpwnam(OWNER).pw_gid, follow_symlinks=False)
+def test_no_process_can_be_dumped_and_a_dump_would_hold_no_stored_key(make_gateway):
+    gateway = make_gateway()
+    gateway.stop()
+    plant(gateway, "put", 50)
     gateway.start()
-    return gateway
+    gateway.signed_in(gateway.users["trader"]).get("/api/bots")
+    gateway.aaiti("key", "rotate", "--data")
+    until(lambda: is_moved(gateway), 30, "the end of the move")
+    pids = [gateway.process.pid, *gateway.pids("")]
+    assert len(pids) == 5  # serve, control, nginx's master and two workers
+    for pid in pids:
+        # An undumpable process's files in /proc are root's, whoever runs it.
+        assert os.stat(f"/proc/{pid}/environ").st_uid == 0
+        [core] = re.findall(r"Max core file size\s+(\S+)\s+(\S+)", Path(f"/proc/{pid}/limits").read_text())
+        assert core == ("0", "0"), pid
+    text = (gateway.home / "keys/encryption.key").read_text().strip()
+    try:
+        memories = {pid: list(dump(pid)) for pid in pids}
+    except PermissionError:
+        pytest.skip("only root may look into the memory of an undumpable process")
+    assert all(sum(map(len, memory)) > 1_000_000 for memory in memories.values())
+    needles = [text.encode(), bytes.fromhex(text), PREFIX.encode()]
+    assert [(pid, n[:4]) for pid, memory in memories.items() for n in needles if any(n in part for part in memory)] == []
+    # Control holds keys all the same: in areas that are locked and left out of dumps.
+    [control] = gateway.pids("control")
+    assert sum(" dd" in flags and " lo" in flags for *_, flags in areas(control)) >= 4
 
 
-def test_who_has_a_worker_has_no_more_than_that(two_users):
-    gateway = two_users
-    run = Path(gateway.run_directories()[0])
-    assert use_every_secret(gateway)
-    workers, [control], [master] = gateway.pids("nginx: worker"), gateway.pids("control"), gateway.pids("nginx: master")
-    status = Path(f"/proc/{workers[0]}/status").read_text()
-    assert f"Uid:\t{pwd.getpwnam(WEB).pw_uid}\t" in status
-    secrets_ = [gateway.home / "aaiti.db", gateway.home / "aaiti.db-wal", gateway.home / "tls/key.pem", *(gateway.home / "keys").iterdir()]
-    attempts = [("read", path) for path in secrets_]
-    attempts += [("list", gateway.home / "keys"), ("create", gateway.home), ("create", run), ("connect", run / "admin.sock")]
-    attempts += [("write", path) for path in run.rglob("*") if path.is_file() and "counter" not in path.name]
-    for pid in (control, master, gateway.process.pid, *workers):
-        attempts += [("attach", pid), ("read", f"/proc/{pid}/mem"), ("read", f"/proc/{pid}/environ"), ("list", f"/proc/{pid}/fd")]
-    assert [row for row in tried_as(WEB, attempts) if row[2] not in ("Permission denied", "Operation not permitted")] == []
-    # The attempts are real: what a worker needs, its user gets.
-    assert [row[2] for row in tried_as(WEB, [("connect", run / "web.sock")])] == ["done"]
+def replace_key(gateway, text):
+    file = gateway.home / "keys/encryption.key"
+    before = file.read_text()
+    file.write_text(text)
+    return before
 
 
-def test_a_worker_keeps_open_no_file_of_controls(two_users):
-    for pid in two_users.pids("nginx: worker"):
-        for fd in Path(f"/proc/{pid}/fd").iterdir():
-            with contextlib.suppress(FileNotFoundError):
-                assert str(two_users.home) not in os.readlink(fd)
+def test_another_encryption_key_is_refused_at_the_start(make_gateway):
+    gateway = make_gateway()
+    gateway.stop()
+    plant(gateway, "put", 3)
+    before = replace_key(gateway, secrets.token_hex(32) + "\n")
+    gateway.start(wait=False)
+    until(lambda: "put back the one that this home was run with" in gateway.log(), 15, "the refusal")
+    gateway.stop()
+    (gateway.home / "keys/encryption.key").unlink()
+    gateway.start(wait=False)
+    until(lambda: "put it back from a backup" in gateway.log(), 15, "the refusal of a missing key")
+    gateway.stop()
+    assert not (gateway.home / "keys/encryption.key").exists()
+    file = gateway.home / "keys/encryption.key"
+    file.write_text(before)
+    file.chmod(0o600)
+    os.chown(file, gateway.home.stat().st_uid, -1)
+    gateway.start()
+    gateway.stop()
+    plant(gateway, "check", 3)
+
+
+def test_a_home_of_before_gets_a_key_and_is_told(make_gateway):
+    gateway = make_gateway()
+    gateway.stop()
+    file = gateway.home / "keys/encryption.key"
+    file.unlink()
+    gateway.start()
+    assert re.search(r"made an encryption key.*" + re.escape(str(file)), gateway.log())
+    assert file.stat().st_mode & 0o777 == 0o600 and len(file.read_text().strip()) == 64
+    gateway.signed_in(gateway.users["trader"]).get("/api/bots").raise_for_status()
+
+
+def test_a_key_of_the_environment_is_used_and_not_shown(make_gateway):
+    key = secrets.token_hex(32)
+    gateway = make_gateway(environment={"ENCRYPTION_KEY": key})
+    [stash] = [f for f in files_of(gateway) if f.name == "encryption.key" and f.parent.parent != gateway.home]
+    assert stash.read_text() == key and stash.stat().st_mode & 0o777 == 0o600
+    for pid in [gateway.process.pid, *gateway.pids("")]:
+        for name in ("environ", "cmdline"):
+            try:
+                assert key.encode() not in Path(f"/proc/{pid}/{name}").read_bytes(), (pid, name)
+            except PermissionError:
+                assert name == "environ" and os.geteuid() != 0
+    [control] = gateway.pids("control")
+    os.kill(control, signal.SIGKILL)  # the next one has it from the file
+    until(lambda: gateway.pids("control") not in ([], [control]), what="another control process")
+    until(lambda: opening(gateway) is not None, what="control's answer")
+    assert {str(f) for f, _ in where(gateway, key.encode())} == {str(stash)}
+    assert key not in gateway.log()
+    gateway.stop()
+    assert where(gateway, key.encode()) == []
+    for weak in ("00" * 32, key[:32], key + "00"):
+        done = subprocess.run([AAITI, "--home", gateway.home, "config", "check"], env={**gateway.environment, "ENCRYPTION_KEY": weak}, capture_output=True, text=True)
+        assert done.returncode == 1 and "openssl rand -hex 32" in done.stderr and weak not in done.stderr
