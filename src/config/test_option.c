@@ -2,6 +2,7 @@
 #include "config/option.h"
 
 #include "config/nearest.h"
+#include "config/test_refusals.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -78,13 +79,6 @@ static void apply(struct fixture *x, const char *text, gw_getenv_fn env)
     gw_options_apply(table, COUNT, root, "t.yaml", env, &x->arena, &x->out, x->faults);
 }
 
-static void reset_faults(struct fixture *x)
-{
-    gw_faults_free(x->faults);
-    x->faults = NULL;
-    assert_int_equal(gw_faults_new(&x->faults, NULL), GW_OK);
-}
-
 static void without_a_file_defaults_hold(void **state)
 {
     struct fixture *x = *state;
@@ -159,7 +153,7 @@ static void a_bad_variable_is_named(void **state)
     };
     struct fixture *x = *state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        reset_faults(x);
+        renew_faults(&x->faults);
         env_name = cases[i].name;
         env_value = cases[i].value;
         apply(x, NULL, one_env);
@@ -169,13 +163,19 @@ static void a_bad_variable_is_named(void **state)
     }
 }
 
+static const struct gw_faults *read_wrong(void *ctx, const char *text)
+{
+    struct fixture *x = ctx;
+    renew_faults(&x->faults);
+    apply(x, text, no_env);
+    if (gw_faults_count(x->faults) != 1)
+        fail_msg("%s: %zu faults", text, gw_faults_count(x->faults));
+    return x->faults;
+}
+
 static void wrong_values_and_keys_are_refused_with_their_line(void **state)
 {
-    static const struct {
-        const char *text;
-        unsigned line;
-        const char *message;
-    } cases[] = {
+    static const struct fault_case cases[] = {
         {"nmae: a\n", 1, "unknown key `nmae`; did you mean `name`?"},
         {"\ndeep:\n  nubmer: 1\n", 3, "unknown key `deep.nubmer`; did you mean `deep.number`?"},
         {"dep: {number: 1}\n", 1, "did you mean `deep`?"},
@@ -212,16 +212,7 @@ static void wrong_values_and_keys_are_refused_with_their_line(void **state)
         {"networks: {a: b}\n", 1, "expected a list"},
         {"[a]\n", 1, "expected a map"},
     };
-    struct fixture *x = *state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        reset_faults(x);
-        apply(x, cases[i].text, no_env);
-        if (gw_faults_count(x->faults) != 1)
-            fail_msg("%s: %zu faults", cases[i].text, gw_faults_count(x->faults));
-        const struct gw_fault *fault = gw_faults_get(x->faults, 0);
-        if (fault->line != cases[i].line || strstr(fault->message, cases[i].message) == NULL)
-            fail_msg("%s: line %u, %s", cases[i].text, fault->line, fault->message);
-    }
+    check_fault_cases(cases, sizeof(cases) / sizeof(cases[0]), read_wrong, *state);
 }
 
 static void all_faults_are_listed_at_once(void **state)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/settings.h"
+#include "config/test_refusals.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -52,9 +53,7 @@ static void load(struct fixture *x, const char *text, gw_getenv_fn env)
     assert_non_null(file);
     fputs(text, file);
     fclose(file);
-    gw_faults_free(x->faults);
-    x->faults = NULL;
-    assert_int_equal(gw_faults_new(&x->faults, NULL), GW_OK);
+    renew_faults(&x->faults);
     gw_settings_load(x->path, env, &x->arena, &x->s, x->faults);
 }
 
@@ -155,13 +154,18 @@ static void listen_takes_addresses_with_a_port(void **state)
     }
 }
 
+static const struct gw_faults *read_wrong(void *ctx, const char *text)
+{
+    struct fixture *x = ctx;
+    load(x, text, no_env);
+    if (gw_faults_count(x->faults) != 1)
+        fail_msg("%s: %zu faults", text, gw_faults_count(x->faults));
+    return x->faults;
+}
+
 static void what_cannot_stand_together_is_refused(void **state)
 {
-    static const struct {
-        const char *text;
-        unsigned line;
-        const char *message;
-    } cases[] = {
+    static const struct fault_case cases[] = {
         {"session:\n  idle: 8d\n", 2, "session.idle: expected at most session.absolute"},
         {"session: {absolute: 1h, idle: 1h}\n", 0, "token.ttl: expected at most session.absolute"},
         {"token.ttl: 8d\n", 1, "token.ttl: expected at most"},
@@ -174,15 +178,7 @@ static void what_cannot_stand_together_is_refused(void **state)
         {"session: {idel: 1h}\n", 1, "did you mean `session.idle`?"},
         {"environment: staging\n", 1, "development or production"},
     };
-    struct fixture *x = *state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        load(x, cases[i].text, no_env);
-        if (gw_faults_count(x->faults) != 1)
-            fail_msg("%s: %zu faults", cases[i].text, gw_faults_count(x->faults));
-        const struct gw_fault *fault = gw_faults_get(x->faults, 0);
-        if (fault->line != cases[i].line || strstr(fault->message, cases[i].message) == NULL)
-            fail_msg("%s: line %u: %s", cases[i].text, fault->line, fault->message);
-    }
+    check_fault_cases(cases, sizeof(cases) / sizeof(cases[0]), read_wrong, *state);
 }
 
 static void effective_settings_read_back_the_same(void **state)

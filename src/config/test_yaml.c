@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "config/test_refusals.h"
 #include "config/yaml.h"
 
 #include <setjmp.h>
@@ -84,13 +85,19 @@ static void an_empty_file_is_an_empty_map(void **state)
     }
 }
 
+static const struct gw_faults *read_wrong(void *ctx, const char *text)
+{
+    struct fixture *x = ctx;
+    renew_faults(&x->faults);
+    assert_null(parse(x, text));
+    assert_true(gw_faults_count(x->faults) > 0);
+    assert_string_equal(gw_faults_get(x->faults, 0)->file, "t.yaml");
+    return x->faults;
+}
+
 static void what_is_no_plain_yaml_is_refused_with_its_line(void **state)
 {
-    static const struct {
-        const char *text;
-        unsigned line;
-        const char *message; /* part of it */
-    } cases[] = {
+    static const struct fault_case cases[] = {
         {"a: [1, 2\nb: 3\n", 2, "not YAML"},
         {"a: 1\n\tb: 2\n", 2, "not YAML"},
         {"a: 1\na: 2\n", 2, "key `a` stands twice, first in line 1"},
@@ -111,18 +118,7 @@ static void what_is_no_plain_yaml_is_refused_with_its_line(void **state)
          "a\0:\0",
          1, "not YAML"},
     };
-    struct fixture *x = *state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        gw_faults_free(x->faults);
-        x->faults = NULL;
-        assert_int_equal(gw_faults_new(&x->faults, NULL), GW_OK);
-        assert_null(parse(x, cases[i].text));
-        assert_true(gw_faults_count(x->faults) > 0);
-        const struct gw_fault *fault = gw_faults_get(x->faults, 0);
-        if (fault->line != cases[i].line || strstr(fault->message, cases[i].message) == NULL)
-            fail_msg("case %zu: line %u, %s", i, fault->line, fault->message);
-        assert_string_equal(fault->file, "t.yaml");
-    }
+    check_fault_cases(cases, sizeof(cases) / sizeof(cases[0]), read_wrong, *state);
 }
 
 static void several_faults_are_listed_at_once(void **state)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "config/test_refusals.h"
 #include "policy/policy.h"
 
 #include <setjmp.h>
@@ -37,10 +38,8 @@ static int tear_down(void **state)
 static enum gw_code load_over(struct fixture *x, const char *text, const struct gw_upstream_override *override)
 {
     gw_policy_free(x->p);
-    gw_faults_free(x->faults);
     x->p = NULL;
-    x->faults = NULL;
-    assert_int_equal(gw_faults_new(&x->faults, NULL), GW_OK);
+    renew_faults(&x->faults);
     return gw_policy_load_text(gw_str(text), "p.yaml", override, x->faults, &x->p, NULL);
 }
 
@@ -339,13 +338,17 @@ static void settings_can_replace_the_upstream(void **state)
 #define ROUTES UPSTREAM ROLES "routes:\n" /* the first route stands in line 4 */
 #define MINT(rest) "upstream: {url: 'http://h:1', credential: {mint: hs256, " rest "}}\n" ROLES
 
+static const struct gw_faults *read_wrong(void *ctx, const char *text)
+{
+    struct fixture *x = ctx;
+    assert_int_equal(load_over(x, text, NULL), GW_EINVAL);
+    assert_null(x->p);
+    return x->faults;
+}
+
 static void wrong_policies_are_refused_with_their_line(void **state)
 {
-    static const struct {
-        const char *text;
-        unsigned line;
-        const char *message;
-    } cases[] = {
+    static const struct fault_case cases[] = {
         {ROLES, 0, "`upstream` is missing"},
         {UPSTREAM, 0, "`roles` is missing"},
         {UPSTREAM ROLES "rutes: []\n", 3, "did you mean `routes`?"},
@@ -463,14 +466,7 @@ static void wrong_policies_are_refused_with_their_line(void **state)
         {"- a\n", 1, "expected a map"},
         {"a: [\n", 2, "not YAML"},
     };
-    struct fixture *x = *state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        assert_int_equal(load_over(x, cases[i].text, NULL), GW_EINVAL);
-        assert_null(x->p);
-        const struct gw_fault *fault = gw_faults_get(x->faults, 0);
-        if (fault->line != cases[i].line || strstr(fault->message, cases[i].message) == NULL)
-            fail_msg("%s\nline %u: %s", cases[i].text, fault->line, fault->message);
-    }
+    check_fault_cases(cases, sizeof(cases) / sizeof(cases[0]), read_wrong, *state);
 }
 
 static void a_cycle_of_roles_names_each_of_them(void **state)
