@@ -23,7 +23,6 @@ bool gw_str_eq(struct gw_str a, struct gw_str b);
 /* ASCII case only. */
 bool gw_str_eq_nocase(struct gw_str a, struct gw_str b);
 bool gw_str_starts(struct gw_str s, struct gw_str prefix);
-bool gw_str_starts_nocase(struct gw_str s, struct gw_str prefix);
 /* Bytes from..from+len, clipped to s. */
 struct gw_str gw_str_sub(struct gw_str s, size_t from, size_t len);
 /* Without leading and trailing space and tab. */

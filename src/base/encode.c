@@ -146,11 +146,6 @@ enum gw_code gw_uuid_parse(struct gw_str text, struct gw_uuid *out)
     return GW_OK;
 }
 
-bool gw_uuid_is_zero(const struct gw_uuid *u)
-{
-    return gw_uuid_eq(u, &(struct gw_uuid){{0}});
-}
-
 /* The fixed layout of a time, field by field: where it stands, and how many digits it has. */
 static const struct {
     uint8_t at, digits;

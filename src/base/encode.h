@@ -34,7 +34,6 @@ static inline bool gw_uuid_eq(const struct gw_uuid *a, const struct gw_uuid *b)
 {
     return memcmp(a->b, b->b, sizeof(a->b)) == 0;
 }
-bool gw_uuid_is_zero(const struct gw_uuid *u);
 
 #define GW_TIME_LEN 20 /* 2026-11-24T04:29:50Z */
 /* With a NUL: dst holds GW_TIME_LEN + 1. Times outside the years 0 to 9999 become the nearest one inside. */

@@ -21,23 +21,18 @@ static char lower(char c)
 
 bool gw_str_eq_nocase(struct gw_str a, struct gw_str b)
 {
-    return a.len == b.len && gw_str_starts_nocase(a, b);
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++) {
+        if (lower(a.ptr[i]) != lower(b.ptr[i]))
+            return false;
+    }
+    return true;
 }
 
 bool gw_str_starts(struct gw_str s, struct gw_str prefix)
 {
     return s.len >= prefix.len && gw_str_eq(gw_str_sub(s, 0, prefix.len), prefix);
-}
-
-bool gw_str_starts_nocase(struct gw_str s, struct gw_str prefix)
-{
-    if (s.len < prefix.len)
-        return false;
-    for (size_t i = 0; i < prefix.len; i++) {
-        if (lower(s.ptr[i]) != lower(prefix.ptr[i]))
-            return false;
-    }
-    return true;
 }
 
 struct gw_str gw_str_sub(struct gw_str s, size_t from, size_t len)
