@@ -2,7 +2,9 @@
 """Wrong configuration is refused at the start, with all that is wrong and the command that mends it."""
 import os
 import re
+import resource
 import subprocess
+import time
 
 import pytest
 from conftest import AAITI
@@ -121,6 +123,39 @@ def test_what_is_not_plain_yaml_is_a_fault(home, text):
     (home / "gateway.yaml").write_text(text)
     for says in refused(home):
         assert "gateway.yaml" in says
+
+
+LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
+MIB = 1024 * 1024
+HOSTILE_YAML = {
+    "a billion laughs": LAUGHS,
+    "an alias of itself": "a: &a [*a]\n",
+    "merged keys": "a: &a {b: c}\nd:\n  <<: *a\n",
+    "10 MiB of one value": "listen: " + "x" * 10 * MIB + "\n",
+    "10 MiB of lines": "# nothing\n" * MIB,
+    "100,000 lists in each other": "[" * 100_000,
+    "100,000 maps in each other": "{a: " * 100_000,
+    "100,000 dashes": "- " * 100_000 + "\n",
+    "100,000 keys": "".join(f"k{n}: 1\n" for n in range(100_000)),
+    "a list as a key": "? [a]\n: b\n",
+    "a key twice, one level down": "session:\n  idle: 1h\n  idle: 2h\n",
+    "a long key": "? " + "k" * 100_000 + "\n: 1\n",
+    "an endless quote": 'listen: "' + "x" * 100_000,
+    "an object of Python": "listen: !!python/object/apply:os.system [id]\n",
+    "UTF-16": "\ufefflisten: 127.0.0.1:1\n".encode("utf-16"),
+    "bytes that are no text": b"listen: \xff\xfe\n",
+}
+
+
+@pytest.mark.parametrize("name", ["gateway.yaml", "policy.yaml"])
+@pytest.mark.parametrize("text", HOSTILE_YAML.values(), ids=HOSTILE_YAML.keys())
+def test_hostile_yaml_is_a_short_and_quick_refusal(home, name, text):
+    (home / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    began = time.monotonic()
+    done = subprocess.run([AAITI, "--home", home, "config", "check"], capture_output=True, text=True, errors="replace", timeout=20,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (512 * MIB, 512 * MIB)))
+    assert done.returncode == 1 and name in done.stderr, (done.returncode, done.stderr[:500])
+    assert time.monotonic() - began < 5 and len(done.stderr) < 300_000
 
 
 def test_a_missing_policy_or_certificate_is_said(home):
