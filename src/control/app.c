@@ -474,6 +474,11 @@ const struct gw_token_ring *gw_app_ring(const struct gw_app *a)
     return &a->ring;
 }
 
+bool gw_app_is_encryption_key(const struct gw_app *a, const struct gw_secret *secret)
+{
+    return a->encryption_text != NULL && gw_secret_eq(a->encryption_text, secret);
+}
+
 /* Services of an older set go on with the ring they have: what they sign is good as well, and they end with their calls. */
 enum gw_code gw_app_set_ring(struct gw_app *a, struct gw_token_ring *ring, struct gw_error *err)
 {

@@ -68,6 +68,8 @@ void gw_app_hold_keys(struct gw_app *a);
 void gw_app_release_keys(struct gw_app *a);
 /* What follows wants the keys held. */
 const struct gw_token_ring *gw_app_ring(const struct gw_app *a);
+/* Whether secret is the encryption key's text; false offline, where it is not known. */
+bool gw_app_is_encryption_key(const struct gw_app *a, const struct gw_secret *secret);
 /* Takes the ring over: control signs and verifies by it from now on. After a failure: as before, and the ring is the caller's. */
 GW_MUST_CHECK enum gw_code gw_app_set_ring(struct gw_app *a, struct gw_token_ring *ring, struct gw_error *err);
 /* Where the keys of the set in force are. */

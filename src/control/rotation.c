@@ -198,6 +198,8 @@ static enum gw_code check_staged(struct gw_app *a, const struct gw_keys_source *
         if (key != NULL && gw_token_key_is_text(key, secret))
             return gw_fail(err, GW_EINVAL, "the secret equals a signing key of the gateway");
     }
+    if (gw_app_is_encryption_key(a, secret))
+        return gw_fail(err, GW_EINVAL, "the secret equals the encryption key of the gateway");
     GW_TRY(gw_secret_load_foreign(f->current, &current, err));
     return gw_secret_eq(current, secret) ? gw_fail(err, GW_EINVAL, "the secret is the current one") : GW_OK;
 }

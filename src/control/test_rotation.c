@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#define KEK "4d1f9b0a7c3e5d286fa1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f607"
 #define PASSWORD "Correct-Horse-7"
 #define TTL_S (24 * 3600)
 #define STRONG "Zr4_wX9vB-7nM1sK5dF8gH2jL6pO0iUyTq"
@@ -23,6 +24,7 @@ static int set_up(void **state)
 {
     (void)state;
     gw_test_home_make(&home);
+    gw_test_home_put(&home, "keys/encryption.key", KEK "\n");
     app = gw_test_home_open(&home);
     return 0;
 }
@@ -194,6 +196,7 @@ static void an_upstream_secret_is_staged_finished_and_judged(void **state)
         {"Vx7-q", GW_EINVAL},
         {"kJ8s-2mQx7Vd_0aLwZ4pTn9cYb1rEoGh", GW_EINVAL}, /* the token key */
         {"Zq3_wX9vB-7nM1sK5dF8gH2jL6pO0iUy", GW_EINVAL}, /* the one in use */
+        {KEK, GW_EINVAL},                                /* no worker may come to hold it */
         {STRONG, GW_OK},
         {"1" STRONG, GW_OK}, /* in place of the one before */
     };
@@ -215,6 +218,32 @@ static void an_upstream_secret_is_staged_finished_and_judged(void **state)
                      GW_EINVAL); /* it is current now */
 }
 
+/* "1:opening 2:sealing " */
+static void assert_data_keys(const json_t *answer, const char *want)
+{
+    char text[256] = "";
+    size_t i, n = 0;
+    json_t *k;
+    json_array_foreach (json_object_get(json_object_get(answer, "data"), "keys"), i, k)
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "%d:%s ", (int)json_integer_value(json_object_get(k, "id")),
+                              json_string_value(json_object_get(k, "state")));
+    assert_string_equal(text, want);
+}
+
+static void a_data_key_is_rotated_by_an_operator_alone(void **state)
+{
+    gw_auto_json json_t *rotated = NULL, *listed = NULL;
+    (void)state;
+    assert_int_equal(call(GW_CALLER_CLIENT, "POST", "/aaiti/v1/keys/data/rotate", "", "", NULL), 401);
+    assert_int_equal(call(GW_CALLER_OPERATOR, "POST", "/aaiti/v1/keys/data/rotate", "", "", &rotated), 200);
+    assert_data_keys(rotated, "1:opening 2:sealing ");
+    assert_int_equal(call(GW_CALLER_OPERATOR, "GET", "/aaiti/v1/keys", "", "", &listed), 200);
+    assert_data_keys(listed, "1:opening 2:sealing ");
+    char *text = json_dumps(listed, 0);
+    assert_null(strstr(text, "4d1f9b0a"));
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +252,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_rotation_outlives_reload_and_restart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_next_key_that_workers_never_read_does_not_sign, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keys_are_listed_without_a_secret, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_data_key_is_rotated_by_an_operator_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_upstream_secret_is_staged_finished_and_judged, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
