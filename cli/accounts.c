@@ -3,7 +3,6 @@
 #include <grp.h>
 #include <pwd.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* Development says what is weaker and goes on; production does not start. */
@@ -14,16 +13,6 @@ static enum gw_code object(const struct gw_settings *s, FILE *warn, struct gw_er
         return gw_fail(err, GW_EDENIED, "%s; mend it with: %s%s", problem, mend, name);
     (void)fprintf(warn, "aaiti: WARN %s (mend it with: %s%s); running as root\n", problem, mend, name);
     return GW_OK;
-}
-
-/* Whether that user can use the directory, asked as that user. */
-static bool can_use(const struct gw_run_as *as, const char *dir)
-{
-    int status;
-    pid_t pid = fork();
-    if (pid == 0)
-        _exit(gw_run_as_assume(as, NULL) == GW_OK && access(dir, R_OK | W_OK | X_OK) == 0 ? 0 : 1);
-    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 static bool find_user(struct gw_str name, char dst[33], struct gw_run_as *out)
@@ -78,7 +67,7 @@ enum gw_code gw_accounts_choose(const struct gw_settings *s, const char *home, F
     a.group = web.gid;
     a.control.groups[a.control.group_count++] = web.gid; /* to give web.sock and the segments to the workers' group */
     a.owner = a.control.uid;
-    if (!can_use(&a.control, home)) {
+    if (!gw_run_as_may(&a.control, home, R_OK | W_OK | X_OK)) {
         GW_TRY(
             object(s, warn, err, "the control plane's user cannot use the home directory", "chown -R aaiti: ", home));
         a.control = everything_as_started.control;

@@ -14,9 +14,9 @@
 #include "crypto/secret.h"
 #include "demo_users.h"
 #include "home.h"
+#include "supervisor.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
 #include <pwd.h>
@@ -212,11 +212,10 @@ static enum gw_code make_things(struct init *i, struct gw_error *err)
 /* Whether that user gets to where the home directory is: nobody but root does below /root. */
 static bool can_reach(const struct passwd *user, const char *home)
 {
-    char parent[PATH_MAX];
-    if (!gw_str_copy(gw_str(home), parent, sizeof(parent)) || seteuid(user->pw_uid) != 0)
-        return false;
-    bool reaches = faccessat(AT_FDCWD, dirname(parent), X_OK, AT_EACCESS) == 0;
-    return seteuid(0) == 0 && reaches;
+    char path[PATH_MAX];
+    const struct gw_run_as as = {.uid = user->pw_uid, .gid = user->pw_gid, .groups = {user->pw_gid}, .group_count = 1};
+    /* From the root on: a relative name would pass by what is above the working directory. */
+    return realpath(home, path) != NULL && gw_run_as_may(&as, dirname(path), X_OK);
 }
 
 /* The user that control will run as (user.control); NULL: everything stays the caller's, and `aaiti serve` says what that means. */

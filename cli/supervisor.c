@@ -27,6 +27,15 @@ enum gw_code gw_run_as_assume(const struct gw_run_as *as, struct gw_error *err)
     return GW_OK;
 }
 
+bool gw_run_as_may(const struct gw_run_as *as, const char *path, int mode)
+{
+    int status;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(gw_run_as_assume(as, NULL) == GW_OK && access(path, mode) == 0 ? 0 : 1);
+    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 static _Noreturn void run_child(const struct gw_child *c, pid_t parent)
 {
     struct gw_error err = {0};

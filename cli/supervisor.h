@@ -33,6 +33,8 @@ struct gw_child {
 
 /* Becomes that user for good. */
 GW_MUST_CHECK enum gw_code gw_run_as_assume(const struct gw_run_as *as, struct gw_error *err);
+/* access(2), asked as that user. */
+bool gw_run_as_may(const struct gw_run_as *as, const char *path, int mode);
 
 GW_MUST_CHECK enum gw_code gw_child_start(struct gw_child *c, int64_t now_ms, struct gw_error *err);
 /* True when it has ended since it was last looked at; *out_status is waitpid's. It should be started again from restart_at_ms

@@ -16,11 +16,15 @@ LAST_LINE = "# why"
 
 @pytest.fixture
 def tree(tmp_path):
-    (tmp_path / "scripts").mkdir()
-    (tmp_path / "scripts/run.sh").write_text((ROOT / "scripts/run.sh").read_text())
-    (tmp_path / "build").symlink_to(AAITI.parent)
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    return tmp_path
+    """As a clone below /root is: open to others itself, where they cannot get to it."""
+    tmp_path.chmod(0o700)
+    clone = tmp_path / "clone"
+    (clone / "scripts").mkdir(parents=True)
+    clone.chmod(0o755)
+    (clone / "scripts/run.sh").write_text((ROOT / "scripts/run.sh").read_text())
+    (clone / "build").symlink_to(AAITI.parent)
+    (clone / "examples").symlink_to(ROOT / "examples")
+    return clone
 
 
 class Run:
