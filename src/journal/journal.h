@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The writing side of the journal: events appended to mapped files that were allocated in advance, with no system call. One
+ * process writes one gw_journal; what it appended survives the death of any process at once, and of the machine after a
+ * sync. Control reads the files (journal/reader.h) and removes those it has taken.
+ *
+ * The files are SERIES-WRITER-NUMBER.journal in one directory; WRITER is an UUID made for this process, so that (writer,
+ * sequence) names an event for ever. Each file is locked (flock) by its living writer.
+ *
+ * Threads: new files and syncs block, so they are made of two or three calls, of which only the one so marked may run in a
+ * pool thread, one at a time. All other calls come from one thread.
+ */
+#include "base/clock.h"
+#include "crypto/random.h"
+#include "journal/event.h"
+#include <gw/cleanup.h>
+
+#define GW_JOURNAL_FILE_MIN_BYTES (64 * 1024)
+#define GW_JOURNAL_FILE_MAX_BYTES (64 * 1024 * 1024)
+#define GW_JOURNAL_SERIES_MAX 16
+#define GW_JOURNAL_NAME_MAX 96
+#define GW_JOURNAL_SUFFIX ".journal"
+
+struct gw_journal;
+
+struct gw_journal_options {
+    int dir;            /* borrowed: its directory, open for the journal's life */
+    const char *series; /* lower-case letters: "changes", "refusals" */
+    size_t file_bytes;
+    unsigned files_max; /* of this series, of all writers, in the directory */
+    /* Room at the end that only GW_JOURNAL_RESERVED may use; 0: none. */
+    size_t reserve_bytes;
+    const struct gw_random *random;
+    const struct gw_clock *clock;
+};
+
+/* Makes no file yet: see gw_journal_file_new. */
+GW_MUST_CHECK enum gw_code gw_journal_new(const struct gw_journal_options *o, struct gw_journal **out,
+                                          struct gw_error *err);
+/* Files stay, for control. */
+void gw_journal_free(struct gw_journal *j);
+GW_DEFINE_AUTO_FREE(gw_journal);
+
+/* ---- appending ---- */
+
+enum gw_journal_priority {
+    GW_JOURNAL_NORMAL,
+    GW_JOURNAL_RESERVED, /* what must not fail: outcomes, and requests that reduce risk */
+};
+/* GW_ELIMIT: no room, or no file at all. */
+GW_MUST_CHECK enum gw_code gw_journal_append(struct gw_journal *j, const struct gw_event *e,
+                                             enum gw_journal_priority priority);
+/* An event could not be recorded, and what it tells of happened all the same: counted, and told to control. */
+void gw_journal_count_lost(struct gw_journal *j);
+/* Of the last event appended; the first is 1. */
+uint64_t gw_journal_sequence(const struct gw_journal *j);
+
+/* ---- files made in advance ---- */
+
+struct gw_journal_file;
+/* There is no spare file: make one. */
+bool gw_journal_wants_file(const struct gw_journal *j);
+/* Pool thread. GW_ELIMIT: files_max are there; GW_EBACKEND: no space. Touches nothing that the other calls use. */
+GW_MUST_CHECK enum gw_code gw_journal_file_new(const struct gw_journal *j, struct gw_journal_file **out,
+                                               struct gw_error *err);
+/* Takes it as the spare, or, when there is no current one, as that. */
+void gw_journal_file_take(struct gw_journal *j, struct gw_journal_file *f);
+
+/* ---- to disk ---- */
+
+#define GW_JOURNAL_SYNC_FILES_MAX 8
+struct gw_journal_sync {
+    uint64_t sequence;     /* all events up to this one are on disk after a run that gave GW_OK */
+    uint64_t sealed_count; /* files sealed until it began, ever */
+    int fds[GW_JOURNAL_SYNC_FILES_MAX];
+    size_t count;
+};
+/* Somebody waits for the disk to have the last event: returns its sequence. Sync until gw_journal_synced has reached it. */
+uint64_t gw_journal_want_sync(struct gw_journal *j);
+GW_MUST_CHECK enum gw_code gw_journal_sync_begin(struct gw_journal *j, struct gw_journal_sync *out,
+                                                 struct gw_error *err);
+/* Pool thread. */
+GW_MUST_CHECK enum gw_code gw_journal_sync_run(struct gw_journal_sync *s, struct gw_error *err);
+/* code: what the run gave. */
+void gw_journal_sync_end(struct gw_journal *j, const struct gw_journal_sync *s, enum gw_code code);
+/* All events that somebody wanted on disk, up to this one, are there. */
+uint64_t gw_journal_synced(const struct gw_journal *j);

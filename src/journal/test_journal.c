@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writer and reader against each other, over real files. */
+#include "journal/journal.h"
+#include "journal/layout.h"
+#include "journal/reader.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define RESERVE 8192
+
+struct rig {
+    char path[64];
+    int dir;
+    struct gw_fake_random random;
+    struct gw_fake_clock clock;
+    struct gw_journal *journal;
+};
+
+static void rig_init(struct rig *g)
+{
+    *g = (struct rig){.path = "/tmp/gw-journal-XXXXXX"};
+    assert_non_null(mkdtemp(g->path));
+    g->dir = open(g->path, O_RDONLY | O_DIRECTORY);
+    assert_true(g->dir >= 0);
+    gw_fake_random_init(&g->random, 3);
+    gw_fake_clock_init(&g->clock, 1795000000000);
+}
+
+static void rig_done(struct rig *g)
+{
+    gw_journal_free(g->journal);
+    close(g->dir);
+    char command[128];
+    snprintf(command, sizeof(command), "rm -r '%s'", g->path);
+    assert_int_equal(system(command), 0);
+}
+
+static void rig_open(struct rig *g, unsigned files_max)
+{
+    struct gw_journal_options o = {.dir = g->dir,
+                                   .series = "changes",
+                                   .file_bytes = GW_JOURNAL_FILE_MIN_BYTES,
+                                   .files_max = files_max,
+                                   .reserve_bytes = RESERVE,
+                                   .random = &g->random.random,
+                                   .clock = &g->clock.clock};
+    assert_int_equal(gw_journal_new(&o, &g->journal, NULL), GW_OK);
+}
+
+static enum gw_code add_file(struct rig *g)
+{
+    struct gw_journal_file *f;
+    enum gw_code code = gw_journal_file_new(g->journal, &f, NULL);
+    if (code == GW_OK)
+        gw_journal_file_take(g->journal, f);
+    return code;
+}
+
+static enum gw_code append(struct rig *g, uint32_t n, enum gw_journal_priority priority)
+{
+    static char path[300];
+    memset(path, 'p', sizeof(path));
+    struct gw_event e = {.time_ms = n,
+                         .phase = GW_EVENT_SINGLE,
+                         .count = n,
+                         .action = GW_STR("request"),
+                         .path = {path, n % sizeof(path)}};
+    return gw_journal_append(g->journal, &e, priority);
+}
+
+/* ---- what is there ---- */
+
+struct tally {
+    size_t files, open, sealed, abandoned;
+    uint64_t events, last_sequence, lost, damaged;
+    bool in_order; /* each event's count is its sequence: none missing, none twice */
+    char last_name[GW_JOURNAL_NAME_MAX];
+};
+
+static enum gw_code read_file(void *ctx, const char *name, struct gw_error *err)
+{
+    struct rig *g = ((void **)ctx)[0];
+    struct tally *t = ((void **)ctx)[1];
+    gw_auto(gw_journal_reader) struct gw_journal_reader *r = NULL;
+    GW_TRY(gw_journal_reader_open(g->dir, name, &r, err));
+    t->files++;
+    t->open += gw_journal_reader_end(r) == GW_JOURNAL_OPEN;
+    t->sealed += gw_journal_reader_end(r) == GW_JOURNAL_SEALED;
+    t->abandoned += gw_journal_reader_end(r) == GW_JOURNAL_ABANDONED;
+    struct gw_event e;
+    uint64_t sequence;
+    enum gw_code code;
+    while ((code = gw_journal_reader_next(r, &e, &sequence, err)) == GW_OK) {
+        t->in_order = t->in_order && sequence == t->last_sequence + 1 && e.count == sequence;
+        t->last_sequence = sequence;
+        t->events++;
+    }
+    assert_int_equal(code, GW_ENOTFOUND);
+    t->lost = gw_journal_reader_lost(r);
+    t->damaged += gw_journal_reader_damaged(r);
+    snprintf(t->last_name, sizeof(t->last_name), "%s", name);
+    return GW_OK;
+}
+
+static struct tally read_all(struct rig *g)
+{
+    struct tally t = {.in_order = true};
+    void *ctx[] = {g, &t};
+    assert_int_equal(gw_journal_each(g->dir, read_file, ctx, NULL), GW_OK);
+    return t;
+}
+
+/* ---- writing ---- */
+
+static void test_events_come_back_in_order_over_many_files(void **state)
+{
+    (void)state;
+    struct rig g;
+    rig_init(&g);
+    rig_open(&g, 20);
+    for (uint32_t n = 1; n <= 2000; n++) {
+        if (gw_journal_wants_file(g.journal))
+            assert_int_equal(add_file(&g), GW_OK);
+        assert_int_equal(append(&g, n, GW_JOURNAL_NORMAL), GW_OK);
+    }
+    struct tally t = read_all(&g);
+    assert_true(t.in_order);
+    assert_int_equal(t.events, 2000);
+    assert_int_equal(gw_journal_sequence(g.journal), 2000);
+    assert_true(t.sealed >= 5);
+    assert_int_equal(t.open, 1);
+    assert_int_equal(t.damaged, 0);
+    rig_done(&g);
+}
+
+static void test_without_a_file_nothing_is_taken(void **state)
+{
+    (void)state;
+    struct rig g;
+    rig_init(&g);
+    rig_open(&g, 2);
+    assert_int_equal(append(&g, 1, GW_JOURNAL_RESERVED), GW_ELIMIT);
+    gw_journal_count_lost(g.journal);
+    assert_int_equal(add_file(&g), GW_OK);
+    assert_int_equal(append(&g, 1, GW_JOURNAL_NORMAL), GW_OK);
+    assert_int_equal(read_all(&g).lost, 1);
+    rig_done(&g);
+}
+
+static void test_the_reserve_is_for_what_must_not_fail(void **state)
+{
+    (void)state;
+    struct rig g;
+    rig_init(&g);
+    rig_open(&g, 2);
+    assert_int_equal(add_file(&g), GW_OK);
+    uint32_t n = 1;
+    while (append(&g, n, GW_JOURNAL_NORMAL) == GW_OK)
+        n++;
+    uint32_t normal = n - 1;
+    while (append(&g, n, GW_JOURNAL_RESERVED) == GW_OK)
+        n++;
+    assert_true((n - 1 - normal) * 500 >= RESERVE - 1000);
+    assert_int_equal(append(&g, n, GW_JOURNAL_RESERVED), GW_ELIMIT);
+    struct tally t = read_all(&g);
+    assert_true(t.in_order);
+    assert_int_equal(t.events, n - 1);
+    /* A new file, and all is well again. */
+    assert_int_equal(add_file(&g), GW_OK);
+    assert_int_equal(append(&g, n, GW_JOURNAL_RESERVED), GW_OK);
+    assert_true(read_all(&g).in_order);
+    rig_done(&g);
+}
+
+static void test_files_of_dead_writers_count_against_the_cap(void **state)
+{
+    (void)state;
+    struct rig g;
+    rig_init(&g);
+    rig_open(&g, 2);
+    assert_int_equal(add_file(&g), GW_OK);
+    gw_journal_free(g.journal);
+    rig_open(&g, 2);
+    assert_int_equal(add_file(&g), GW_OK);
+    assert_int_equal(add_file(&g), GW_ELIMIT);
+    rig_done(&g);
+}
+
+static void test_refuses_odd_sizes(void **state)
+{
+    (void)state;
+    struct rig g;
+    rig_init(&g);
+    static const struct {
+        size_t file_bytes, reserve_bytes;
+        unsigned files_max;
+    } table[] = {
+        {GW_JOURNAL_FILE_MIN_BYTES - 1, 0, 2},
+        {GW_JOURNAL_FILE_MAX_BYTES + 1, 0, 2},
+        {GW_JOURNAL_FILE_MIN_BYTES, GW_JOURNAL_FILE_MIN_BYTES / 2 + 1, 2},
+        {GW_JOURNAL_FILE_MIN_BYTES, 0, 1},
+    };
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct gw_journal_options o = {.dir = g.dir,
+                                       .series = "changes",
+                                       .file_bytes = table[i].file_bytes,
+                                       .files_max = table[i].files_max,
+                                       .reserve_bytes = table[i].reserve_bytes,
+                                       .random = &g.random.random,
+                                       .clock = &g.clock.clock};
+        assert_int_equal(gw_journal_new(&o, &g.journal, NULL), GW_EINVAL);
+    }
+    rig_done(&g);
+}
+
+static void test_a_sync_covers_what_was_sealed_before_it(void **state)
+{
+    (void)state;
+    struct rig g;
+    rig_init(&g);
+    rig_open(&g, 20);
+    assert_int_equal(add_file(&g), GW_OK);
+    assert_int_equal(add_file(&g), GW_OK);
+    uint32_t n = 1;
+    while (!gw_journal_wants_file(g.journal)) {
+        assert_int_equal(append(&g, n++, GW_JOURNAL_NORMAL), GW_OK);
+        (void)gw_journal_want_sync(g.journal);
+    }
+    struct gw_journal_sync sync;
+    assert_int_equal(gw_journal_sync_begin(g.journal, &sync, NULL), GW_OK);
+    assert_int_equal(sync.count, 2); /* the sealed one and the current one */
+    assert_int_equal(append(&g, n, GW_JOURNAL_NORMAL), GW_OK);
+    enum gw_code code = gw_journal_sync_run(&sync, NULL);
+    assert_int_equal(code, GW_OK);
+    gw_journal_sync_end(g.journal, &sync, code);
+    assert_int_equal(gw_journal_synced(g.journal), n - 1);
+    assert_int_equal(gw_journal_sync_begin(g.journal, &sync, NULL), GW_OK);
+    assert_int_equal(sync.count, 1);
+    assert_int_equal(gw_journal_sync_run(&sync, NULL), GW_OK);
+    /* One that failed promises nothing. */
+    gw_journal_sync_end(g.journal, &sync, GW_EBACKEND);
+    assert_int_equal(gw_journal_synced(g.journal), n - 1);
+    rig_done(&g);
+}
+
+static void test_files_that_nobody_waits_for_are_closed_when_full(void **state)
+{
+    (void)state;
+    struct rig g;
+    rig_init(&g);
+    rig_open(&g, 30);
+    for (uint32_t n = 1; n <= 4000; n++) {
+        if (gw_journal_wants_file(g.journal))
+            assert_int_equal(add_file(&g), GW_OK);
+        assert_int_equal(append(&g, n, GW_JOURNAL_NORMAL), GW_OK);
+    }
+    struct gw_journal_sync sync;
+    assert_int_equal(gw_journal_sync_begin(g.journal, &sync, NULL), GW_OK);
+    assert_int_equal(sync.count, 1);
+    assert_int_equal(gw_journal_sync_run(&sync, NULL), GW_OK);
+    rig_done(&g);
+}
+
+/* ---- deaths ---- */
+
+static void write_until_killed(struct rig *g, int ready, volatile uint32_t *acknowledged)
+{
+    rig_open(g, 1000);
+    for (uint32_t n = 1;; n++) {
+        if (gw_journal_wants_file(g->journal) && add_file(g) != GW_OK)
+            _exit(1);
+        if (append(g, n, GW_JOURNAL_NORMAL) != GW_OK)
+            _exit(1);
+        *acknowledged = n;
+        if (n == 100 && write(ready, "", 1) != 1)
+            _exit(1);
+    }
+}
+
+static void test_a_killed_writer_loses_nothing_it_acknowledged(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        struct rig g;
+        rig_init(&g);
+        int ready[2];
+        assert_int_equal(pipe(ready), 0);
+        volatile uint32_t *acknowledged = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        assert_ptr_not_equal((const void *)(uintptr_t)acknowledged, MAP_FAILED);
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0)
+            write_until_killed(&g, ready[1], acknowledged);
+        char byte;
+        assert_int_equal(read(ready[0], &byte, 1), 1);
+        struct tally alive = read_all(&g);
+        assert_true(alive.in_order && alive.open <= 1 && alive.events >= 100);
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        struct tally t = read_all(&g);
+        assert_true(t.in_order);
+        assert_true(t.events == *acknowledged || t.events == *acknowledged + 1);
+        assert_int_equal(t.open, 0);
+        assert_true(t.abandoned <= 1); /* none when it died between two files */
+        assert_int_equal(t.damaged, 0);
+        munmap((void *)(uintptr_t)acknowledged, 4096);
+        close(ready[0]);
+        close(ready[1]);
+        rig_done(&g);
+    }
+}
+
+static void test_temporary_files_of_the_dead_are_removed(void **state)
+{
+    (void)state;
+    struct rig g;
+    rig_init(&g);
+    rig_open(&g, 4);
+    assert_int_equal(add_file(&g), GW_OK);
+    assert_int_equal(add_file(&g), GW_OK); /* a spare, under its temporary name */
+    int fd = openat(g.dir, ".changes-0190aaaa-dead", O_WRONLY | O_CREAT, 0640);
+    assert_true(fd >= 0 && write(fd, "x", 1) == 1);
+    close(fd);
+    assert_int_equal(read_all(&g).files, 1);
+    assert_int_equal(faccessat(g.dir, ".changes-0190aaaa-dead", F_OK, 0), -1);
+    /* Not the living one's. */
+    uint32_t n = 1;
+    while (!gw_journal_wants_file(g.journal))
+        assert_int_equal(append(&g, n++, GW_JOURNAL_NORMAL), GW_OK);
+    assert_int_equal(read_all(&g).files, 2);
+    rig_done(&g);
+}
+
+/* ---- damage ---- */
+
+enum { EVENTS = 5 };
+
+/* A file of EVENTS events whose writer is dead; *out_end: where the last one ends. */
+static void abandoned_file(struct rig *g, char *name, uint64_t *out_end)
+{
+    rig_init(g);
+    rig_open(g, 2);
+    assert_int_equal(add_file(g), GW_OK);
+    for (uint32_t n = 1; n <= EVENTS; n++)
+        assert_int_equal(append(g, n, GW_JOURNAL_NORMAL), GW_OK);
+    gw_journal_free(g->journal);
+    g->journal = NULL;
+    struct tally t = read_all(g);
+    assert_int_equal(t.events, EVENTS);
+    memcpy(name, t.last_name, GW_JOURNAL_NAME_MAX);
+    gw_auto(gw_journal_reader) struct gw_journal_reader *r = NULL;
+    struct gw_event e;
+    uint64_t sequence;
+    assert_int_equal(gw_journal_reader_open(g->dir, name, &r, NULL), GW_OK);
+    for (int n = 0; n < EVENTS; n++)
+        assert_int_equal(gw_journal_reader_next(r, &e, &sequence, NULL), GW_OK);
+    *out_end = gw_journal_reader_offset(r);
+}
+
+static void test_cut_at_every_byte_of_its_last_record_the_others_stand(void **state)
+{
+    (void)state;
+    struct rig g;
+    char name[GW_JOURNAL_NAME_MAX];
+    uint64_t end;
+    abandoned_file(&g, name, &end);
+    int fd = openat(g.dir, name, O_RDWR);
+    assert_true(fd >= 0);
+    uint64_t length = sizeof(struct gw_journal_head) + 1;
+    for (uint64_t cut = end - 1; cut >= end - length; cut--) {
+        assert_int_equal(ftruncate(fd, (off_t)cut), 0);
+        struct tally t = read_all(&g);
+        assert_true(t.in_order);
+        /* The padding at its end is not the record. */
+        assert_true(t.events == EVENTS - 1 || (t.events == EVENTS && end - cut < 8));
+    }
+    assert_int_equal(ftruncate(fd, GW_JOURNAL_HEADER_BYTES), 0);
+    assert_int_equal(read_all(&g).events, 0);
+    close(fd);
+    rig_done(&g);
+}
+
+static void test_a_flipped_bit_costs_its_record_alone(void **state)
+{
+    (void)state;
+    struct rig g;
+    char name[GW_JOURNAL_NAME_MAX];
+    uint64_t end;
+    abandoned_file(&g, name, &end);
+    int fd = openat(g.dir, name, O_RDWR);
+    assert_true(fd >= 0);
+    unsigned char byte;
+    for (off_t at = GW_JOURNAL_HEADER_BYTES; at < GW_JOURNAL_HEADER_BYTES + 120; at++) {
+        assert_int_equal(pread(fd, &byte, 1, at), 1);
+        byte ^= 0x10;
+        assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+        struct tally t = read_all(&g);
+        size_t reserved = offsetof(struct gw_journal_head, reserved), check = offsetof(struct gw_journal_head, check);
+        bool counts =
+            (size_t)(at - GW_JOURNAL_HEADER_BYTES) < reserved || (size_t)(at - GW_JOURNAL_HEADER_BYTES) >= check;
+        assert_int_equal(t.events, counts ? EVENTS - 1 : EVENTS);
+        assert_true(counts ? t.damaged > 0 : t.damaged == 0);
+        assert_int_equal(t.last_sequence, EVENTS);
+        byte ^= 0x10;
+        assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+    }
+    close(fd);
+    rig_done(&g);
+}
+
+static void test_reads_on_from_where_it_stood(void **state)
+{
+    (void)state;
+    struct rig g;
+    rig_init(&g);
+    rig_open(&g, 4);
+    assert_int_equal(add_file(&g), GW_OK);
+    assert_int_equal(append(&g, 1, GW_JOURNAL_NORMAL), GW_OK);
+    struct tally t = read_all(&g);
+    gw_auto(gw_journal_reader) struct gw_journal_reader *r = NULL, *again = NULL;
+    struct gw_event e;
+    uint64_t sequence;
+    assert_int_equal(gw_journal_reader_open(g.dir, t.last_name, &r, NULL), GW_OK);
+    assert_int_equal(gw_journal_reader_next(r, &e, &sequence, NULL), GW_OK);
+    assert_int_equal(gw_journal_reader_next(r, &e, &sequence, NULL), GW_ENOTFOUND);
+    assert_int_equal(append(&g, 2, GW_JOURNAL_NORMAL), GW_OK);
+    assert_int_equal(append(&g, 3, GW_JOURNAL_NORMAL), GW_OK);
+    assert_int_equal(gw_journal_reader_next(r, &e, &sequence, NULL), GW_OK);
+    assert_int_equal(sequence, 2);
+    assert_int_equal(gw_journal_reader_open(g.dir, t.last_name, &again, NULL), GW_OK);
+    gw_journal_reader_seek(again, gw_journal_reader_offset(r));
+    assert_int_equal(gw_journal_reader_next(again, &e, &sequence, NULL), GW_OK);
+    assert_int_equal(sequence, 3);
+    assert_int_equal(gw_journal_reader_next(again, &e, &sequence, NULL), GW_ENOTFOUND);
+    rig_done(&g);
+}
+
+static void test_what_is_no_journal_is_refused(void **state)
+{
+    (void)state;
+    struct rig g;
+    char name[GW_JOURNAL_NAME_MAX];
+    uint64_t end;
+    abandoned_file(&g, name, &end);
+    struct gw_journal_reader *r;
+    struct gw_error err;
+    assert_int_equal(symlinkat(name, g.dir, "link.journal"), 0);
+    assert_int_equal(gw_journal_reader_open(g.dir, "link.journal", &r, &err), GW_EPARSE);
+    assert_int_equal(mkdirat(g.dir, "directory.journal", 0700), 0);
+    assert_int_equal(gw_journal_reader_open(g.dir, "directory.journal", &r, &err), GW_EPARSE);
+    assert_int_equal(mkfifoat(g.dir, "fifo.journal", 0600), 0);
+    assert_int_equal(gw_journal_reader_open(g.dir, "fifo.journal", &r, &err), GW_EPARSE);
+    int fd = openat(g.dir, name, O_RDWR);
+    assert_true(fd >= 0);
+    uint32_t version = 9;
+    assert_int_equal(pwrite(fd, &version, sizeof(version), offsetof(struct gw_journal_header, version)),
+                     sizeof(version));
+    assert_int_equal(gw_journal_reader_open(g.dir, name, &r, &err), GW_EPARSE);
+    assert_non_null(strstr(err.msg, "version 9"));
+    assert_int_equal(ftruncate(fd, 10), 0);
+    assert_int_equal(gw_journal_reader_open(g.dir, name, &r, &err), GW_EPARSE);
+    assert_int_equal(ftruncate(fd, (off_t)GW_JOURNAL_FILE_MAX_BYTES + 1), 0);
+    assert_int_equal(gw_journal_reader_open(g.dir, name, &r, &err), GW_EPARSE);
+    close(fd);
+    rig_done(&g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_events_come_back_in_order_over_many_files),
+        cmocka_unit_test(test_without_a_file_nothing_is_taken),
+        cmocka_unit_test(test_the_reserve_is_for_what_must_not_fail),
+        cmocka_unit_test(test_files_of_dead_writers_count_against_the_cap),
+        cmocka_unit_test(test_refuses_odd_sizes),
+        cmocka_unit_test(test_a_sync_covers_what_was_sealed_before_it),
+        cmocka_unit_test(test_files_that_nobody_waits_for_are_closed_when_full),
+        cmocka_unit_test(test_a_killed_writer_loses_nothing_it_acknowledged),
+        cmocka_unit_test(test_temporary_files_of_the_dead_are_removed),
+        cmocka_unit_test(test_cut_at_every_byte_of_its_last_record_the_others_stand),
+        cmocka_unit_test(test_a_flipped_bit_costs_its_record_alone),
+        cmocka_unit_test(test_reads_on_from_where_it_stood),
+        cmocka_unit_test(test_what_is_no_journal_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
