@@ -213,6 +213,7 @@ enum gw_code gw_journal_reader_next(struct gw_journal_reader *r, struct gw_event
                                     struct gw_error *err)
 {
     uint64_t from = r->offset, torn_to = from;
+    bool begun = false;
     for (;;) {
         uint64_t in = r->offset - r->window_at;
         if (r->window_bytes == 0 || in + RECORD_MAX_BYTES > r->window_bytes) {
@@ -234,8 +235,10 @@ enum gw_code gw_journal_reader_next(struct gw_journal_reader *r, struct gw_event
             r->window_bytes = 0;
             return gw_fail(err, GW_ENOTFOUND, "no more events for now");
         }
+        /* After a length of 0 stands what its writer was at when it died: no record yet, so none is damaged. */
+        begun = begun || (r->offset == from && found == NOTHING);
         r->offset += 8;
-        if (found == DAMAGE)
+        if (found == DAMAGE && !begun)
             torn_to = r->offset;
     }
     /* Zeroes until the end, or damage behind which there is no record. */
