@@ -118,7 +118,7 @@ static void generations_move_by_one(void **state)
     }
 }
 
-static void another_rotation_drops_the_oldest_and_dropping_may_be_repeated(void **state)
+static void another_rotation_drops_the_oldest_and_may_be_repeated(void **state)
 {
     (void)state;
     const struct gw_token_files f = files_of(GW_TOKEN_EDDSA);
@@ -241,7 +241,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(generations_move_by_one, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(another_rotation_drops_the_oldest_and_dropping_may_be_repeated, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(another_rotation_drops_the_oldest_and_may_be_repeated, set_up, tear_down),
         cmocka_unit_test_setup_teardown(verifiers_read_no_private_key, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_that_are_not_sound_are_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(making_keeps_what_is_there, set_up, tear_down),
