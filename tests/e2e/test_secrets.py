@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Secrets at rest: planted through the gateway's own code, then looked for everywhere; their data key rotated under use and kills."""
-import json
 import os
 import re
 import secrets
@@ -26,11 +25,16 @@ def data_keys(gateway):
 
 
 def opening(gateway):
-    """Secrets that older keys still encrypt; None while control is away."""
-    done = gateway.aaiti("--json", "key", "list", check=False)
-    if done.returncode != 0:
-        return None
-    return sum(k["secrets"] for k in json.loads(done.stdout)["data"]["keys"] if k["state"] == "opening")
+    """Secrets that older keys still encrypt."""
+    return sum(k["secrets"] for k in data_keys(gateway) if k["state"] == "opening")
+
+
+def kill_control(gateway):
+    """And waits for the next one: a command that finds none would take the home for itself."""
+    [control] = gateway.pids("control")
+    os.kill(control, signal.SIGKILL)
+    until(lambda: gateway.pids("control") not in ([], [control]), what="another control process")
+    until(lambda: gateway.aaiti("health", check=False).returncode == 0, what="control's answer")
 
 
 def is_moved(gateway):
@@ -59,10 +63,7 @@ def test_a_data_key_is_rotated_under_use_and_kills(make_gateway):
         left = COUNT
         for _ in range(4):
             left = until(lambda: (now := opening(gateway)) and now < left and now, 30, "some secrets moved and some left")
-            [control] = gateway.pids("control")
-            os.kill(control, signal.SIGKILL)
-            until(lambda: gateway.pids("control") not in ([], [control]), what="another control process")
-        until(lambda: opening(gateway) is not None, what="control's answer")
+            kill_control(gateway)
         gateway.aaiti("key", "rotate", "--data")  # once more, in the middle of it
         until(lambda: is_moved(gateway), 60, "the end of the move")
     assert {status for _, status in load.ledger} == {200} and len(load.ledger) > 50
@@ -195,10 +196,7 @@ def test_a_key_of_the_environment_is_used_and_not_shown(make_gateway):
                 assert key.encode() not in Path(f"/proc/{pid}/{name}").read_bytes(), (pid, name)
             except PermissionError:
                 assert name == "environ" and os.geteuid() != 0
-    [control] = gateway.pids("control")
-    os.kill(control, signal.SIGKILL)  # the next one has it from the file
-    until(lambda: gateway.pids("control") not in ([], [control]), what="another control process")
-    until(lambda: opening(gateway) is not None, what="control's answer")
+    kill_control(gateway)  # the next one has it from the file
     assert {str(f) for f, _ in where(gateway, key.encode())} == {str(stash)}
     assert key not in gateway.log()
     gateway.stop()
