@@ -68,8 +68,10 @@ enum gw_code gw_accounts_choose(const struct gw_settings *s, const char *home, F
     a.control.groups[a.control.group_count++] = web.gid; /* to give web.sock and the segments to the workers' group */
     a.owner = a.control.uid;
     if (!gw_run_as_may(&a.control, home, R_OK | W_OK | X_OK)) {
-        GW_TRY(
-            object(s, warn, err, "the control plane's user cannot use the home directory", "chown -R aaiti: ", home));
+        bool gets_there = gw_run_as_may(&a.control, home, F_OK);
+        GW_TRY(object(s, warn, err, "the control plane's user cannot use the home directory",
+                      gets_there ? "chown -R aaiti: " : "a home directory in a place open to it, such as ",
+                      gets_there ? home : "/var/lib/aaiti"));
         a.control = everything_as_started.control;
         a.owner = 0;
     }

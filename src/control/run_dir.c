@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 #define RUN_DIR_MODE 02750 /* setgid: what control makes belongs to the workers' group */
 #define RUN_DIR_DEPTH 3    /* nginx/client_body/, bundles/HASH/ */
 #define SHM "/dev/shm"
+#define RUN "/run"
 
 static enum gw_code take_name(struct gw_str name, char *dst, struct gw_error *err)
 {
@@ -27,7 +29,7 @@ static enum gw_code take_name(struct gw_str name, char *dst, struct gw_error *er
     return GW_OK;
 }
 
-static enum gw_code name_in_shm(const char *real_home, uid_t owner, char *dst, struct gw_error *err)
+static enum gw_code name_in(const char *parent, const char *real_home, uid_t owner, char *dst, struct gw_error *err)
 {
     uint8_t digest[GW_MAC_BYTES];
     char hash[8 + 1] = "";
@@ -35,34 +37,42 @@ static enum gw_code name_in_shm(const char *real_home, uid_t owner, char *dst, s
     GW_TRY(gw_sha256(gw_str(real_home), digest, err));
     gw_hex_encode(digest, 4, hash);
     gw_buf_init(&name, 256);
-    gw_buf_addf(&name, SHM "/aaiti-%ju-%s", (uintmax_t)owner, hash);
+    gw_buf_addf(&name, "%s/aaiti-%ju-%s", parent, (uintmax_t)owner, hash);
+    GW_TRY(gw_buf_check(&name, err));
+    return take_name(gw_buf_str(&name), dst, err);
+}
+
+/* Root's gateway needs a place that its workers get to, and nobody else may write to: without /dev/shm that is /run, and who
+ * comes later as control's user finds the directory there. */
+static enum gw_code name_without_shm(const char *real_home, uid_t owner, char *dst, struct gw_error *err)
+{
+    gw_auto(gw_buf) struct gw_buf name = {0};
+    GW_TRY(name_in(RUN, real_home, owner, dst, err));
+    if (geteuid() == 0 || access(dst, F_OK) == 0)
+        return GW_OK;
+    gw_buf_init(&name, 8192);
+    gw_buf_addf(&name, "%s/run", real_home);
     GW_TRY(gw_buf_check(&name, err));
     return take_name(gw_buf_str(&name), dst, err);
 }
 
 enum gw_code gw_run_dir_name(const struct gw_settings *s, const char *home, char *dst, struct gw_error *err)
 {
-    gw_auto(gw_buf) struct gw_buf name = {0};
+    char real_home[PATH_MAX];
     struct stat st;
     if (s->run_dir.len > 0)
         return take_name(s->run_dir, dst, err);
-    char *real_home = realpath(home, NULL);
-    if (real_home == NULL)
+    if (realpath(home, real_home) == NULL || stat(real_home, &st) != 0)
         return gw_fail(err, errno == ENOENT ? GW_ENOTFOUND : GW_EBACKEND,
                        "home directory `%s`: %s; make one with `aaiti init --home %s`", home, strerror(errno), home);
-    gw_buf_init(&name, 8192);
-    gw_buf_addf(&name, "%s/run", real_home);
-    enum gw_code code = access(SHM, W_OK | X_OK) == 0 && stat(real_home, &st) == 0
-                            ? name_in_shm(real_home, st.st_uid, dst, err)
-                            : take_name(gw_buf_str(&name), dst, err);
-    free(real_home);
-    return code != GW_OK ? code : gw_buf_check(&name, err);
+    return access(SHM, W_OK | X_OK) == 0 ? name_in(SHM, real_home, st.st_uid, dst, err)
+                                         : name_without_shm(real_home, st.st_uid, dst, err);
 }
 
 /* Control's user may write gateway.yaml. A directory of its choice that root makes and gives to it would be a way to root. */
 static bool is_for_run_time(const char *dir)
 {
-    static const char *const roots[] = {SHM "/", "/run/"};
+    static const char *const roots[] = {SHM "/", RUN "/"};
     for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
         size_t len = strlen(roots[i]);
         if (strncmp(dir, roots[i], len) == 0 && strchr(dir + len, '/') == NULL && dir[len] != '.' && dir[len] != '\0')

@@ -18,8 +18,8 @@
 #define GW_RUN_DIR_FILE_MAX 256 /* the name of any file in it, with the NUL */
 
 /* settings->run_dir, else /dev/shm/aaiti-UID-HASH (UID: owner of home, so that root and control's user agree; HASH: 8 hex digits
- * of SHA-256 over the real path of home), else home/run where there is no /dev/shm. dst holds GW_RUN_PATH_MAX + 1. GW_ENOTFOUND: there
- * is no such home. */
+ * of SHA-256 over the real path of home). Where there is no /dev/shm to write to: the same name in /run for root, home/run for
+ * others. dst holds GW_RUN_PATH_MAX + 1. GW_ENOTFOUND: there is no such home. */
 GW_MUST_CHECK enum gw_code gw_run_dir_name(const struct gw_settings *s, const char *home, char *dst,
                                            struct gw_error *err);
 /* Makes it (02750), or refuses one that is a symlink or belongs to another (GW_EDENIED): /dev/shm is everybody's. group (gid_t)-1: left
