@@ -32,7 +32,7 @@ ROLES = ("admin", "trader", "viewer")
 # Small hashing pool and short floor: the suite signs in often. Everything else is as shipped.
 GATEWAY_YAML = """\
 listen: 127.0.0.1:{port}
-workers: 2
+workers: {workers}
 policy: policy.yaml
 upstream:
   url: "http://127.0.0.1:{backend_port}"
@@ -44,7 +44,7 @@ session:
 login:
   floor: {floor}
 {more}"""
-DEFAULTS = {"per_user": 1000, "at_limit": "evict-oldest", "idle": "24h", "floor": "20ms", "more": ""}
+DEFAULTS = {"workers": 2, "per_user": 1000, "at_limit": "evict-oldest", "idle": "24h", "floor": "20ms", "more": ""}
 
 
 def build_directory():
@@ -195,6 +195,16 @@ class Gateway:
         process, self.process = self.process, None
         end(process, 15)
 
+    def kill(self):
+        """As a power cut would: nothing of it gets to tidy up."""
+        process, self.process = self.process, None
+        below = descendants(process.pid)
+        for pid in [process.pid, *below]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+        until(lambda: all(state_of(pid) in (None, "Z") for pid in below), what="the end of what was killed")
+
     def close(self):
         """Leaves nothing behind, even where a test killed what would have tidied up."""
         with contextlib.ExitStack() as last:
@@ -282,6 +292,14 @@ def descendants(pid):
         found += below
         waiting += below
     return found
+
+
+def state_of(pid):
+    """As proc(5) has it: "T" stopped, "Z" ended; None: gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return None
 
 
 def pytest_configure():
