@@ -42,7 +42,12 @@ static int connect_once(struct gw_cli *cli)
         return status;
     if (gw_faults_new(&f, &err) != GW_OK)
         return gw_cli_fail_error(cli, &err);
-    if (gw_operator_open(cli->home, cli_getenv, f, &connection, &err) == GW_OK) {
+    unsigned waited_ms = 0;
+    enum gw_code code;
+    do
+        code = gw_operator_open(cli->home, cli_getenv, f, &connection, &err);
+    while (code == GW_ECONFLICT && cli_home_wait(&waited_ms));
+    if (code == GW_OK) {
         atexit(disconnect);
         return GW_EXIT_YES;
     }

@@ -39,7 +39,11 @@ static enum gw_code open_app(struct gw_cli *cli, struct gw_app **out, struct gw_
         .doorbell = doorbell(),
     };
     GW_TRY(gw_faults_new(&faults, err));
-    enum gw_code code = gw_app_open(&options, faults, out, err);
+    unsigned waited_ms = 0;
+    enum gw_code code;
+    do
+        code = gw_app_open(&options, faults, out, err);
+    while (code == GW_ECONFLICT && cli_home_wait(&waited_ms));
     if (gw_faults_count(faults) > 0) {
         gw_buf_init(&text, 256 * 1024);
         gw_faults_print(faults, &text);

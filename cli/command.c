@@ -50,8 +50,8 @@ int gw_cli_fail(struct gw_cli *cli, enum gw_exit exit, const char *fmt, ...)
 
 int gw_cli_fail_error(struct gw_cli *cli, const struct gw_error *err)
 {
-    bool refused = err->code == GW_EINVAL || err->code == GW_EPARSE || err->code == GW_ENOTFOUND ||
-                   err->code == GW_ECONFLICT || err->code == GW_EDENIED;
+    bool refused =
+        err->code == GW_EINVAL || err->code == GW_EPARSE || err->code == GW_ENOTFOUND || err->code == GW_EDENIED;
     return gw_cli_fail(cli, refused ? GW_EXIT_NO : GW_EXIT_UNKNOWN, "%s", err->msg);
 }
 

@@ -2,12 +2,24 @@
 #include "home.h"
 
 #include <stdlib.h>
+#include <time.h>
 
+#define LOOK_MS 20
+#define PATIENCE_MS 5000
 #define ARENA_MAX_BYTES (32 * 1024 * 1024)
 
 const char *cli_getenv(const char *name)
 {
     return getenv(name);
+}
+
+bool cli_home_wait(unsigned *waited_ms)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000L};
+    if (*waited_ms >= PATIENCE_MS)
+        return false;
+    *waited_ms += LOOK_MS;
+    return nanosleep(&pause, NULL) == 0;
 }
 
 int cli_home_settings(struct gw_cli *cli, struct cli_home *out)

@@ -20,5 +20,9 @@ int cli_home_policy(struct gw_cli *cli, const char *file, struct cli_home *h);
 void cli_home_done(struct cli_home *h);
 #define cli_auto_home __attribute__((cleanup(cli_home_done)))
 
+/* After a GW_ECONFLICT of whoever wants the home directory for itself (control/app.h): waits a little for what was killed to be gone, for a
+ * command to end, or for control to listen. False: it has been waited for long enough. *waited_ms starts at 0. */
+bool cli_home_wait(unsigned *waited_ms);
+
 /* getenv, as the settings want it. */
 const char *cli_getenv(const char *name);

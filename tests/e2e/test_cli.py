@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: exit status, help, JSON, and the same calls whether control runs or not."""
+import fcntl
 import json
 import os
 import re
 import sqlite3
 import stat
 import subprocess
+import time
 
 import pytest
-from conftest import AAITI, ROLES, good_password
+from conftest import AAITI, ROLES, good_password, until
 
 
 def run(*arguments, text="", **environment):
@@ -205,6 +207,30 @@ def test_import_reports_each_row(home, tmp_path, request):
     assert database.read_bytes() == before
     assert good not in done.stdout + done.stderr
     assert home("user", "import", "--from-aaiti", tmp_path / "none.db").returncode == 1
+
+
+# ---- one at a time in a home directory ----
+
+
+def test_who_finds_the_home_in_use_waits_a_moment(make_gateway):
+    """What was killed is not gone at once, and a command takes its time: neither may make a start, or another command, fail."""
+    gateway = make_gateway(start=False)
+    with open(gateway.home / "control.lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        listing = subprocess.Popen([AAITI, "user", "list"], env=gateway.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        gateway.start(wait=False)
+        time.sleep(0.5)  # long enough that both have found it taken
+        assert listing.poll() is None and gateway.process.poll() is None
+    assert b"viewer" in listing.communicate(timeout=10)[0]
+    until(gateway.is_ready, 15, "readiness")
+
+
+def test_who_waits_in_vain_could_not_tell(make_gateway):
+    gateway = make_gateway(start=False)
+    with open(gateway.home / "control.lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        refused = gateway.aaiti("user", "list", check=False)
+    assert refused.returncode == 3 and "holds the home directory" in refused.stderr
 
 
 # ---- the rest ----
