@@ -47,11 +47,13 @@ static int connect_once(struct gw_cli *cli)
     do
         code = gw_operator_open(cli->home, cli_getenv, f, &connection, &err);
     while (code == GW_ECONFLICT && cli_home_wait(&waited_ms));
+    if (code == GW_ECONFLICT) /* nobody has refused anything */
+        return gw_cli_fail(cli, GW_EXIT_UNKNOWN, "%s", err.msg);
     if (code == GW_OK) {
         atexit(disconnect);
         return GW_EXIT_YES;
     }
-    return gw_faults_count(f) > 0 ? cli_print_faults(cli, f) : gw_cli_fail_error(cli, &err);
+    return gw_faults_count(f) > 0 ? cli_fail_faults(cli, f) : gw_cli_fail_error(cli, &err);
 }
 
 int cli_try(struct gw_cli *cli, const char *method, const char *target, json_t *body, unsigned *out_status,
@@ -121,6 +123,20 @@ static json_t *faults_json(const struct gw_faults *f)
     return list;
 }
 
+static void write_faults(struct gw_cli *cli, const struct gw_faults *f)
+{
+    gw_auto(gw_buf) struct gw_buf text = {0};
+    gw_buf_init(&text, 256 * 1024);
+    gw_faults_print(f, &text);
+    fputs(text.ptr != NULL ? text.ptr : "", cli->err);
+}
+
+int cli_fail_faults(struct gw_cli *cli, const struct gw_faults *f)
+{
+    write_faults(cli, f);
+    return GW_EXIT_UNKNOWN;
+}
+
 int cli_print_faults(struct gw_cli *cli, const struct gw_faults *f)
 {
     int status = gw_faults_count(f) == 0 ? GW_EXIT_YES : GW_EXIT_NO;
@@ -129,10 +145,7 @@ int cli_print_faults(struct gw_cli *cli, const struct gw_faults *f)
         cli_print_json(cli, all);
         return status;
     }
-    gw_auto(gw_buf) struct gw_buf text = {0};
-    gw_buf_init(&text, 256 * 1024);
-    gw_faults_print(f, &text);
-    fputs(text.ptr != NULL ? text.ptr : "", cli->err);
+    write_faults(cli, f);
     return status;
 }
 

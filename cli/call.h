@@ -23,9 +23,10 @@ int cli_try(struct gw_cli *cli, const char *method, const char *target, json_t *
 /* A path with a name given by the user as its last segment: "/aaiti/v1/users/" "bob" "/sessions". */
 void cli_target(struct gw_buf *b, const char *before, const char *name, const char *after);
 
-/* Prints JSON on out, or faults on err (as JSON on out when that is asked for). */
 void cli_print_json(struct gw_cli *cli, const json_t *value);
-/* The exit status that the faults mean: GW_EXIT_YES when there are none. */
+/* Of a check, whose answer they are: on err, or as JSON on out. GW_EXIT_YES when there are none, else GW_EXIT_NO. */
 int cli_print_faults(struct gw_cli *cli, const struct gw_faults *f);
+/* Of all others, who can give no answer for them: on err. GW_EXIT_UNKNOWN. */
+int cli_fail_faults(struct gw_cli *cli, const struct gw_faults *f);
 /* "-" for an absent or empty member: a column that is never empty can be cut by scripts. */
 const char *cli_text(const json_t *object, const char *member);

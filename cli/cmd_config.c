@@ -79,7 +79,7 @@ int cmd_config_show(struct gw_cli *cli, int argc, char **argv)
     if (status != GW_EXIT_YES)
         return status;
     if (gw_faults_count(h.faults) > 0)
-        return cli_print_faults(cli, h.faults);
+        return cli_fail_faults(cli, h.faults);
     gw_options_print(gw_settings_options, gw_settings_option_count, &h.settings, &text);
     if (cli->json)
         return show_json(cli, &h.settings);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `aaiti control`: the control plane in the foreground, as whoever starts it. `aaiti serve` starts it as the right user. */
+#include "call.h"
 #include "commands.h"
 #include "control/app.h"
 #include "control/dispatch.h"
@@ -77,6 +78,9 @@ int cmd_control(struct gw_cli *cli, int argc, char **argv)
     struct gw_server *server = NULL;
     sigset_t signals;
     (void)argc, (void)argv;
+    int status = cli_become_owner(cli);
+    if (status != GW_EXIT_YES)
+        return status;
     if (gw_harden_process(&err) != GW_OK)
         return gw_cli_fail_error(cli, &err);
     /* Blocked before any thread is made, so that all of them inherit it and sigwait gets every one. */

@@ -248,8 +248,7 @@ static int load(struct explain *e)
         status = cli_home_policy(e->cli, NULL, &e->h);
     if (status != GW_EXIT_YES || e->h.policy != NULL)
         return status;
-    cli_print_faults(e->cli, e->h.faults);
-    return GW_EXIT_UNKNOWN;
+    return cli_fail_faults(e->cli, e->h.faults);
 }
 
 static int explain(struct explain *e, char **argv)

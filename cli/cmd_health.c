@@ -29,10 +29,8 @@ int cmd_health(struct gw_cli *cli, int argc, char **argv)
     int status = cli_home_settings(cli, &h);
     if (status != GW_EXIT_YES)
         return status;
-    if (gw_faults_count(h.faults) > 0) {
-        cli_print_faults(cli, h.faults);
-        return GW_EXIT_UNKNOWN;
-    }
+    if (gw_faults_count(h.faults) > 0)
+        return cli_fail_faults(cli, h.faults);
     const char *data = gw_probe_gateway(h.settings.listen) ? "up" : "down";
     const char *control = control_state(cli, &h.settings);
     if (cli->json)

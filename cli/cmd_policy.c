@@ -5,12 +5,13 @@
 #include "home.h"
 #include "policy_text.h"
 
+/* Settings with faults do not tell which policy is meant: then the faults are theirs, and h->policy stays NULL. */
 static int load(struct gw_cli *cli, const char *file, struct cli_home *h)
 {
     int status = cli_home_settings(cli, h);
-    if (status != GW_EXIT_YES)
+    if (status != GW_EXIT_YES || gw_faults_count(h->faults) > 0)
         return status;
-    return gw_faults_count(h->faults) > 0 ? cli_print_faults(cli, h->faults) : cli_home_policy(cli, file, h);
+    return cli_home_policy(cli, file, h);
 }
 
 static void print_roles(struct gw_cli *cli, const struct gw_policy *p)
@@ -62,7 +63,7 @@ int cmd_policy_list(struct gw_cli *cli, int argc, char **argv)
     if (status != GW_EXIT_YES)
         return status;
     if (h.policy == NULL)
-        return cli_print_faults(cli, h.faults);
+        return cli_fail_faults(cli, h.faults);
     if (cli->json) {
         gw_auto_json json_t *all = routes_json(h.policy);
         cli_print_json(cli, all);
@@ -101,7 +102,14 @@ int cmd_policy_reload(struct gw_cli *cli, int argc, char **argv)
     (void)argv;
     unsigned answer_status = 0;
     gw_auto_json json_t *answer = NULL;
-    int status = cli_try(cli, "POST", "/aaiti/v1/policy/reload", NULL, &answer_status, &answer);
+    cli_auto_home struct cli_home h = {0};
+    int status = cli_home_settings(cli, &h);
+    if (status != GW_EXIT_YES)
+        return status;
+    /* Only sound settings tell where control is; without them its answer would be this one, too. */
+    if (gw_faults_count(h.faults) > 0)
+        return cli_print_faults(cli, h.faults);
+    status = cli_try(cli, "POST", "/aaiti/v1/policy/reload", NULL, &answer_status, &answer);
     if (status != GW_EXIT_YES)
         return status;
     if (cli->json && answer != NULL)

@@ -22,9 +22,9 @@ static int finish(struct gw_cli *cli, int status, json_t *answer, const char *do
     const char *notice = json_string_value(json_object_get(owned, "notice"));
     if (status != GW_EXIT_YES)
         return status;
-    if (cli->json && owned != NULL)
+    if (cli->json)
         cli_print_json(cli, owned);
-    else if (!cli->json)
+    else
         fprintf(cli->out, "%s\n", done);
     if (notice != NULL)
         fprintf(cli->err, "aaiti: %s\n", notice);
@@ -129,6 +129,8 @@ int cmd_user_delete(struct gw_cli *cli, int argc, char **argv)
     json_t *answer = NULL;
     cli_target(&target, USERS "/", argv[1], "");
     int status = cli_call(cli, "DELETE", target.ptr, NULL, &answer);
+    if (status == GW_EXIT_YES && answer == NULL)
+        answer = json_pack("{s:s}", "deleted", argv[1]);
     return finish(cli, status, answer, "The user was deleted.");
 }
 

@@ -13,7 +13,7 @@
 
 static const struct gw_cli_option globals[] = {
     {"--home", "DIR", "Home directory of the gateway (AAITI_HOME; default /var/lib/aaiti)"},
-    {"--json", NULL, "Print JSON for machines"},
+    {"--json", NULL, "Print the answer as one JSON document"},
     {"--help", NULL, "Show help; after a command, that command's"},
     {"--version", NULL, "Show the version"},
 };
@@ -50,8 +50,8 @@ int gw_cli_fail(struct gw_cli *cli, enum gw_exit exit, const char *fmt, ...)
 
 int gw_cli_fail_error(struct gw_cli *cli, const struct gw_error *err)
 {
-    bool refused =
-        err->code == GW_EINVAL || err->code == GW_EPARSE || err->code == GW_ENOTFOUND || err->code == GW_EDENIED;
+    bool refused = err->code == GW_EINVAL || err->code == GW_EPARSE || err->code == GW_ENOTFOUND ||
+                   err->code == GW_ECONFLICT || err->code == GW_EDENIED;
     return gw_cli_fail(cli, refused ? GW_EXIT_NO : GW_EXIT_UNKNOWN, "%s", err->msg);
 }
 
@@ -260,7 +260,7 @@ static int run_command(struct gw_cli *cli, const struct line *line, int name_cou
     return cli->command->run(cli, argc, argv);
 }
 
-int gw_cli_main(struct gw_cli *cli, const struct gw_command *table, size_t count, int argc, char **argv)
+static int run_line(struct gw_cli *cli, const struct gw_command *table, size_t count, int argc, char **argv)
 {
     struct line line;
     int name_count;
@@ -288,7 +288,14 @@ int gw_cli_main(struct gw_cli *cli, const struct gw_command *table, size_t count
         print_command_help(cli->command, cli->out);
         return GW_EXIT_YES;
     }
-    status = run_command(cli, &line, name_count);
+    if (cli->json && cli->command->output == GW_CLI_STREAM)
+        return gw_cli_fail(cli, GW_EXIT_USAGE, "`%s` has no JSON to print", cli->command->name);
+    return run_command(cli, &line, name_count);
+}
+
+int gw_cli_main(struct gw_cli *cli, const struct gw_command *table, size_t count, int argc, char **argv)
+{
+    int status = run_line(cli, table, count, argc, argv);
     /* A full disk or a closed pipe must not look like success. */
     if (fflush(cli->out) != 0 && status == GW_EXIT_YES)
         return gw_cli_fail(cli, GW_EXIT_UNKNOWN, "could not write the output");

@@ -24,12 +24,18 @@ struct gw_cli_option {
 #define GW_CLI_OPTIONS_MAX 8
 #define GW_CLI_ARGS_MAX 32
 
+enum gw_cli_output {
+    GW_CLI_ANSWER,
+    GW_CLI_STREAM, /* a text or log of its own, which has no JSON form */
+};
+
 struct gw_cli;
 
 struct gw_command {
     const char *name; /* "user add" */
     /* argv[0] is the name's last word; the rest are the positional arguments, whose number the row has checked. */
     int (*run)(struct gw_cli *cli, int argc, char **argv);
+    enum gw_cli_output output;
     const char *arguments; /* "NAME" in the usage line; "" when none */
     int min_args, max_args;
     const char *summary;                              /* one line */

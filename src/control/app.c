@@ -314,9 +314,11 @@ static enum gw_code take_lock(struct gw_app *a, struct gw_error *err)
     gw_buf_addf(&path, "%s/control.lock", a->home);
     GW_TRY(gw_buf_check(&path, err));
     a->lock_fd = open(path.ptr, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (a->lock_fd < 0 && errno == ENOENT)
+        return gw_fail(err, GW_ENOTFOUND, "there is no `%s`; make a home with `aaiti init --home %s`", a->home,
+                       a->home);
     if (a->lock_fd < 0)
-        return gw_fail(err, errno == ENOENT ? GW_ENOTFOUND : GW_EBACKEND,
-                       "`%s`: %s; make a home with `aaiti init --home %s`", path.ptr, strerror(errno), a->home);
+        return gw_fail(err, GW_EBACKEND, "`%s`: %s", path.ptr, strerror(errno));
     if (flock(a->lock_fd, LOCK_EX | LOCK_NB) == 0)
         return GW_OK;
     return gw_fail(err, errno == EWOULDBLOCK ? GW_ECONFLICT : GW_EBACKEND,
