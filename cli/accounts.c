@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "accounts.h"
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -45,6 +47,32 @@ static void all_root(struct gw_accounts *out)
     (void)gw_str_copy(GW_STR("root"), out->group_name, sizeof(out->group_name));
 }
 
+bool gw_accounts_may_run(const struct gw_run_as *as)
+{
+    char program[PATH_MAX];
+    return realpath("/proc/self/exe", program) != NULL && gw_run_as_may(as, program, X_OK);
+}
+
+struct obstacle {
+    const char *problem, *mend, *name; /* name NULL: the home directory's */
+};
+
+/* What keeps control's user from its work; NULL: nothing does. */
+static const struct obstacle *find_obstacle(const struct gw_run_as *as, const char *home)
+{
+    static const char unusable[] = "the control plane's user cannot use the home directory";
+    static const struct obstacle no_program = {"the control plane's user cannot run this program",
+                                               "a clone or an installation in a place open to it, such as ", "/opt"},
+                                 no_way = {unusable, "a home directory in a place open to it, such as ",
+                                           "/var/lib/aaiti"},
+                                 no_right = {unusable, "chown -R aaiti: ", NULL};
+    if (!gw_accounts_may_run(as))
+        return &no_program;
+    if (!gw_run_as_may(as, home, F_OK))
+        return &no_way;
+    return gw_run_as_may(as, home, R_OK | W_OK | X_OK) ? NULL : &no_right;
+}
+
 enum gw_code gw_accounts_choose(const struct gw_settings *s, const char *home, FILE *warn, struct gw_accounts *out,
                                 struct gw_error *err)
 {
@@ -67,11 +95,9 @@ enum gw_code gw_accounts_choose(const struct gw_settings *s, const char *home, F
     a.group = web.gid;
     a.control.groups[a.control.group_count++] = web.gid; /* to give web.sock and the segments to the workers' group */
     a.owner = a.control.uid;
-    if (!gw_run_as_may(&a.control, home, R_OK | W_OK | X_OK)) {
-        bool gets_there = gw_run_as_may(&a.control, home, F_OK);
-        GW_TRY(object(s, warn, err, "the control plane's user cannot use the home directory",
-                      gets_there ? "chown -R aaiti: " : "a home directory in a place open to it, such as ",
-                      gets_there ? home : "/var/lib/aaiti"));
+    const struct obstacle *o = find_obstacle(&a.control, home);
+    if (o != NULL) {
+        GW_TRY(object(s, warn, err, o->problem, o->mend, o->name != NULL ? o->name : home));
         a.control = everything_as_started.control;
         a.owner = 0;
     }

@@ -19,3 +19,5 @@ struct gw_accounts {
 /* home: absolute. Warnings go to warn, a line each. GW_EDENIED: production, and the machine is not prepared; err has the mend. */
 GW_MUST_CHECK enum gw_code gw_accounts_choose(const struct gw_settings *s, const char *home, FILE *warn,
                                               struct gw_accounts *out, struct gw_error *err);
+/* Whether that user gets to this program: below /root, where a clone may lie, nobody but root does. */
+bool gw_accounts_may_run(const struct gw_run_as *as);

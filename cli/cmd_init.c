@@ -3,6 +3,7 @@
  * `aaiti init`: makes what a home directory lacks, and touches nothing that is there, so that it may be run again at any time. Each
  * thing is a row of the table below; a row that finds its file in place reports it as kept.
  */
+#include "accounts.h"
 #include "base/file.h"
 #include "call.h"
 #include "commands.h"
@@ -14,7 +15,6 @@
 #include "crypto/secret.h"
 #include "demo_users.h"
 #include "home.h"
-#include "supervisor.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -209,13 +209,13 @@ static enum gw_code make_things(struct init *i, struct gw_error *err)
     return make_token_keys(i, err);
 }
 
-/* Whether that user gets to where the home directory is: nobody but root does below /root. */
+/* Whether that user gets to the program and to where the home directory is: nobody but root does below /root. */
 static bool can_reach(const struct passwd *user, const char *home)
 {
     char path[PATH_MAX];
     const struct gw_run_as as = {.uid = user->pw_uid, .gid = user->pw_gid, .groups = {user->pw_gid}, .group_count = 1};
     /* From the root on: a relative name would pass by what is above the working directory. */
-    return realpath(home, path) != NULL && gw_run_as_may(&as, dirname(path), X_OK);
+    return gw_accounts_may_run(&as) && realpath(home, path) != NULL && gw_run_as_may(&as, dirname(path), X_OK);
 }
 
 /* The user that control will run as (user.control); NULL: everything stays the caller's, and `aaiti serve` says what that means. */

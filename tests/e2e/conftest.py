@@ -332,7 +332,7 @@ class Load:
 
     def __init__(self, call, threads=4):
         self.ledger, self.stopping = [], threading.Event()
-        self.threads = [threading.Thread(target=self.run, args=(call,)) for _ in range(threads)]
+        self.threads = [threading.Thread(target=self.run, args=(call,), daemon=True) for _ in range(threads)]
         for t in self.threads:
             t.start()
 

@@ -2,11 +2,12 @@
 """What `aaiti serve` leaves on tmpfs: nothing when it only looked or was refused, and never another's files."""
 import hashlib
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import AAITI
+from conftest import AAITI, ROOT
 
 SECRET = "environment-Sq7Lr2Vz9Xw4Tn1Kd8Mb5Pf3Hc6Jg0"
 
@@ -92,3 +93,17 @@ def test_a_second_serve_is_refused_and_harms_nothing(make_gateway):
     assert gateway.login(gateway.users["trader"])
     gateway.stop()
     assert not any(os.path.lexists(d) for d in gateway.run_directories())
+
+
+def test_a_program_that_others_cannot_reach_serves_an_open_home(make_gateway, tmp_path):
+    """As in a clone below /root: as root, everything stays root's, and that is said."""
+    tmp_path.chmod(0o700)
+    build = tmp_path / "clone/build"
+    (build / "meson-private").mkdir(parents=True)
+    (build / "nginx").mkdir()
+    for name in ("aaiti", "nginx/ngx_http_gw_module.so"):
+        shutil.copy2(AAITI.parent / name, build / name)
+    shutil.copytree(ROOT / "data", tmp_path / "clone/data")
+    gateway = make_gateway(program=build / "aaiti")
+    assert gateway.client(gateway.login(gateway.users["viewer"])).get("/api/bots").status_code == 200
+    assert os.geteuid() != 0 or "cannot run this program" in gateway.log()
