@@ -22,7 +22,6 @@
 #include <unistd.h>
 
 #define MIN_DISTINCT_BYTES 10
-#define CREATE_RANDOM_BYTES 48
 
 struct gw_secret {
     char *map;
@@ -338,8 +337,8 @@ enum gw_code gw_secret_load_foreign(const char *path, struct gw_secret **out, st
 
 enum gw_code gw_secret_create(const char *path, const struct gw_random *r, struct gw_error *err)
 {
-    char text[GW_BASE64URL_LEN(CREATE_RANDOM_BYTES) + 1];
-    GW_TRY(gw_random_text(r, CREATE_RANDOM_BYTES, text, err));
+    char text[GW_BASE64URL_LEN(GW_SECRET_CREATE_BYTES) + 1];
+    GW_TRY(gw_random_text(r, GW_SECRET_CREATE_BYTES, text, err));
     text[sizeof(text) - 1] = '\n'; /* in place of the NUL */
     enum gw_code code = gw_file_create(path, 0600, (struct gw_str){text, sizeof(text)}, err);
     gw_wipe(text, sizeof(text));

@@ -24,7 +24,8 @@ GW_MUST_CHECK enum gw_code gw_secret_load(const char *path, struct gw_secret **o
 GW_MUST_CHECK enum gw_code gw_secret_load_foreign(const char *path, struct gw_secret **out, struct gw_error *err);
 /* Shorter than GW_SECRET_MIN_BYTES, longer than the maximum, a known default ("change me" and its kin), or of few distinct bytes: GW_EINVAL. */
 GW_MUST_CHECK enum gw_code gw_secret_check(const struct gw_secret *s, struct gw_error *err);
-/* Creates path (O_EXCL, 0600, fsynced) with 48 random bytes as 64 base64url characters. GW_ECONFLICT when it exists. */
+#define GW_SECRET_CREATE_BYTES 48 /* as 64 base64url characters */
+/* Creates path (O_EXCL, 0600, fsynced) with a new random secret. GW_ECONFLICT when it exists. */
 GW_MUST_CHECK enum gw_code gw_secret_create(const char *path, const struct gw_random *r, struct gw_error *err);
 void gw_secret_free(struct gw_secret *s);
 GW_DEFINE_AUTO_FREE(gw_secret);

@@ -138,24 +138,19 @@ enum gw_code gw_token_ring_load(const struct gw_token_files *f, struct gw_token_
 
 /* ---- making and mending ---- */
 
+/* In one step: what a killed predecessor left half-written never has the name. */
 static enum gw_code make_private(const struct gw_token_files *f, enum gw_token_generation g, const struct gw_random *r,
                                  struct gw_error *err)
 {
-    char path[PATH_MAX], beside[PATH_MAX];
+    char path[PATH_MAX], text[GW_BASE64URL_LEN(GW_SECRET_CREATE_BYTES) + 1];
+    size_t random_bytes = f->algorithm == GW_TOKEN_HS256 ? GW_SECRET_CREATE_BYTES : GW_ED25519_KEY_BYTES;
+    size_t len = GW_BASE64URL_LEN(random_bytes);
     GW_TRY(name_of(f, g, PART_PRIVATE, path, err));
     if (access(path, F_OK) == 0)
         return gw_fail(err, GW_ECONFLICT, "%s exists", path);
-    if (snprintf(beside, sizeof(beside), "%s.new", path) >= (int)sizeof(beside))
-        return gw_fail(err, GW_ELIMIT, "the name of the token key is too long");
-    (void)unlink(beside); /* of a predecessor that was killed */
-    if (f->algorithm == GW_TOKEN_HS256) {
-        GW_TRY(gw_secret_create(beside, r, err));
-        return gw_file_rename(beside, path, err);
-    }
-    char text[GW_BASE64URL_LEN(GW_ED25519_KEY_BYTES) + 1];
-    GW_TRY(gw_random_text(r, GW_ED25519_KEY_BYTES, text, err));
-    text[sizeof(text) - 1] = '\n'; /* in place of the NUL */
-    enum gw_code code = gw_file_replace(path, 0600, (struct gw_str){text, sizeof(text)}, err);
+    GW_TRY(gw_random_text(r, random_bytes, text, err));
+    text[len] = '\n'; /* in place of the NUL */
+    enum gw_code code = gw_file_replace(path, 0600, (struct gw_str){text, len + 1}, err);
     gw_wipe(text, sizeof(text));
     return code;
 }
