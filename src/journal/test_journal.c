@@ -3,6 +3,7 @@
 #include "journal/journal.h"
 #include "journal/layout.h"
 #include "journal/reader.h"
+#include "journal/test_directory.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,41 +21,26 @@
 #define RESERVE 8192
 
 struct rig {
-    char path[64];
-    int dir;
-    struct gw_fake_random random;
-    struct gw_fake_clock clock;
+    struct test_directory directory;
     struct gw_journal *journal;
 };
 
 static void rig_init(struct rig *g)
 {
-    *g = (struct rig){.path = "/tmp/gw-journal-XXXXXX"};
-    assert_non_null(mkdtemp(g->path));
-    g->dir = open(g->path, O_RDONLY | O_DIRECTORY);
-    assert_true(g->dir >= 0);
-    gw_fake_random_init(&g->random, 3);
-    gw_fake_clock_init(&g->clock, 1795000000000);
+    g->journal = NULL;
+    test_directory_init(&g->directory);
 }
 
 static void rig_done(struct rig *g)
 {
     gw_journal_free(g->journal);
-    close(g->dir);
-    char command[128];
-    snprintf(command, sizeof(command), "rm -r '%s'", g->path);
-    assert_int_equal(system(command), 0);
+    test_directory_done(&g->directory);
 }
 
 static void rig_open(struct rig *g, unsigned files_max)
 {
-    struct gw_journal_options o = {.dir = g->dir,
-                                   .series = "changes",
-                                   .file_bytes = GW_JOURNAL_FILE_MIN_BYTES,
-                                   .files_max = files_max,
-                                   .reserve_bytes = RESERVE,
-                                   .random = &g->random.random,
-                                   .clock = &g->clock.clock};
+    struct gw_journal_options o = test_directory_options(&g->directory, "changes", files_max);
+    o.reserve_bytes = RESERVE;
     assert_int_equal(gw_journal_new(&o, &g->journal, NULL), GW_OK);
 }
 
@@ -93,7 +79,7 @@ static enum gw_code read_file(void *ctx, const char *name, struct gw_error *err)
     struct rig *g = ((void **)ctx)[0];
     struct tally *t = ((void **)ctx)[1];
     gw_auto(gw_journal_reader) struct gw_journal_reader *r = NULL;
-    GW_TRY(gw_journal_reader_open(g->dir, name, &r, err));
+    GW_TRY(gw_journal_reader_open(g->directory.fd, name, &r, err));
     t->files++;
     t->open += gw_journal_reader_end(r) == GW_JOURNAL_OPEN;
     t->sealed += gw_journal_reader_end(r) == GW_JOURNAL_SEALED;
@@ -117,7 +103,7 @@ static struct tally read_all(struct rig *g)
 {
     struct tally t = {.in_order = true};
     void *ctx[] = {g, &t};
-    assert_int_equal(gw_journal_each(g->dir, read_file, ctx, NULL), GW_OK);
+    assert_int_equal(gw_journal_each(g->directory.fd, read_file, ctx, NULL), GW_OK);
     return t;
 }
 
@@ -212,13 +198,9 @@ static void test_refuses_odd_sizes(void **state)
         {GW_JOURNAL_FILE_MIN_BYTES, 0, 1},
     };
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        struct gw_journal_options o = {.dir = g.dir,
-                                       .series = "changes",
-                                       .file_bytes = table[i].file_bytes,
-                                       .files_max = table[i].files_max,
-                                       .reserve_bytes = table[i].reserve_bytes,
-                                       .random = &g.random.random,
-                                       .clock = &g.clock.clock};
+        struct gw_journal_options o = test_directory_options(&g.directory, "changes", table[i].files_max);
+        o.file_bytes = table[i].file_bytes;
+        o.reserve_bytes = table[i].reserve_bytes;
         assert_int_equal(gw_journal_new(&o, &g.journal, NULL), GW_EINVAL);
     }
     rig_done(&g);
@@ -329,11 +311,11 @@ static void test_temporary_files_of_the_dead_are_removed(void **state)
     rig_open(&g, 4);
     assert_int_equal(add_file(&g), GW_OK);
     assert_int_equal(add_file(&g), GW_OK); /* a spare, under its temporary name */
-    int fd = openat(g.dir, ".changes-0190aaaa-dead", O_WRONLY | O_CREAT, 0640);
+    int fd = openat(g.directory.fd, ".changes-0190aaaa-dead", O_WRONLY | O_CREAT, 0640);
     assert_true(fd >= 0 && write(fd, "x", 1) == 1);
     close(fd);
     assert_int_equal(read_all(&g).files, 1);
-    assert_int_equal(faccessat(g.dir, ".changes-0190aaaa-dead", F_OK, 0), -1);
+    assert_int_equal(faccessat(g.directory.fd, ".changes-0190aaaa-dead", F_OK, 0), -1);
     /* Not the living one's. */
     uint32_t n = 1;
     while (!gw_journal_wants_file(g.journal))
@@ -362,7 +344,7 @@ static void abandoned_file(struct rig *g, char *name, uint64_t *out_end)
     gw_auto(gw_journal_reader) struct gw_journal_reader *r = NULL;
     struct gw_event e;
     uint64_t sequence;
-    assert_int_equal(gw_journal_reader_open(g->dir, name, &r, NULL), GW_OK);
+    assert_int_equal(gw_journal_reader_open(g->directory.fd, name, &r, NULL), GW_OK);
     for (int n = 0; n < EVENTS; n++)
         assert_int_equal(gw_journal_reader_next(r, &e, &sequence, NULL), GW_OK);
     *out_end = gw_journal_reader_offset(r);
@@ -375,7 +357,7 @@ static void test_cut_at_every_byte_of_its_last_record_the_others_stand(void **st
     char name[GW_JOURNAL_NAME_MAX];
     uint64_t end;
     abandoned_file(&g, name, &end);
-    int fd = openat(g.dir, name, O_RDWR);
+    int fd = openat(g.directory.fd, name, O_RDWR);
     assert_true(fd >= 0);
     uint64_t length = sizeof(struct gw_journal_head) + 1;
     for (uint64_t cut = end - 1; cut >= end - length; cut--) {
@@ -398,7 +380,7 @@ static void test_a_flipped_bit_costs_its_record_alone(void **state)
     char name[GW_JOURNAL_NAME_MAX];
     uint64_t end;
     abandoned_file(&g, name, &end);
-    int fd = openat(g.dir, name, O_RDWR);
+    int fd = openat(g.directory.fd, name, O_RDWR);
     assert_true(fd >= 0);
     unsigned char byte;
     for (off_t at = GW_JOURNAL_HEADER_BYTES; at < GW_JOURNAL_HEADER_BYTES + 120; at++) {
@@ -431,14 +413,14 @@ static void test_reads_on_from_where_it_stood(void **state)
     gw_auto(gw_journal_reader) struct gw_journal_reader *r = NULL, *again = NULL;
     struct gw_event e;
     uint64_t sequence;
-    assert_int_equal(gw_journal_reader_open(g.dir, t.last_name, &r, NULL), GW_OK);
+    assert_int_equal(gw_journal_reader_open(g.directory.fd, t.last_name, &r, NULL), GW_OK);
     assert_int_equal(gw_journal_reader_next(r, &e, &sequence, NULL), GW_OK);
     assert_int_equal(gw_journal_reader_next(r, &e, &sequence, NULL), GW_ENOTFOUND);
     assert_int_equal(append(&g, 2, GW_JOURNAL_NORMAL), GW_OK);
     assert_int_equal(append(&g, 3, GW_JOURNAL_NORMAL), GW_OK);
     assert_int_equal(gw_journal_reader_next(r, &e, &sequence, NULL), GW_OK);
     assert_int_equal(sequence, 2);
-    assert_int_equal(gw_journal_reader_open(g.dir, t.last_name, &again, NULL), GW_OK);
+    assert_int_equal(gw_journal_reader_open(g.directory.fd, t.last_name, &again, NULL), GW_OK);
     gw_journal_reader_seek(again, gw_journal_reader_offset(r));
     assert_int_equal(gw_journal_reader_next(again, &e, &sequence, NULL), GW_OK);
     assert_int_equal(sequence, 3);
@@ -455,23 +437,23 @@ static void test_what_is_no_journal_is_refused(void **state)
     abandoned_file(&g, name, &end);
     struct gw_journal_reader *r;
     struct gw_error err;
-    assert_int_equal(symlinkat(name, g.dir, "link.journal"), 0);
-    assert_int_equal(gw_journal_reader_open(g.dir, "link.journal", &r, &err), GW_EPARSE);
-    assert_int_equal(mkdirat(g.dir, "directory.journal", 0700), 0);
-    assert_int_equal(gw_journal_reader_open(g.dir, "directory.journal", &r, &err), GW_EPARSE);
-    assert_int_equal(mkfifoat(g.dir, "fifo.journal", 0600), 0);
-    assert_int_equal(gw_journal_reader_open(g.dir, "fifo.journal", &r, &err), GW_EPARSE);
-    int fd = openat(g.dir, name, O_RDWR);
+    assert_int_equal(symlinkat(name, g.directory.fd, "link.journal"), 0);
+    assert_int_equal(gw_journal_reader_open(g.directory.fd, "link.journal", &r, &err), GW_EPARSE);
+    assert_int_equal(mkdirat(g.directory.fd, "directory.journal", 0700), 0);
+    assert_int_equal(gw_journal_reader_open(g.directory.fd, "directory.journal", &r, &err), GW_EPARSE);
+    assert_int_equal(mkfifoat(g.directory.fd, "fifo.journal", 0600), 0);
+    assert_int_equal(gw_journal_reader_open(g.directory.fd, "fifo.journal", &r, &err), GW_EPARSE);
+    int fd = openat(g.directory.fd, name, O_RDWR);
     assert_true(fd >= 0);
     uint32_t version = 9;
     assert_int_equal(pwrite(fd, &version, sizeof(version), offsetof(struct gw_journal_header, version)),
                      sizeof(version));
-    assert_int_equal(gw_journal_reader_open(g.dir, name, &r, &err), GW_EPARSE);
+    assert_int_equal(gw_journal_reader_open(g.directory.fd, name, &r, &err), GW_EPARSE);
     assert_non_null(strstr(err.msg, "version 9"));
     assert_int_equal(ftruncate(fd, 10), 0);
-    assert_int_equal(gw_journal_reader_open(g.dir, name, &r, &err), GW_EPARSE);
+    assert_int_equal(gw_journal_reader_open(g.directory.fd, name, &r, &err), GW_EPARSE);
     assert_int_equal(ftruncate(fd, (off_t)GW_JOURNAL_FILE_MAX_BYTES + 1), 0);
-    assert_int_equal(gw_journal_reader_open(g.dir, name, &r, &err), GW_EPARSE);
+    assert_int_equal(gw_journal_reader_open(g.directory.fd, name, &r, &err), GW_EPARSE);
     close(fd);
     rig_done(&g);
 }

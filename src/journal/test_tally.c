@@ -1,59 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "journal/reader.h"
 #include "journal/tally.h"
+#include "journal/test_directory.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <unistd.h>
 
 struct rig {
-    char path[64];
-    int dir;
-    struct gw_fake_random random;
-    struct gw_fake_clock clock;
+    struct test_directory directory;
     struct gw_journal *journal;
     struct gw_tally *tally;
 };
 
-static void remove_tree(const char *path)
-{
-    char command[128];
-    snprintf(command, sizeof(command), "rm -r '%s'", path);
-    assert_int_equal(system(command), 0);
-}
-
 static void rig_init(struct rig *g)
 {
-    *g = (struct rig){.path = "/tmp/gw-tally-XXXXXX"};
-    assert_non_null(mkdtemp(g->path));
-    g->dir = open(g->path, O_RDONLY | O_DIRECTORY);
-    assert_true(g->dir >= 0);
-    gw_fake_random_init(&g->random, 3);
-    gw_fake_clock_init(&g->clock, 1795000000000);
-    struct gw_journal_options o = {.dir = g->dir,
-                                   .series = "refusals",
-                                   .file_bytes = GW_JOURNAL_FILE_MIN_BYTES * 2,
-                                   .files_max = 4,
-                                   .random = &g->random.random,
-                                   .clock = &g->clock.clock};
+    test_directory_init(&g->directory);
+    struct gw_journal_options o = test_directory_options(&g->directory, "refusals", 4);
+    o.file_bytes = GW_JOURNAL_FILE_MIN_BYTES * 2;
     struct gw_journal_file *f;
     assert_int_equal(gw_journal_new(&o, &g->journal, NULL), GW_OK);
     assert_int_equal(gw_journal_file_new(g->journal, &f, NULL), GW_OK);
     gw_journal_file_take(g->journal, f);
-    assert_int_equal(gw_tally_new(&g->random.random, &g->tally, NULL), GW_OK);
+    assert_int_equal(gw_tally_new(&g->directory.random.random, &g->tally, NULL), GW_OK);
 }
 
 static void rig_done(struct rig *g)
 {
     gw_tally_free(g->tally);
     gw_journal_free(g->journal);
-    close(g->dir);
-    remove_tree(g->path);
+    test_directory_done(&g->directory);
 }
 
 static void add(struct rig *g, const char *reason, const char *route, uint16_t network, uint8_t host, int64_t time_ms)
@@ -81,7 +59,7 @@ static enum gw_code sum_file(void *ctx, const char *name, struct gw_error *err)
     struct rig *g = ((void **)ctx)[0];
     struct sum *s = ((void **)ctx)[1];
     gw_auto(gw_journal_reader) struct gw_journal_reader *r = NULL;
-    GW_TRY(gw_journal_reader_open(g->dir, name, &r, err));
+    GW_TRY(gw_journal_reader_open(g->directory.fd, name, &r, err));
     struct gw_event e;
     uint64_t sequence;
     while (gw_journal_reader_next(r, &e, &sequence, NULL) == GW_OK) {
@@ -97,7 +75,7 @@ static struct sum flush(struct rig *g)
     struct sum s = {0};
     void *ctx[] = {g, &s};
     gw_tally_flush(g->tally, g->journal);
-    assert_int_equal(gw_journal_each(g->dir, sum_file, ctx, NULL), GW_OK);
+    assert_int_equal(gw_journal_each(g->directory.fd, sum_file, ctx, NULL), GW_OK);
     return s;
 }
 
