@@ -115,10 +115,17 @@ show()
     return 1
 }
 
+# By the shell alone: a program in the foreground would have its own say when a signal ends it.
+say()
+{
+    local text
+    IFS= read -r -d '' text || true
+    printf '\n%s' "$text"
+}
+
 say_demo()
 {
-    cat << TXT
-
+    say << TXT
 The gateway is on https://127.0.0.1:$port, before a demo backend. Ctrl-C stops both. In another terminal, in this directory:
   url=https://127.0.0.1:$port users=$home/demo-users.json
   ask() { curl -s --cacert $home/tls/cert.pem "\$@"; echo; }
@@ -134,8 +141,7 @@ TXT
 
 say_upstream()
 {
-    cat << TXT
-
+    say << TXT
 The gateway is on https://127.0.0.1:$port, before $UPSTREAM. Ctrl-C stops it. In another terminal, in this directory:
   $aaiti --home $home user list                       # who may sign in: the backend's users, with their passwords there
   curl -s --cacert $home/tls/cert.pem https://127.0.0.1:$port/aaiti/health

@@ -28,12 +28,13 @@ def tree(tmp_path):
 
 
 class Run:
-    """run.sh in a process group of its own, as at a terminal."""
+    """run.sh in a process group of its own and with SIGINT as it is at a terminal, where whoever runs the tests ignores it too."""
 
     def __init__(self, tree, **variables):
         self.port = free_port()
         self.process = subprocess.Popen(["bash", tree / "scripts/run.sh"], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        start_new_session=True, env={**os.environ, "PORT": str(self.port), **variables})
+                                        start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+                                        env={**os.environ, "PORT": str(self.port), **variables})
         self.said = ""
 
     def until(self, text):
