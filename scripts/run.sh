@@ -164,4 +164,4 @@ if [ -n "${UPSTREAM:-}" ]; then
 else
     say_demo
 fi
-show || fail "the gateway ended; what it said is in $home/gateway.log"
+show || wait "$gateway" || fail "the gateway ended; what it said is in $home/gateway.log"
