@@ -32,6 +32,13 @@ const char *gw_risk_name(enum gw_risk r)
     return names[r];
 }
 
+const char *gw_audit_name(enum gw_audit a)
+{
+    static const char *const names[] = {
+        [GW_AUDIT_NONE] = "none", [GW_AUDIT_RECORD] = "record", [GW_AUDIT_DURABLE] = "durable"};
+    return names[a];
+}
+
 void gw_policy_free(struct gw_policy *p)
 {
     if (p == NULL)

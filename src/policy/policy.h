@@ -28,6 +28,14 @@ bool gw_method_is_safe(enum gw_method m);
 enum gw_risk { GW_RISK_NEUTRAL, GW_RISK_OPENS, GW_RISK_REDUCES };
 const char *gw_risk_name(enum gw_risk r);
 
+/* What the journal gets of a request that goes to the backend. */
+enum gw_audit {
+    GW_AUDIT_NONE,
+    GW_AUDIT_RECORD,  /* a read: that it was answered; a change: an intent before, an outcome after */
+    GW_AUDIT_DURABLE, /* the same, and the record before it is on disk before the backend hears of it */
+};
+const char *gw_audit_name(enum gw_audit a);
+
 /* Who answers a route. */
 enum gw_target {
     GW_TARGET_BACKEND,
@@ -52,6 +60,8 @@ enum gw_access {
     GW_ACCESS_ROLE,       /* `role: admin` */
 };
 
+#define GW_POLICY_ACTION_MAX 48
+
 struct gw_route {
     struct gw_str pattern; /* "GET /api/bots/{id}", as written */
     unsigned line;
@@ -61,7 +71,9 @@ struct gw_route {
     unsigned permission; /* index; GW_ACCESS_PERMISSION */
     unsigned role;       /* index; GW_ACCESS_ROLE */
     enum gw_risk risk;
-    unsigned id; /* position in the policy, for logs and metrics */
+    enum gw_audit audit;
+    struct gw_str action; /* what the audit trail calls it: "bot_created"; empty: the gateway itself answers */
+    unsigned id;          /* position in the policy, for logs and metrics */
 };
 
 enum gw_credential { GW_CREDENTIAL_NONE, GW_CREDENTIAL_MINT_HS256, GW_CREDENTIAL_BASIC, GW_CREDENTIAL_HEADER };

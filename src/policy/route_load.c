@@ -165,6 +165,45 @@ static void load_risk(struct gw_policy_loader *l, const struct gw_yaml *map, str
     r->risk = (enum gw_risk)risk;
 }
 
+/* ---- what the journal gets ---- */
+
+/* What is gone cannot be looked at again: its record is on disk first. */
+static enum gw_audit default_audit(const struct gw_route *r)
+{
+    if (gw_method_is_safe(r->method))
+        return GW_AUDIT_NONE;
+    return r->method == GW_METHOD_DELETE ? GW_AUDIT_DURABLE : GW_AUDIT_RECORD;
+}
+
+static void load_audit(struct gw_policy_loader *l, const struct gw_yaml *map, struct gw_route *r)
+{
+    static const char *const audits[] = {
+        [GW_AUDIT_NONE] = "none", [GW_AUDIT_RECORD] = "record", [GW_AUDIT_DURABLE] = "durable", NULL};
+    const struct gw_yaml *node = gw_yaml_get(map, GW_STR("audit"));
+    int audit = (int)default_audit(r);
+    if (node != NULL)
+        gw_load_choice(l, node, "audit", audits, &audit);
+    r->audit = (enum gw_audit)audit;
+    if (r->audit == GW_AUDIT_NONE && !gw_method_is_safe(r->method) && r->risk != GW_RISK_NEUTRAL)
+        GW_LOAD_FAULT(l, node->line, "audit: what is not `risk: neutral` leaves a record: expected record or durable");
+}
+
+static bool is_action(struct gw_str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!(s.ptr[i] >= 'a' && s.ptr[i] <= 'z') && !(s.ptr[i] >= '0' && s.ptr[i] <= '9') && s.ptr[i] != '_')
+            return false;
+    return gw_load_is_name(s, GW_POLICY_ACTION_MAX);
+}
+
+static void load_action(struct gw_policy_loader *l, const struct gw_yaml *map, struct gw_route *r)
+{
+    const struct gw_yaml *node = gw_yaml_get(map, GW_STR("action"));
+    r->action = gw_method_is_safe(r->method) ? GW_STR("backend_read") : GW_STR("backend_change");
+    if (node != NULL && gw_load_text(l, node, "action", GW_POLICY_ACTION_MAX, &r->action) && !is_action(r->action))
+        GW_LOAD_FAULT(l, node->line, "action: expected lower-case letters, digits and _, such as bot_created");
+}
+
 /* ---- adding ---- */
 
 /* Room was made for all; a route of wrong form is not added, but its faults are. */
@@ -185,8 +224,8 @@ static void add_route(struct gw_policy_loader *l, struct gw_compiled_route *r)
 
 static void load_route(struct gw_policy_loader *l, const struct gw_yaml *node)
 {
-    static const struct gw_str keys[] = {GW_STR("match"), GW_STR("permission"), GW_STR("access"),
-                                         GW_STR("role"),  GW_STR("risk"),       GW_STR("query")};
+    static const struct gw_str keys[] = {GW_STR("match"), GW_STR("permission"), GW_STR("access"), GW_STR("role"),
+                                         GW_STR("risk"),  GW_STR("query"),      GW_STR("audit"),  GW_STR("action")};
     struct gw_compiled_route r = {.route = {.target = GW_TARGET_BACKEND}};
     if (!gw_load_map(l, node, "route", keys, sizeof(keys) / sizeof(keys[0])))
         return;
@@ -201,6 +240,8 @@ static void load_route(struct gw_policy_loader *l, const struct gw_yaml *node)
         load_query(l, query, &r);
     load_access(l, node, &r.route);
     load_risk(l, node, &r.route);
+    load_audit(l, node, &r.route);
+    load_action(l, node, &r.route);
     if (good)
         add_route(l, &r);
 }

@@ -286,6 +286,33 @@ static void risk_has_a_careful_default(void **state)
     }
 }
 
+static void changes_leave_records_and_deletions_durable_ones(void **state)
+{
+    static const struct {
+        enum gw_audit audit;
+        const char *action;
+    } cases[] = {
+        {GW_AUDIT_NONE, "backend_read"},      {GW_AUDIT_RECORD, "backend_read"},    {GW_AUDIT_RECORD, "backend_change"},
+        {GW_AUDIT_DURABLE, "backend_change"}, {GW_AUDIT_NONE, "backend_change"},    {GW_AUDIT_DURABLE, "data_export"},
+        {GW_AUDIT_RECORD, "bot_stopped"},     {GW_AUDIT_DURABLE, "order_placed_2"},
+    };
+    struct fixture *x = *state;
+    load(x, UPSTREAM ROLES "routes:\n"
+                           "  - {match: GET /a, permission: x:write}\n"
+                           "  - {match: GET /b, permission: x:write, audit: record}\n"
+                           "  - {match: POST /c, permission: x:read}\n"
+                           "  - {match: DELETE /d, role: admin}\n"
+                           "  - {match: POST /e, permission: x:read, audit: none}\n"
+                           "  - {match: GET /f, role: admin, audit: durable, action: data_export}\n"
+                           "  - {match: POST /g, permission: x:write, risk: reduces, action: bot_stopped}\n"
+                           "  - {match: PUT /h, permission: x:write, audit: durable, action: order_placed_2}\n");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct gw_route *r = gw_policy_route(x->p, i);
+        assert_string_equal(gw_audit_name(r->audit), gw_audit_name(cases[i].audit));
+        assert_true(gw_str_eq(r->action, gw_str(cases[i].action)));
+    }
+}
+
 /* ---- upstream ---- */
 
 static void credentials_of_each_kind_are_read(void **state)
@@ -371,6 +398,11 @@ static void wrong_policies_are_refused_with_their_line(void **state)
         {ROUTES "  - {match: GET /x, role: amdin}\n", 4, "did you mean `admin`?"},
         {ROUTES "  - {match: GET /x, role: constructor}\n", 4, "unknown role"},
         {ROUTES "  - {match: GET /x, access: public, risk: high}\n", 4, "neutral or opens or reduces"},
+        {ROUTES "  - {match: GET /x, access: public, audit: yes}\n", 4, "none or record or durable"},
+        {ROUTES "  - {match: POST /x, permission: a:b, audit: none}\n", 4, "leaves a record"},
+        {ROUTES "  - {match: DELETE /x, permission: a:b, risk: reduces, audit: none}\n", 4, "leaves a record"},
+        {ROUTES "  - {match: POST /x, permission: a:b, action: Bot-Created}\n", 4, "expected lower-case letters"},
+        {ROUTES "  - {match: POST /x, permission: a:b, action: ''}\n", 4, "action: expected"},
         {ROUTES "  - {match: GET /x, access: public, query: {}}\n", 4, "expected a map of 1 to"},
         {ROUTES "  - {match: GET /x, access: public, query: {a: [b]}}\n", 4, "not a list"},
         {ROUTES "  - {match: GET /x, access: public, query: {a: 1, b: 2, c: 3, d: 4, e: 5}}\n", 4, "1 to 4"},
@@ -551,6 +583,7 @@ int main(void)
         CASE(roles_hold_names_wildcards_and_what_they_inherit),
         CASE(access_is_decided_in_one_place),
         CASE(risk_has_a_careful_default),
+        CASE(changes_leave_records_and_deletions_durable_ones),
         CASE(credentials_of_each_kind_are_read),
         CASE(settings_can_replace_the_upstream),
         CASE(wrong_policies_are_refused_with_their_line),
