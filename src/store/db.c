@@ -97,10 +97,9 @@ static enum gw_code step_all(struct gw_db *db, sqlite3_stmt *st, gw_db_row_fn ro
     return rc == SQLITE_DONE ? GW_OK : fail(db, "step", err);
 }
 
-static enum gw_code run(struct gw_db *db, unsigned id, const struct gw_db_value *values, size_t count, gw_db_row_fn row,
-                        void *ctx, struct gw_error *err)
+static enum gw_code run_statement(struct gw_db *db, sqlite3_stmt *st, const struct gw_db_value *values, size_t count,
+                                  gw_db_row_fn row, void *ctx, struct gw_error *err)
 {
-    sqlite3_stmt *st = db->statements[id];
     enum gw_code code = GW_OK;
     for (size_t i = 0; i < count && code == GW_OK; i++) {
         if (bind_value(st, (int)i + 1, &values[i]) != SQLITE_OK)
@@ -111,6 +110,12 @@ static enum gw_code run(struct gw_db *db, unsigned id, const struct gw_db_value 
     sqlite3_reset(st); /* its result repeats that of the step, which has been looked at */
     sqlite3_clear_bindings(st);
     return code;
+}
+
+static enum gw_code run(struct gw_db *db, unsigned id, const struct gw_db_value *values, size_t count, gw_db_row_fn row,
+                        void *ctx, struct gw_error *err)
+{
+    return run_statement(db, db->statements[id], values, count, row, ctx, err);
 }
 
 static enum gw_code no_row(sqlite3_stmt *st, void *ctx, struct gw_error *err)
@@ -175,6 +180,21 @@ enum gw_code gw_db_walk(struct gw_db *db, unsigned id, const struct gw_db_value 
     return code;
 }
 
+enum gw_code gw_db_walk_sql(struct gw_db *db, const char *sql, const struct gw_db_value *values, size_t count,
+                            gw_db_row_fn row, void *ctx, struct gw_error *err)
+{
+    sqlite3_stmt *st = NULL;
+    gw_db_hold(db);
+    db->in_walk = true;
+    enum gw_code code = sqlite3_prepare_v2(db->handle, sql, -1, &st, NULL) == SQLITE_OK
+                            ? run_statement(db, st, values, count, row, ctx, err)
+                            : fail(db, "prepare", err);
+    db->in_walk = false;
+    sqlite3_finalize(st);
+    gw_db_release(db);
+    return code;
+}
+
 /* ---- reading columns: a file that somebody edited must not overrun a row ---- */
 
 enum gw_code gw_db_read_text(sqlite3_stmt *st, int column, char *dst, size_t dst_size, struct gw_error *err)
@@ -225,6 +245,17 @@ enum gw_code gw_db_begin(struct gw_db *db, struct gw_error *err)
     }
     db->in_transaction = true;
     return GW_OK;
+}
+
+enum gw_code gw_db_try_begin(struct gw_db *db, struct gw_error *err)
+{
+    gw_db_hold(db);
+    sqlite3_busy_timeout(db->handle, 0);
+    enum gw_code code = gw_db_begin(db, err);
+    bool is_busy = code != GW_OK && (sqlite3_errcode(db->handle) & 0xff) == SQLITE_BUSY;
+    sqlite3_busy_timeout(db->handle, BUSY_TIMEOUT_MS);
+    gw_db_release(db);
+    return is_busy ? gw_fail(err, GW_ETIMEOUT, "database: another process holds it") : code;
 }
 
 static void leave(struct gw_db *db)

@@ -28,6 +28,8 @@ GW_MUST_CHECK enum gw_code gw_db_open(const char *path, const char *const *sql, 
 void gw_db_close(struct gw_db *db);
 
 GW_MUST_CHECK enum gw_code gw_db_begin(struct gw_db *db, struct gw_error *err);
+/* GW_ETIMEOUT at once when another process holds the database. */
+GW_MUST_CHECK enum gw_code gw_db_try_begin(struct gw_db *db, struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_db_commit(struct gw_db *db, struct gw_error *err);
 void gw_db_rollback(struct gw_db *db);
 /* Takes the lock once more, and gives it back. */
@@ -48,6 +50,9 @@ GW_MUST_CHECK enum gw_code gw_db_query_one(struct gw_db *db, unsigned id, const 
 /* Every row, in the statement's order. row may not call the store. */
 GW_MUST_CHECK enum gw_code gw_db_walk(struct gw_db *db, unsigned id, const struct gw_db_value *values, size_t count,
                                       gw_db_row_fn row, void *ctx, struct gw_error *err);
+/* The same with a statement put together for this once: of constant pieces alone. */
+GW_MUST_CHECK enum gw_code gw_db_walk_sql(struct gw_db *db, const char *sql, const struct gw_db_value *values,
+                                          size_t count, gw_db_row_fn row, void *ctx, struct gw_error *err);
 
 /* Columns of unexpected size are GW_EBACKEND: a file that somebody edited must not overrun a row. */
 GW_MUST_CHECK enum gw_code gw_db_read_text(sqlite3_stmt *st, int column, char *dst, size_t dst_size,

@@ -18,6 +18,11 @@ enum gw_code gw_store_begin(struct gw_store *s, struct gw_error *err)
     return s->ops->begin(s, err);
 }
 
+enum gw_code gw_store_try_begin(struct gw_store *s, struct gw_error *err)
+{
+    return s->ops->try_begin(s, err);
+}
+
 enum gw_code gw_store_commit(struct gw_store *s, struct gw_error *err)
 {
     return s->ops->commit(s, err);
@@ -91,6 +96,27 @@ static enum gw_code check_sealed(const struct gw_sealed_row *r, struct gw_error 
     GW_TRY(check_fields(fields, 1, err));
     if (r->envelope_len == 0 || r->envelope_len > sizeof(r->envelope))
         return gw_fail(err, GW_EINVAL, "envelope of %zu bytes", r->envelope_len);
+    return GW_OK;
+}
+
+static enum gw_code check_audit(const struct gw_audit_row *r, struct gw_error *err)
+{
+    const struct field fields[] = {
+        FIELD(r, action, true),   FIELD(r, resource_type, false), FIELD(r, resource_id, false),
+        FIELD(r, address, false), FIELD(r, user_agent, false),    FIELD(r, route, false),
+        FIELD(r, path, false),    FIELD(r, reason, false),        FIELD(r, details, false),
+    };
+    if (r->sequence > INT64_MAX || r->generation > INT64_MAX)
+        return gw_fail(err, GW_EINVAL, "a number of an audit row is beyond what is stored");
+    if (r->count == 0 || r->outcome >= GW_OUTCOME_COUNT || r->severity >= GW_SEVERITY_COUNT)
+        return gw_fail(err, GW_EINVAL, "count, outcome or severity of an audit row is none");
+    return check_fields(fields, sizeof(fields) / sizeof(fields[0]), err);
+}
+
+static enum gw_code check_page(size_t limit, struct gw_error *err)
+{
+    if (limit == 0 || limit > GW_AUDIT_PAGE_MAX)
+        return gw_fail(err, GW_EINVAL, "a page holds 1 to %d rows", GW_AUDIT_PAGE_MAX);
     return GW_OK;
 }
 
@@ -255,4 +281,87 @@ enum gw_code gw_store_sealed_each_of_key(struct gw_store *s, uint32_t key_id, st
                                          gw_sealed_fn fn, void *ctx, struct gw_error *err)
 {
     return s->ops->sealed_each_of_key(s, key_id, after, count, fn, ctx, err);
+}
+
+enum gw_code gw_store_audit_add(struct gw_store *s, const struct gw_audit_row *r, struct gw_error *err)
+{
+    GW_TRY(check_audit(r, err));
+    return s->ops->audit_add(s, r, err);
+}
+
+enum gw_code gw_store_audit_each(struct gw_store *s, const struct gw_audit_query *q, gw_audit_fn fn, void *ctx,
+                                 struct gw_error *err)
+{
+    GW_TRY(check_page(q->limit, err));
+    return s->ops->audit_each(s, q, fn, ctx, err);
+}
+
+enum gw_code gw_store_audit_each_after(struct gw_store *s, int64_t after_id, size_t limit, gw_audit_fn fn, void *ctx,
+                                       struct gw_error *err)
+{
+    GW_TRY(check_page(limit, err));
+    return s->ops->audit_each_after(s, after_id, limit, fn, ctx, err);
+}
+
+enum gw_code gw_store_audit_get(struct gw_store *s, const struct gw_uuid *writer, uint64_t sequence,
+                                struct gw_audit_row *out, struct gw_error *err)
+{
+    if (sequence > INT64_MAX)
+        return gw_fail(err, GW_ENOTFOUND, "no row has so large a number");
+    return s->ops->audit_get(s, writer, sequence, out, err);
+}
+
+enum gw_code gw_store_audit_open_put(struct gw_store *s, const struct gw_audit_row *r, struct gw_error *err)
+{
+    GW_TRY(check_audit(r, err));
+    return s->ops->audit_open_put(s, r, err);
+}
+
+enum gw_code gw_store_audit_open_take(struct gw_store *s, const struct gw_uuid *writer,
+                                      const struct gw_uuid *request_id, struct gw_audit_row *out, struct gw_error *err)
+{
+    return s->ops->audit_open_take(s, writer, request_id, out, err);
+}
+
+enum gw_code gw_store_journal_file_put(struct gw_store *s, struct gw_str name, const struct gw_uuid *writer,
+                                       uint64_t offset, struct gw_error *err)
+{
+    if (name.len == 0 || name.len > GW_JOURNAL_FILE_NAME_MAX || offset > INT64_MAX)
+        return gw_fail(err, GW_EINVAL, "a journal file has no name, too long a one, or is too long");
+    return s->ops->journal_file_put(s, name, writer, offset, err);
+}
+
+enum gw_code gw_store_journal_file_get(struct gw_store *s, struct gw_str name, uint64_t *out_offset,
+                                       struct gw_error *err)
+{
+    return s->ops->journal_file_get(s, name, out_offset, err);
+}
+
+enum gw_code gw_store_journal_file_delete(struct gw_store *s, struct gw_str name, struct gw_error *err)
+{
+    return s->ops->journal_file_delete(s, name, err);
+}
+
+enum gw_code gw_store_journal_writer_put(struct gw_store *s, const struct gw_uuid *writer, uint64_t lost,
+                                         struct gw_error *err)
+{
+    if (lost > INT64_MAX)
+        return gw_fail(err, GW_EINVAL, "no writer has lost so many events");
+    return s->ops->journal_writer_put(s, writer, lost, err);
+}
+
+enum gw_code gw_store_journal_writer_get(struct gw_store *s, const struct gw_uuid *writer, uint64_t *out_lost,
+                                         struct gw_error *err)
+{
+    return s->ops->journal_writer_get(s, writer, out_lost, err);
+}
+
+enum gw_code gw_store_journal_writer_delete(struct gw_store *s, const struct gw_uuid *writer, struct gw_error *err)
+{
+    return s->ops->journal_writer_delete(s, writer, err);
+}
+
+enum gw_code gw_store_journal_writer_each(struct gw_store *s, gw_journal_writer_fn fn, void *ctx, struct gw_error *err)
+{
+    return s->ops->journal_writer_each(s, fn, ctx, err);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * What must outlive everything: users, sessions, revoked tokens, reset codes, sealed secrets. An interface; store_sqlite.c is the default
- * backend. Called by the control plane only, from any thread. Each call is one transaction, on disk when it returns,
+ * What must outlive everything: users, sessions, revoked tokens, reset codes, sealed secrets; the audit trail
+ * (store/audit.h). An interface; store_sqlite.c is the default backend. Called by the control plane only, from any thread. Each call is one transaction, on disk when it returns,
  * unless it stands between gw_store_begin and gw_store_commit of the same thread.
  *
  * Strings in a row are the row's own (fixed arrays); rows are plain values. One that is not terminated, or lacks its name,
@@ -79,6 +79,8 @@ static inline void gw_store_auto_(struct gw_store **s)
 
 /* Holds the store for the calling thread until commit or rollback. */
 GW_MUST_CHECK enum gw_code gw_store_begin(struct gw_store *s, struct gw_error *err);
+/* For what can as well be done later: GW_ETIMEOUT at once when another process holds the database. */
+GW_MUST_CHECK enum gw_code gw_store_try_begin(struct gw_store *s, struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_store_commit(struct gw_store *s, struct gw_error *err);
 void gw_store_rollback(struct gw_store *s);
 /* Commits when code is GW_OK, rolls back otherwise; gives the code to pass on. A failed commit has been rolled back. */

@@ -4,11 +4,13 @@
  * What a backend of the store supplies. store.c checks rows once for all of them and calls through this table; the contract of
  * each operation stands in store.h. A backend's own struct begins with struct gw_store.
  */
+#include "store/audit.h"
 #include "store/store.h"
 
 struct gw_store_ops {
     void (*close)(struct gw_store *s);
     enum gw_code (*begin)(struct gw_store *s, struct gw_error *err);
+    enum gw_code (*try_begin)(struct gw_store *s, struct gw_error *err);
     enum gw_code (*commit)(struct gw_store *s, struct gw_error *err);
     void (*rollback)(struct gw_store *s);
     void (*hold)(struct gw_store *s);
@@ -58,6 +60,29 @@ struct gw_store_ops {
     enum gw_code (*sealed_count)(struct gw_store *s, uint32_t key_id, int64_t *out, struct gw_error *err);
     enum gw_code (*sealed_each_of_key)(struct gw_store *s, uint32_t key_id, struct gw_str after, size_t count,
                                        gw_sealed_fn fn, void *ctx, struct gw_error *err);
+
+    enum gw_code (*audit_add)(struct gw_store *s, const struct gw_audit_row *r, struct gw_error *err);
+    enum gw_code (*audit_each)(struct gw_store *s, const struct gw_audit_query *q, gw_audit_fn fn, void *ctx,
+                               struct gw_error *err);
+    enum gw_code (*audit_each_after)(struct gw_store *s, int64_t after_id, size_t limit, gw_audit_fn fn, void *ctx,
+                                     struct gw_error *err);
+    enum gw_code (*audit_get)(struct gw_store *s, const struct gw_uuid *writer, uint64_t sequence,
+                              struct gw_audit_row *out, struct gw_error *err);
+    enum gw_code (*audit_open_put)(struct gw_store *s, const struct gw_audit_row *r, struct gw_error *err);
+    enum gw_code (*audit_open_take)(struct gw_store *s, const struct gw_uuid *writer, const struct gw_uuid *request_id,
+                                    struct gw_audit_row *out, struct gw_error *err);
+
+    enum gw_code (*journal_file_put)(struct gw_store *s, struct gw_str name, const struct gw_uuid *writer,
+                                     uint64_t offset, struct gw_error *err);
+    enum gw_code (*journal_file_get)(struct gw_store *s, struct gw_str name, uint64_t *out_offset,
+                                     struct gw_error *err);
+    enum gw_code (*journal_file_delete)(struct gw_store *s, struct gw_str name, struct gw_error *err);
+    enum gw_code (*journal_writer_put)(struct gw_store *s, const struct gw_uuid *writer, uint64_t lost,
+                                       struct gw_error *err);
+    enum gw_code (*journal_writer_get)(struct gw_store *s, const struct gw_uuid *writer, uint64_t *out_lost,
+                                       struct gw_error *err);
+    enum gw_code (*journal_writer_delete)(struct gw_store *s, const struct gw_uuid *writer, struct gw_error *err);
+    enum gw_code (*journal_writer_each)(struct gw_store *s, gw_journal_writer_fn fn, void *ctx, struct gw_error *err);
 };
 
 struct gw_store {

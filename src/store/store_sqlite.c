@@ -2,50 +2,13 @@
 /*
  * The store in SQLite: its statements, and how a row becomes a struct. The connection is db.c's.
  */
-#include "store/db.h"
-#include "store/store_ops.h"
+#include "store/store_sqlite.h"
 #include <stdlib.h>
-#include <string.h>
 
 #define USER_COLUMNS \
     "id, username, email, role, upstream_id, password_hash, active, created_s, updated_s, last_login_s, version"
 #define SEALED_COLUMNS "name, key_id, envelope, expires_s"
 #define SESSION_COLUMNS "id, user_id, created_s, last_seen_s, expires_s, address, user_agent, country"
-
-enum statement {
-    USER_INSERT,
-    USER_UPDATE,
-    USER_DELETE,
-    USER_GET,
-    USER_BY_NAME,
-    USER_BY_EMAIL,
-    USER_COUNT_ACTIVE,
-    USER_EACH,
-    SESSION_INSERT,
-    SESSION_GET,
-    SESSION_DELETE,
-    SESSION_TOUCH,
-    SESSION_EACH,
-    SESSION_EACH_OF_USER,
-    REVOCATION_INSERT,
-    REVOCATION_EACH,
-    REVOCATION_PURGE,
-    RESET_PUT,
-    RESET_GET,
-    RESET_DELETE,
-    DATA_KEY_INSERT,
-    DATA_KEY_EACH,
-    DATA_KEY_RESERVE,
-    DATA_KEY_RETIRE,
-    SEALED_PUT,
-    SEALED_GET,
-    SEALED_DELETE,
-    SEALED_PURGE,
-    SEALED_COUNT,
-    SEALED_COUNT_OF_KEY,
-    SEALED_EACH_OF_KEY,
-    STATEMENT_COUNT
-};
 
 static const char *const statement_sql[STATEMENT_COUNT] = {
     [USER_INSERT] =
@@ -89,27 +52,27 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
     [SEALED_COUNT_OF_KEY] = "SELECT count(*) FROM sealed WHERE key_id = ?1",
     [SEALED_EACH_OF_KEY] =
         "SELECT " SEALED_COLUMNS " FROM sealed WHERE key_id = ?1 AND name > ?2 ORDER BY name LIMIT ?3",
+    [AUDIT_ADD] = "INSERT INTO audit (" AUDIT_COLUMNS ") VALUES (" AUDIT_VALUES ")",
+    [AUDIT_GET] = "SELECT " AUDIT_COLUMNS ", id FROM audit WHERE writer = ?1 AND sequence = ?2",
+    [AUDIT_EACH_AFTER] = "SELECT " AUDIT_COLUMNS ", id FROM audit WHERE id > ?1 ORDER BY id LIMIT ?2",
+    [AUDIT_OPEN_PUT] = "INSERT INTO audit_open (" AUDIT_COLUMNS ") VALUES (" AUDIT_VALUES ")",
+    [AUDIT_OPEN_TAKE] = "DELETE FROM audit_open WHERE writer = ?1 AND sequence ="
+                        " (SELECT min(sequence) FROM audit_open WHERE writer = ?1 AND request_id = ?2)"
+                        " RETURNING " AUDIT_COLUMNS ", 0",
+    [AUDIT_OPEN_TAKE_OLDEST] =
+        "DELETE FROM audit_open WHERE writer = ?1 AND sequence ="
+        " (SELECT min(sequence) FROM audit_open WHERE writer = ?1) RETURNING " AUDIT_COLUMNS ", 0",
+    [JOURNAL_FILE_PUT] = "INSERT INTO journal_files (name, writer, offset_bytes) VALUES (?1, ?2, ?3)"
+                         " ON CONFLICT (name) DO UPDATE SET offset_bytes = excluded.offset_bytes",
+    [JOURNAL_FILE_GET] = "SELECT offset_bytes FROM journal_files WHERE name = ?1",
+    [JOURNAL_FILE_DELETE] = "DELETE FROM journal_files WHERE name = ?1",
+    [JOURNAL_WRITER_PUT] = "INSERT INTO journal_writers (writer, lost) VALUES (?1, ?2)"
+                           " ON CONFLICT (writer) DO UPDATE SET lost = excluded.lost",
+    [JOURNAL_WRITER_GET] = "SELECT lost FROM journal_writers WHERE writer = ?1",
+    [JOURNAL_WRITER_DELETE] = "DELETE FROM journal_writers WHERE writer = ?1",
+    [JOURNAL_WRITER_DELETE_FILES] = "DELETE FROM journal_files WHERE writer = ?1",
+    [JOURNAL_WRITER_EACH] = "SELECT writer FROM journal_writers ORDER BY writer",
 };
-
-#define INT(n) ((struct gw_db_value){.kind = GW_DB_INT, .number = (n)})
-#define TEXT(array) ((struct gw_db_value){.kind = GW_DB_TEXT, .ptr = (array), .len = strlen(array)})
-#define SPAN(s) ((struct gw_db_value){.kind = GW_DB_TEXT, .ptr = (s).len > 0 ? (s).ptr : "", .len = (s).len})
-#define BLOB(p, n) ((struct gw_db_value){.kind = GW_DB_BLOB, .ptr = (p), .len = (n)})
-#define UUID(id) BLOB((id)->b, sizeof((id)->b))
-/* A list of values and its length: two arguments. */
-#define VALUES(...)                            \
-    (const struct gw_db_value[]){__VA_ARGS__}, \
-        sizeof((const struct gw_db_value[]){__VA_ARGS__}) / sizeof(struct gw_db_value)
-
-struct store_sqlite {
-    struct gw_store base; /* first */
-    struct gw_db *db;
-};
-
-static struct gw_db *db_of(struct gw_store *s)
-{
-    return ((struct store_sqlite *)s)->db;
-}
 
 static enum gw_code read_user(sqlite3_stmt *st, void *ctx, struct gw_error *err)
 {
@@ -149,7 +112,7 @@ static enum gw_code read_first_uuid(sqlite3_stmt *st, void *ctx, struct gw_error
     return gw_db_read_uuid(st, 0, ctx, err);
 }
 
-static enum gw_code read_number(sqlite3_stmt *st, void *ctx, struct gw_error *err)
+enum gw_code gw_sqlite_read_number(sqlite3_stmt *st, void *ctx, struct gw_error *err)
 {
     (void)err;
     *(int64_t *)ctx = sqlite3_column_int64(st, 0);
@@ -160,27 +123,32 @@ static enum gw_code read_number(sqlite3_stmt *st, void *ctx, struct gw_error *er
 
 static enum gw_code sqlite_begin(struct gw_store *s, struct gw_error *err)
 {
-    return gw_db_begin(db_of(s), err);
+    return gw_db_begin(gw_sqlite_db(s), err);
+}
+
+static enum gw_code sqlite_try_begin(struct gw_store *s, struct gw_error *err)
+{
+    return gw_db_try_begin(gw_sqlite_db(s), err);
 }
 
 static enum gw_code sqlite_commit(struct gw_store *s, struct gw_error *err)
 {
-    return gw_db_commit(db_of(s), err);
+    return gw_db_commit(gw_sqlite_db(s), err);
 }
 
 static void sqlite_rollback(struct gw_store *s)
 {
-    gw_db_rollback(db_of(s));
+    gw_db_rollback(gw_sqlite_db(s));
 }
 
 static void sqlite_hold(struct gw_store *s)
 {
-    gw_db_hold(db_of(s));
+    gw_db_hold(gw_sqlite_db(s));
 }
 
 static void sqlite_release(struct gw_store *s)
 {
-    gw_db_release(db_of(s));
+    gw_db_release(gw_sqlite_db(s));
 }
 
 /* ---- users ---- */
@@ -199,44 +167,47 @@ static enum gw_code user_conflict(enum gw_code code, struct gw_error *err)
 
 static enum gw_code sqlite_user_insert(struct gw_store *s, const struct gw_user_row *u, struct gw_error *err)
 {
-    return user_conflict(gw_db_change(db_of(s), USER_INSERT, VALUES(USER_VALUES(u), INT(u->version)), NULL, err), err);
+    return user_conflict(gw_db_change(gw_sqlite_db(s), USER_INSERT, VALUES(USER_VALUES(u), INT(u->version)), NULL, err),
+                         err);
 }
 
 static enum gw_code sqlite_user_update(struct gw_store *s, struct gw_user_row *u, struct gw_error *err)
 {
     int64_t version = 0;
-    GW_TRY(user_conflict(
-        gw_db_query_one(db_of(s), USER_UPDATE, VALUES(USER_VALUES(u)), read_number, &version, "user", err), err));
+    GW_TRY(user_conflict(gw_db_query_one(gw_sqlite_db(s), USER_UPDATE, VALUES(USER_VALUES(u)), gw_sqlite_read_number,
+                                         &version, "user", err),
+                         err));
     u->version = (uint32_t)version;
     return GW_OK;
 }
 
 static enum gw_code sqlite_user_delete(struct gw_store *s, const struct gw_uuid *id, struct gw_error *err)
 {
-    return gw_db_change_one(db_of(s), USER_DELETE, VALUES(UUID(id)), "user", err);
+    return gw_db_change_one(gw_sqlite_db(s), USER_DELETE, VALUES(UUID(id)), "user", err);
 }
 
 static enum gw_code sqlite_user_get(struct gw_store *s, const struct gw_uuid *id, struct gw_user_row *out,
                                     struct gw_error *err)
 {
-    return gw_db_query_one(db_of(s), USER_GET, VALUES(UUID(id)), read_user, out, "user", err);
+    return gw_db_query_one(gw_sqlite_db(s), USER_GET, VALUES(UUID(id)), read_user, out, "user", err);
 }
 
 static enum gw_code sqlite_user_by_name(struct gw_store *s, struct gw_str username, struct gw_user_row *out,
                                         struct gw_error *err)
 {
-    return gw_db_query_one(db_of(s), USER_BY_NAME, VALUES(SPAN(username)), read_user, out, "user", err);
+    return gw_db_query_one(gw_sqlite_db(s), USER_BY_NAME, VALUES(SPAN(username)), read_user, out, "user", err);
 }
 
 static enum gw_code sqlite_user_by_email(struct gw_store *s, struct gw_str email, struct gw_user_row *out,
                                          struct gw_error *err)
 {
-    return gw_db_query_one(db_of(s), USER_BY_EMAIL, VALUES(SPAN(email)), read_user, out, "user", err);
+    return gw_db_query_one(gw_sqlite_db(s), USER_BY_EMAIL, VALUES(SPAN(email)), read_user, out, "user", err);
 }
 
 static enum gw_code sqlite_user_count_active(struct gw_store *s, struct gw_str role, int64_t *out, struct gw_error *err)
 {
-    return gw_db_query_one(db_of(s), USER_COUNT_ACTIVE, VALUES(SPAN(role)), read_number, out, "count", err);
+    return gw_db_query_one(gw_sqlite_db(s), USER_COUNT_ACTIVE, VALUES(SPAN(role)), gw_sqlite_read_number, out, "count",
+                           err);
 }
 
 struct user_walk {
@@ -254,14 +225,14 @@ static enum gw_code walk_user(sqlite3_stmt *st, void *ctx, struct gw_error *err)
 
 static enum gw_code sqlite_user_each(struct gw_store *s, gw_user_fn fn, void *ctx, struct gw_error *err)
 {
-    return gw_db_walk(db_of(s), USER_EACH, NULL, 0, walk_user, &(struct user_walk){fn, ctx}, err);
+    return gw_db_walk(gw_sqlite_db(s), USER_EACH, NULL, 0, walk_user, &(struct user_walk){fn, ctx}, err);
 }
 
 /* ---- sessions ---- */
 
 static enum gw_code sqlite_session_insert(struct gw_store *s, const struct gw_session_row *r, struct gw_error *err)
 {
-    return gw_db_change(db_of(s), SESSION_INSERT,
+    return gw_db_change(gw_sqlite_db(s), SESSION_INSERT,
                         VALUES(UUID(&r->id), UUID(&r->user_id), INT(r->created_s), INT(r->last_seen_s),
                                INT(r->expires_s), TEXT(r->address), TEXT(r->user_agent), TEXT(r->country)),
                         NULL, err);
@@ -270,18 +241,18 @@ static enum gw_code sqlite_session_insert(struct gw_store *s, const struct gw_se
 static enum gw_code sqlite_session_get(struct gw_store *s, const struct gw_uuid *id, struct gw_session_row *out,
                                        struct gw_error *err)
 {
-    return gw_db_query_one(db_of(s), SESSION_GET, VALUES(UUID(id)), read_session, out, "session", err);
+    return gw_db_query_one(gw_sqlite_db(s), SESSION_GET, VALUES(UUID(id)), read_session, out, "session", err);
 }
 
 static enum gw_code sqlite_session_delete(struct gw_store *s, const struct gw_uuid *id, struct gw_error *err)
 {
-    return gw_db_change_one(db_of(s), SESSION_DELETE, VALUES(UUID(id)), "session", err);
+    return gw_db_change_one(gw_sqlite_db(s), SESSION_DELETE, VALUES(UUID(id)), "session", err);
 }
 
 static enum gw_code sqlite_session_touch(struct gw_store *s, const struct gw_uuid *id, int64_t last_seen_s,
                                          struct gw_error *err)
 {
-    return gw_db_change_one(db_of(s), SESSION_TOUCH, VALUES(UUID(id), INT(last_seen_s)), "session", err);
+    return gw_db_change_one(gw_sqlite_db(s), SESSION_TOUCH, VALUES(UUID(id), INT(last_seen_s)), "session", err);
 }
 
 struct session_walk {
@@ -302,8 +273,8 @@ static enum gw_code sqlite_session_each(struct gw_store *s, const struct gw_uuid
 {
     struct session_walk w = {fn, ctx};
     if (user_id == NULL)
-        return gw_db_walk(db_of(s), SESSION_EACH, NULL, 0, walk_session, &w, err);
-    return gw_db_walk(db_of(s), SESSION_EACH_OF_USER, VALUES(UUID(user_id)), walk_session, &w, err);
+        return gw_db_walk(gw_sqlite_db(s), SESSION_EACH, NULL, 0, walk_session, &w, err);
+    return gw_db_walk(gw_sqlite_db(s), SESSION_EACH_OF_USER, VALUES(UUID(user_id)), walk_session, &w, err);
 }
 
 /* ---- revocations ---- */
@@ -311,7 +282,7 @@ static enum gw_code sqlite_session_each(struct gw_store *s, const struct gw_uuid
 static enum gw_code sqlite_revocation_insert(struct gw_store *s, const struct gw_uuid *jti, int64_t expires_s,
                                              struct gw_error *err)
 {
-    return gw_db_change(db_of(s), REVOCATION_INSERT, VALUES(UUID(jti), INT(expires_s)), NULL, err);
+    return gw_db_change(gw_sqlite_db(s), REVOCATION_INSERT, VALUES(UUID(jti), INT(expires_s)), NULL, err);
 }
 
 struct revocation_walk {
@@ -329,19 +300,20 @@ static enum gw_code walk_revocation(sqlite3_stmt *st, void *ctx, struct gw_error
 
 static enum gw_code sqlite_revocation_each(struct gw_store *s, gw_revocation_fn fn, void *ctx, struct gw_error *err)
 {
-    return gw_db_walk(db_of(s), REVOCATION_EACH, NULL, 0, walk_revocation, &(struct revocation_walk){fn, ctx}, err);
+    return gw_db_walk(gw_sqlite_db(s), REVOCATION_EACH, NULL, 0, walk_revocation, &(struct revocation_walk){fn, ctx},
+                      err);
 }
 
 static enum gw_code sqlite_revocation_purge(struct gw_store *s, int64_t now_s, struct gw_error *err)
 {
-    return gw_db_change(db_of(s), REVOCATION_PURGE, VALUES(INT(now_s)), NULL, err);
+    return gw_db_change(gw_sqlite_db(s), REVOCATION_PURGE, VALUES(INT(now_s)), NULL, err);
 }
 
 /* ---- reset codes ---- */
 
 static enum gw_code sqlite_reset_put(struct gw_store *s, const struct gw_reset_row *r, struct gw_error *err)
 {
-    return gw_db_change(db_of(s), RESET_PUT,
+    return gw_db_change(gw_sqlite_db(s), RESET_PUT,
                         VALUES(UUID(&r->user_id), BLOB(r->code_hash, sizeof(r->code_hash)), INT(r->expires_s)), NULL,
                         err);
 }
@@ -349,13 +321,13 @@ static enum gw_code sqlite_reset_put(struct gw_store *s, const struct gw_reset_r
 static enum gw_code sqlite_reset_get(struct gw_store *s, const uint8_t code_hash[32], int64_t now_s,
                                      struct gw_uuid *out_user_id, struct gw_error *err)
 {
-    return gw_db_query_one(db_of(s), RESET_GET, VALUES(BLOB(code_hash, 32), INT(now_s)), read_first_uuid, out_user_id,
-                           "reset code", err);
+    return gw_db_query_one(gw_sqlite_db(s), RESET_GET, VALUES(BLOB(code_hash, 32), INT(now_s)), read_first_uuid,
+                           out_user_id, "reset code", err);
 }
 
 static enum gw_code sqlite_reset_delete(struct gw_store *s, const struct gw_uuid *user_id, struct gw_error *err)
 {
-    return gw_db_change(db_of(s), RESET_DELETE, VALUES(UUID(user_id)), NULL, err);
+    return gw_db_change(gw_sqlite_db(s), RESET_DELETE, VALUES(UUID(user_id)), NULL, err);
 }
 
 /* ---- data keys and what they seal ---- */
@@ -363,7 +335,7 @@ static enum gw_code sqlite_reset_delete(struct gw_store *s, const struct gw_uuid
 static enum gw_code sqlite_data_key_insert(struct gw_store *s, const struct gw_data_key_row *k, struct gw_error *err)
 {
     return gw_db_change(
-        db_of(s), DATA_KEY_INSERT,
+        gw_sqlite_db(s), DATA_KEY_INSERT,
         VALUES(INT(k->id), BLOB(k->wrapped, sizeof(k->wrapped)), INT(k->created_s), INT((int64_t)k->uses)), NULL, err);
 }
 
@@ -390,18 +362,18 @@ static enum gw_code walk_data_key(sqlite3_stmt *st, void *ctx, struct gw_error *
 
 static enum gw_code sqlite_data_key_each(struct gw_store *s, gw_data_key_fn fn, void *ctx, struct gw_error *err)
 {
-    return gw_db_walk(db_of(s), DATA_KEY_EACH, NULL, 0, walk_data_key, &(struct data_key_walk){fn, ctx}, err);
+    return gw_db_walk(gw_sqlite_db(s), DATA_KEY_EACH, NULL, 0, walk_data_key, &(struct data_key_walk){fn, ctx}, err);
 }
 
 static enum gw_code sqlite_data_key_reserve(struct gw_store *s, uint32_t id, uint64_t uses, struct gw_error *err)
 {
-    return gw_db_change_one(db_of(s), DATA_KEY_RESERVE, VALUES(INT(id), INT((int64_t)uses)), "data key", err);
+    return gw_db_change_one(gw_sqlite_db(s), DATA_KEY_RESERVE, VALUES(INT(id), INT((int64_t)uses)), "data key", err);
 }
 
 static enum gw_code sqlite_data_key_retire(struct gw_store *s, uint32_t id, int64_t now_s, struct gw_error *err)
 {
     int changed = 0;
-    GW_TRY(gw_db_change(db_of(s), DATA_KEY_RETIRE, VALUES(INT(id), INT(now_s)), &changed, err));
+    GW_TRY(gw_db_change(gw_sqlite_db(s), DATA_KEY_RETIRE, VALUES(INT(id), INT(now_s)), &changed, err));
     return changed > 0 ? GW_OK : gw_fail(err, GW_ECONFLICT, "data key %u is in use, or retired", id);
 }
 
@@ -416,7 +388,7 @@ static enum gw_code read_sealed(sqlite3_stmt *st, void *ctx, struct gw_error *er
 
 static enum gw_code sqlite_sealed_put(struct gw_store *s, const struct gw_sealed_row *r, struct gw_error *err)
 {
-    return gw_db_change(db_of(s), SEALED_PUT,
+    return gw_db_change(gw_sqlite_db(s), SEALED_PUT,
                         VALUES(TEXT(r->name), INT(r->key_id), BLOB(r->envelope, r->envelope_len), INT(r->expires_s)),
                         NULL, err);
 }
@@ -424,24 +396,26 @@ static enum gw_code sqlite_sealed_put(struct gw_store *s, const struct gw_sealed
 static enum gw_code sqlite_sealed_get(struct gw_store *s, struct gw_str name, int64_t now_s, struct gw_sealed_row *out,
                                       struct gw_error *err)
 {
-    return gw_db_query_one(db_of(s), SEALED_GET, VALUES(SPAN(name), INT(now_s)), read_sealed, out, "secret", err);
+    return gw_db_query_one(gw_sqlite_db(s), SEALED_GET, VALUES(SPAN(name), INT(now_s)), read_sealed, out, "secret",
+                           err);
 }
 
 static enum gw_code sqlite_sealed_delete(struct gw_store *s, struct gw_str name, struct gw_error *err)
 {
-    return gw_db_change(db_of(s), SEALED_DELETE, VALUES(SPAN(name)), NULL, err);
+    return gw_db_change(gw_sqlite_db(s), SEALED_DELETE, VALUES(SPAN(name)), NULL, err);
 }
 
 static enum gw_code sqlite_sealed_purge(struct gw_store *s, int64_t now_s, struct gw_error *err)
 {
-    return gw_db_change(db_of(s), SEALED_PURGE, VALUES(INT(now_s)), NULL, err);
+    return gw_db_change(gw_sqlite_db(s), SEALED_PURGE, VALUES(INT(now_s)), NULL, err);
 }
 
 static enum gw_code sqlite_sealed_count(struct gw_store *s, uint32_t key_id, int64_t *out, struct gw_error *err)
 {
     if (key_id == 0)
-        return gw_db_query_one(db_of(s), SEALED_COUNT, NULL, 0, read_number, out, "count", err);
-    return gw_db_query_one(db_of(s), SEALED_COUNT_OF_KEY, VALUES(INT(key_id)), read_number, out, "count", err);
+        return gw_db_query_one(gw_sqlite_db(s), SEALED_COUNT, NULL, 0, gw_sqlite_read_number, out, "count", err);
+    return gw_db_query_one(gw_sqlite_db(s), SEALED_COUNT_OF_KEY, VALUES(INT(key_id)), gw_sqlite_read_number, out,
+                           "count", err);
 }
 
 struct sealed_walk {
@@ -460,21 +434,22 @@ static enum gw_code walk_sealed(sqlite3_stmt *st, void *ctx, struct gw_error *er
 static enum gw_code sqlite_sealed_each_of_key(struct gw_store *s, uint32_t key_id, struct gw_str after, size_t count,
                                               gw_sealed_fn fn, void *ctx, struct gw_error *err)
 {
-    return gw_db_walk(db_of(s), SEALED_EACH_OF_KEY, VALUES(INT(key_id), SPAN(after), INT((int64_t)count)), walk_sealed,
-                      &(struct sealed_walk){fn, ctx}, err);
+    return gw_db_walk(gw_sqlite_db(s), SEALED_EACH_OF_KEY, VALUES(INT(key_id), SPAN(after), INT((int64_t)count)),
+                      walk_sealed, &(struct sealed_walk){fn, ctx}, err);
 }
 
 /* ---- the backend ---- */
 
 static void sqlite_close(struct gw_store *s)
 {
-    gw_db_close(db_of(s));
+    gw_db_close(gw_sqlite_db(s));
     free(s);
 }
 
 static const struct gw_store_ops sqlite_ops = {
     .close = sqlite_close,
     .begin = sqlite_begin,
+    .try_begin = sqlite_try_begin,
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,
     .hold = sqlite_hold,
@@ -508,11 +483,24 @@ static const struct gw_store_ops sqlite_ops = {
     .sealed_purge = sqlite_sealed_purge,
     .sealed_count = sqlite_sealed_count,
     .sealed_each_of_key = sqlite_sealed_each_of_key,
+    .audit_add = gw_sqlite_audit_add,
+    .audit_each = gw_sqlite_audit_each,
+    .audit_each_after = gw_sqlite_audit_each_after,
+    .audit_get = gw_sqlite_audit_get,
+    .audit_open_put = gw_sqlite_audit_open_put,
+    .audit_open_take = gw_sqlite_audit_open_take,
+    .journal_file_put = gw_sqlite_journal_file_put,
+    .journal_file_get = gw_sqlite_journal_file_get,
+    .journal_file_delete = gw_sqlite_journal_file_delete,
+    .journal_writer_put = gw_sqlite_journal_writer_put,
+    .journal_writer_get = gw_sqlite_journal_writer_get,
+    .journal_writer_delete = gw_sqlite_journal_writer_delete,
+    .journal_writer_each = gw_sqlite_journal_writer_each,
 };
 
 enum gw_code gw_store_open_sqlite(const char *path, struct gw_store **out, struct gw_error *err)
 {
-    struct store_sqlite *q = calloc(1, sizeof(*q));
+    struct gw_store_sqlite *q = calloc(1, sizeof(*q));
     if (q == NULL)
         return gw_fail(err, GW_ENOMEM, "database: open");
     q->base.ops = &sqlite_ops;

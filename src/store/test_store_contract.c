@@ -1,79 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What every backend of the store must do, against the interface alone. A second backend is a second row of backends[].
+ * What every backend of the store must do, against the interface alone.
  */
-#include "store/store.h"
+#include "store/test_backend.h"
 
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-struct backend {
-    const char *name;
-    enum gw_code (*open)(const char *dir, struct gw_store **out, struct gw_error *err);
-};
-
-static enum gw_code open_sqlite(const char *dir, struct gw_store **out, struct gw_error *err)
-{
-    char path[64];
-    snprintf(path, sizeof(path), "%s/test.db", dir);
-    return gw_store_open_sqlite(path, out, err);
-}
-
-static const struct backend backends[] = {{"sqlite", open_sqlite}};
-
-struct fixture {
-    const struct backend *backend;
-    char dir[32];
-    struct gw_store *store;
-    struct gw_error err;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof(*f));
-    f->backend = *state;
-    strcpy(f->dir, "/tmp/gw-store-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
-    assert_int_equal(f->backend->open(f->dir, &f->store, &f->err), GW_OK);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    gw_store_close(f->store);
-    static const char *const names[] = {"test.db", "test.db-wal", "test.db-shm"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        char path[64];
-        snprintf(path, sizeof(path), "%s/%s", f->dir, names[i]);
-        unlink(path);
-    }
-    assert_int_equal(rmdir(f->dir), 0);
-    free(f);
-    return 0;
-}
-
-static void reopen(struct fixture *f)
-{
-    gw_store_close(f->store);
-    f->store = NULL;
-    assert_int_equal(f->backend->open(f->dir, &f->store, &f->err), GW_OK);
-}
-
-static struct gw_uuid uuid(uint8_t n)
-{
-    struct gw_uuid u = {{0}};
-    u.b[15] = n;
-    return u;
-}
 
 static struct gw_user_row user(uint8_t n, const char *name, const char *email)
 {
@@ -671,46 +604,35 @@ static void sealed_rows_of_a_key_are_walked_by_name_and_purged_when_expired(void
     assert_int_equal(count, 3);
 }
 
-#define CASE(test)                           \
-    {                                        \
-#test, test, set_up, tear_down, NULL \
-    }
-
 int main(void)
 {
-    int failed = 0;
-    for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
-        struct CMUnitTest tests[] = {
-            CASE(a_user_reads_back_as_written_by_each_key),
-            CASE(fields_of_full_length_survive),
-            CASE(hostile_text_is_a_value_and_nothing_more),
-            CASE(names_and_addresses_are_unique_without_case_but_no_address_may_repeat),
-            CASE(rows_that_do_not_fit_are_refused),
-            CASE(each_update_adds_one_to_the_version),
-            CASE(what_is_not_there_is_not_found),
-            CASE(an_empty_address_finds_nobody),
-            CASE(only_active_users_of_the_role_are_counted),
-            CASE(users_are_walked_by_name_until_the_callback_fails),
-            CASE(a_session_reads_back_as_written),
-            CASE(nobody_has_no_session),
-            CASE(last_seen_only_grows),
-            CASE(sessions_are_walked_by_last_use),
-            CASE(a_deleted_user_takes_sessions_and_codes_along),
-            CASE(revocations_keep_the_later_expiry_until_purged),
-            CASE(a_reset_code_is_good_until_it_expires_is_replaced_or_is_deleted),
-            CASE(data_keys_are_walked_by_id_and_keep_their_bound),
-            CASE(a_key_is_retired_when_nothing_needs_it_and_its_id_stays_taken),
-            CASE(a_sealed_row_is_good_until_it_expires_is_replaced_or_is_deleted),
-            CASE(sealed_rows_that_do_not_fit_are_refused),
-            CASE(sealed_rows_of_a_key_are_walked_by_name_and_purged_when_expired),
-            CASE(a_transaction_is_all_or_nothing),
-            CASE(a_refused_change_leaves_the_transaction_usable),
-            CASE(a_hold_outlives_the_transactions_in_it),
-            CASE(a_transaction_keeps_other_threads_out),
-        };
-        for (size_t t = 0; t < sizeof(tests) / sizeof(tests[0]); t++)
-            tests[t].initial_state = (void *)(uintptr_t)&backends[i];
-        failed += cmocka_run_group_tests_name(backends[i].name, tests, NULL, NULL);
-    }
-    return failed;
+    struct CMUnitTest tests[] = {
+        CASE(a_user_reads_back_as_written_by_each_key),
+        CASE(fields_of_full_length_survive),
+        CASE(hostile_text_is_a_value_and_nothing_more),
+        CASE(names_and_addresses_are_unique_without_case_but_no_address_may_repeat),
+        CASE(rows_that_do_not_fit_are_refused),
+        CASE(each_update_adds_one_to_the_version),
+        CASE(what_is_not_there_is_not_found),
+        CASE(an_empty_address_finds_nobody),
+        CASE(only_active_users_of_the_role_are_counted),
+        CASE(users_are_walked_by_name_until_the_callback_fails),
+        CASE(a_session_reads_back_as_written),
+        CASE(nobody_has_no_session),
+        CASE(last_seen_only_grows),
+        CASE(sessions_are_walked_by_last_use),
+        CASE(a_deleted_user_takes_sessions_and_codes_along),
+        CASE(revocations_keep_the_later_expiry_until_purged),
+        CASE(a_reset_code_is_good_until_it_expires_is_replaced_or_is_deleted),
+        CASE(data_keys_are_walked_by_id_and_keep_their_bound),
+        CASE(a_key_is_retired_when_nothing_needs_it_and_its_id_stays_taken),
+        CASE(a_sealed_row_is_good_until_it_expires_is_replaced_or_is_deleted),
+        CASE(sealed_rows_that_do_not_fit_are_refused),
+        CASE(sealed_rows_of_a_key_are_walked_by_name_and_purged_when_expired),
+        CASE(a_transaction_is_all_or_nothing),
+        CASE(a_refused_change_leaves_the_transaction_usable),
+        CASE(a_hold_outlives_the_transactions_in_it),
+        CASE(a_transaction_keeps_other_threads_out),
+    };
+    return run_on_each_backend(tests, sizeof(tests) / sizeof(tests[0]));
 }

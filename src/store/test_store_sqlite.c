@@ -211,6 +211,24 @@ static void a_row_that_was_edited_too_long_is_an_error_and_no_overrun(void **sta
     gw_store_close(s);
 }
 
+static void a_transaction_that_can_wait_does_not(void **state)
+{
+    struct fixture *f = *state;
+    struct gw_store *s = NULL;
+    sqlite3 *other = NULL;
+    create(f);
+    assert_int_equal(gw_store_open_sqlite(f->path, &s, &f->err), GW_OK);
+    assert_int_equal(sqlite3_open(f->path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    for (int i = 0; i < 20; i++) /* the time-out of 5 s each would not pass this test's own */
+        assert_int_equal(gw_store_try_begin(s, &f->err), GW_ETIMEOUT);
+    assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(other), SQLITE_OK);
+    assert_int_equal(gw_store_try_begin(s, &f->err), GW_OK);
+    assert_int_equal(gw_store_commit(s, &f->err), GW_OK);
+    gw_store_close(s);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -228,6 +246,7 @@ int main(void)
         CASE(a_database_of_another_program_is_refused_and_left_alone),
         CASE(a_schema_that_lacks_a_table_is_refused),
         CASE(a_row_that_was_edited_too_long_is_an_error_and_no_overrun),
+        CASE(a_transaction_that_can_wait_does_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What the files of the SQLite backend share: the list of statements and how values are bound to them. Inside the backend only.
+ */
+#include "store/db.h"
+#include "store/store_ops.h"
+#include <string.h>
+
+#define AUDIT_COLUMNS                                                                                                    \
+    "writer, sequence, time_ms, ended_ms, action, resource_type, resource_id, user_id, session_id, request_id, address," \
+    " user_agent, route, path, outcome, status, reason, severity, count, generation, details"
+#define AUDIT_VALUES                                                                                          \
+    "?1, ?2, ?3, ?4, ?5, nullif(?6, ''), nullif(?7, ''), nullif(?8, zeroblob(16)), nullif(?9, zeroblob(16))," \
+    " nullif(?10, zeroblob(16)), nullif(?11, ''), ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21"
+
+enum gw_sqlite_statement {
+    USER_INSERT,
+    USER_UPDATE,
+    USER_DELETE,
+    USER_GET,
+    USER_BY_NAME,
+    USER_BY_EMAIL,
+    USER_COUNT_ACTIVE,
+    USER_EACH,
+    SESSION_INSERT,
+    SESSION_GET,
+    SESSION_DELETE,
+    SESSION_TOUCH,
+    SESSION_EACH,
+    SESSION_EACH_OF_USER,
+    REVOCATION_INSERT,
+    REVOCATION_EACH,
+    REVOCATION_PURGE,
+    RESET_PUT,
+    RESET_GET,
+    RESET_DELETE,
+    DATA_KEY_INSERT,
+    DATA_KEY_EACH,
+    DATA_KEY_RESERVE,
+    DATA_KEY_RETIRE,
+    SEALED_PUT,
+    SEALED_GET,
+    SEALED_DELETE,
+    SEALED_PURGE,
+    SEALED_COUNT,
+    SEALED_COUNT_OF_KEY,
+    SEALED_EACH_OF_KEY,
+    AUDIT_ADD,
+    AUDIT_GET,
+    AUDIT_EACH_AFTER,
+    AUDIT_OPEN_PUT,
+    AUDIT_OPEN_TAKE,
+    AUDIT_OPEN_TAKE_OLDEST,
+    JOURNAL_FILE_PUT,
+    JOURNAL_FILE_GET,
+    JOURNAL_FILE_DELETE,
+    JOURNAL_WRITER_PUT,
+    JOURNAL_WRITER_GET,
+    JOURNAL_WRITER_DELETE,
+    JOURNAL_WRITER_DELETE_FILES,
+    JOURNAL_WRITER_EACH,
+    STATEMENT_COUNT
+};
+
+#define INT(n) ((struct gw_db_value){.kind = GW_DB_INT, .number = (n)})
+#define TEXT(array) ((struct gw_db_value){.kind = GW_DB_TEXT, .ptr = (array), .len = strlen(array)})
+#define SPAN(s) ((struct gw_db_value){.kind = GW_DB_TEXT, .ptr = (s).len > 0 ? (s).ptr : "", .len = (s).len})
+#define BLOB(p, n) ((struct gw_db_value){.kind = GW_DB_BLOB, .ptr = (p), .len = (n)})
+#define UUID(id) BLOB((id)->b, sizeof((id)->b))
+/* A list of values and its length: two arguments. */
+#define VALUES(...)                            \
+    (const struct gw_db_value[]){__VA_ARGS__}, \
+        sizeof((const struct gw_db_value[]){__VA_ARGS__}) / sizeof(struct gw_db_value)
+
+struct gw_store_sqlite {
+    struct gw_store base; /* first */
+    struct gw_db *db;
+};
+
+static inline struct gw_db *gw_sqlite_db(struct gw_store *s)
+{
+    return ((struct gw_store_sqlite *)s)->db;
+}
+
+/* The first column, into an int64_t. */
+enum gw_code gw_sqlite_read_number(sqlite3_stmt *st, void *ctx, struct gw_error *err);
+
+/* The audit trail's operations: store_sqlite_audit.c. */
+enum gw_code gw_sqlite_audit_add(struct gw_store *s, const struct gw_audit_row *r, struct gw_error *err);
+enum gw_code gw_sqlite_audit_each(struct gw_store *s, const struct gw_audit_query *q, gw_audit_fn fn, void *ctx,
+                                  struct gw_error *err);
+enum gw_code gw_sqlite_audit_each_after(struct gw_store *s, int64_t after_id, size_t limit, gw_audit_fn fn, void *ctx,
+                                        struct gw_error *err);
+enum gw_code gw_sqlite_audit_get(struct gw_store *s, const struct gw_uuid *writer, uint64_t sequence,
+                                 struct gw_audit_row *out, struct gw_error *err);
+enum gw_code gw_sqlite_audit_open_put(struct gw_store *s, const struct gw_audit_row *r, struct gw_error *err);
+enum gw_code gw_sqlite_audit_open_take(struct gw_store *s, const struct gw_uuid *writer,
+                                       const struct gw_uuid *request_id, struct gw_audit_row *out,
+                                       struct gw_error *err);
+enum gw_code gw_sqlite_journal_file_put(struct gw_store *s, struct gw_str name, const struct gw_uuid *writer,
+                                        uint64_t offset, struct gw_error *err);
+enum gw_code gw_sqlite_journal_file_get(struct gw_store *s, struct gw_str name, uint64_t *out_offset,
+                                        struct gw_error *err);
+enum gw_code gw_sqlite_journal_file_delete(struct gw_store *s, struct gw_str name, struct gw_error *err);
+enum gw_code gw_sqlite_journal_writer_put(struct gw_store *s, const struct gw_uuid *writer, uint64_t lost,
+                                          struct gw_error *err);
+enum gw_code gw_sqlite_journal_writer_get(struct gw_store *s, const struct gw_uuid *writer, uint64_t *out_lost,
+                                          struct gw_error *err);
+enum gw_code gw_sqlite_journal_writer_delete(struct gw_store *s, const struct gw_uuid *writer, struct gw_error *err);
+enum gw_code gw_sqlite_journal_writer_each(struct gw_store *s, gw_journal_writer_fn fn, void *ctx,
+                                           struct gw_error *err);

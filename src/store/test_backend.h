@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Runs the store's contract tests on each backend, with an empty store for each test. A second backend is a second row of backends[].
+ */
+#include "store/store.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+struct test_backend;
+
+struct fixture {
+    const struct test_backend *backend;
+    char dir[32];
+    struct gw_store *store;
+    struct gw_error err;
+};
+
+int set_up(void **state);
+int tear_down(void **state);
+void reopen(struct fixture *f);
+struct gw_uuid uuid(uint8_t n);
+
+#define CASE(test)                           \
+    {                                        \
+#test, test, set_up, tear_down, NULL \
+    }
+int run_on_each_backend(struct CMUnitTest *tests, size_t count);
