@@ -89,12 +89,17 @@ static bool holds(struct gw_str s, struct gw_str part)
     return s.len >= part.len && memmem(s.ptr, s.len, part.ptr, part.len) != NULL;
 }
 
+static bool is_name_of_ours(struct gw_str name)
+{
+    return gw_str_eq(name, GW_STR(GW_SESSION_COOKIE)) || gw_str_eq(name, GW_STR(GW_REFRESH_COOKIE));
+}
+
 /* No cookie of this list is ours. */
 static bool is_free_of_ours(struct gw_str list)
 {
     struct gw_str pair;
     while (gw_str_split(&list, ';', &pair))
-        if (gw_str_eq(gw_str_trim(gw_str_sub(pair, 0, gw_str_find(pair, '='))), GW_STR(GW_SESSION_COOKIE)))
+        if (is_name_of_ours(gw_str_trim(gw_str_sub(pair, 0, gw_str_find(pair, '=')))))
             return false;
     return true;
 }

@@ -47,7 +47,8 @@ struct request {
 
 /* The headers that count. One that stands twice counts as `doubled`. */
 struct head {
-    struct gw_str authorization, session_cookie, user_agent, address, request_id;
+    struct gw_str authorization, user_agent, address, request_id;
+    struct gw_own_cookies cookies;
     bool doubled;
 };
 
@@ -97,7 +98,7 @@ static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const cha
     };
 
     (void)kind;
-    if (gw_str_eq_nocase(gw_str(name), GW_STR("Cookie")) && !gw_cookie_find_ours(gw_str(value), &h->session_cookie))
+    if (gw_str_eq_nocase(gw_str(name), GW_STR("Cookie")) && !gw_cookie_find_ours(gw_str(value), &h->cookies))
         h->doubled = true;
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         if (!gw_str_eq_nocase(gw_str(name), gw_str(wanted[i].name)))
@@ -169,7 +170,7 @@ static bool read_head(const struct listener *l, const struct head *h, struct gw_
     if (l->kind == GW_CALLER_OPERATOR)
         return gw_ip_parse(GW_STR("127.0.0.1"), &call->address) == GW_OK;
     call->request_id = h->request_id;
-    call->token = gw_credential_choose(h->authorization, h->session_cookie).token;
+    call->token = gw_credential_choose(h->authorization, h->cookies.session).token;
     return !h->doubled && gw_ip_parse(h->address, &call->address) == GW_OK;
 }
 

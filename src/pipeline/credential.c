@@ -2,20 +2,30 @@
 /* RFC 9110 section 11.4 (the scheme has no case), RFC 6265 section 5.2 (blanks around name and value do not count). */
 #include "pipeline/credential.h"
 
-bool gw_cookie_is_ours(struct gw_str pair)
+/* Where c keeps the value of such a pair; NULL: it is not ours. */
+static struct gw_str *slot_of(struct gw_own_cookies *c, struct gw_str pair)
 {
-    return gw_str_eq(gw_str_trim(gw_str_sub(pair, 0, gw_str_find(pair, '='))), GW_STR(GW_SESSION_COOKIE));
+    struct gw_str name = gw_str_trim(gw_str_sub(pair, 0, gw_str_find(pair, '=')));
+    if (gw_str_eq(name, GW_STR(GW_SESSION_COOKIE)))
+        return &c->session;
+    return gw_str_eq(name, GW_STR(GW_REFRESH_COOKIE)) ? &c->refresh : NULL;
 }
 
-bool gw_cookie_find_ours(struct gw_str cookie, struct gw_str *io_value)
+bool gw_cookie_is_ours(struct gw_str pair)
+{
+    return slot_of(&(struct gw_own_cookies){GW_STR_NULL, GW_STR_NULL}, pair) != NULL;
+}
+
+bool gw_cookie_find_ours(struct gw_str cookie, struct gw_own_cookies *io)
 {
     struct gw_str pair;
     while (gw_str_split(&cookie, ';', &pair)) {
-        if (!gw_cookie_is_ours(pair))
+        struct gw_str *value = slot_of(io, pair);
+        if (value == NULL)
             continue;
-        if (io_value->ptr != NULL)
+        if (value->ptr != NULL)
             return false;
-        *io_value = gw_str_trim(gw_str_sub(pair, gw_str_find(pair, '=') + 1, pair.len));
+        *value = gw_str_trim(gw_str_sub(pair, gw_str_find(pair, '=') + 1, pair.len));
     }
     return true;
 }

@@ -8,6 +8,13 @@
 #include <gw/str.h>
 
 #define GW_SESSION_COOKIE "__Host-aaiti_session"
+/* Not __Host-, which wants Path=/: this one is sent on the refresh path alone. */
+#define GW_REFRESH_COOKIE "__Secure-aaiti_refresh"
+
+/* Values of our cookies; ptr NULL: it was not there. A bare name has an empty value. */
+struct gw_own_cookies {
+    struct gw_str session, refresh;
+};
 
 enum gw_credential_kind { GW_CREDENTIAL_ABSENT, GW_CREDENTIAL_BEARER, GW_CREDENTIAL_COOKIE };
 
@@ -19,8 +26,12 @@ struct gw_client_credential {
 
 /* A "name=value" pair, or a bare "name", of a Cookie header. */
 bool gw_cookie_is_ours(struct gw_str pair);
-/* Looks for our cookie in the value of one Cookie header. *io_value is GW_STR_NULL before the first header, and stays so until ours is
- * found; a bare name has an empty value. False: ours stands twice, and no reader could be sure which one counts. */
-GW_MUST_CHECK bool gw_cookie_find_ours(struct gw_str cookie, struct gw_str *io_value);
+/* Adds what the value of one Cookie header holds of ours; *io is zero before the first header. False: one of ours stands twice, and no
+ * reader could be sure which one counts. */
+GW_MUST_CHECK bool gw_cookie_find_ours(struct gw_str cookie, struct gw_own_cookies *io);
+static inline bool gw_cookies_have_ours(const struct gw_own_cookies *c)
+{
+    return c->session.ptr != NULL || c->refresh.ptr != NULL;
+}
 /* Empty, `null` and `undefined`, which a frontend sends when its storage holds no token, are none. */
 struct gw_client_credential gw_credential_choose(struct gw_str authorization, struct gw_str session_cookie);

@@ -96,7 +96,7 @@ static bool read_field(enum field field, struct gw_header *h, struct gw_head_fie
     case HOST:
         return set_once(&out->host, h->value);
     case COOKIE:
-        return gw_cookie_find_ours(h->value, &out->session_cookie);
+        return gw_cookie_find_ours(h->value, &out->cookies);
     case FORWARDED_FOR:
         out->forwarded_for_headers++;
         return true;
@@ -145,7 +145,7 @@ bool gw_head_read(struct gw_request_head *head, struct gw_str credential_header,
         if (!read_field(rule->field, h, out))
             return false;
     }
-    if (out->session_cookie.ptr != NULL)
+    if (gw_cookies_have_ours(&out->cookies))
         drop_named(head, GW_STR("cookie"));
     return connection.len == 0 || drop_listed(head, connection);
 }
@@ -154,7 +154,7 @@ void gw_head_keep_credential(struct gw_request_head *head, const struct gw_head_
 {
     if (fields->authorization_header != NULL)
         fields->authorization_header->drop = false;
-    if (fields->session_cookie.ptr == NULL)
+    if (!gw_cookies_have_ours(&fields->cookies))
         return;
     for (size_t i = 0; i < head->header_count; i++)
         if (gw_str_eq(head->headers[i].name, GW_STR("cookie")))
@@ -228,7 +228,7 @@ static const struct rule response_rules[] = {
 };
 
 /* A cookie without a name goes out again as its bare value: "=NAME=x" would come back to us as NAME=x. */
-static bool sets_session_cookie(struct gw_str value)
+static bool sets_cookie_of_ours(struct gw_str value)
 {
     struct gw_str pair = gw_str_sub(value, 0, gw_str_find(value, ';'));
     size_t equals = gw_str_find(pair, '=');
@@ -241,7 +241,7 @@ bool gw_response_header_is_dropped(struct gw_str name, struct gw_str value)
     const struct rule *rule = rule_for(response_rules, sizeof(response_rules) / sizeof(response_rules[0]), name);
     if (rule == NULL)
         return false;
-    return rule->fate == DROP || sets_session_cookie(value);
+    return rule->fate == DROP || sets_cookie_of_ours(value);
 }
 
 /* Strict-Transport-Security last: it is left off where there is no TLS (RFC 6797 section 7.2). */

@@ -12,16 +12,16 @@
 /* The headers that decide. ptr NULL: there was none. */
 struct gw_head_fields {
     struct gw_str authorization, origin, fetch_site, host;
-    struct gw_str session_cookie; /* value of ours; empty for a bare name */
+    struct gw_own_cookies cookies;
     struct gw_header *authorization_header;
     unsigned forwarded_for_headers;
 };
 
 /* Finds the deciding fields and marks every header that the backend must not see. credential_header: the one the policy fills itself;
- * empty: none. False: a deciding header stands twice, our cookie stands twice, or Connection lists more than it may. */
+ * empty: none. False: a deciding header stands twice, a cookie of ours stands twice, or Connection lists more than it may. */
 GW_MUST_CHECK bool gw_head_read(struct gw_request_head *head, struct gw_str credential_header,
                                 struct gw_head_fields *out);
-/* Control is to see the client's own credential, the backend is not. */
+/* Control is to see the client's own credential, the backend is not. Cookies as far as fields still has ours. */
 void gw_head_keep_credential(struct gw_request_head *head, const struct gw_head_fields *fields);
 /* All Cookie headers as one without ours; empty when nothing is left. GW_ENOMEM. */
 GW_MUST_CHECK enum gw_code gw_head_other_cookies(const struct gw_request_head *head, struct gw_arena *a,

@@ -55,7 +55,8 @@ static enum gw_code finish(struct gw_request *r)
     }
     if (target == GW_TARGET_BACKEND) {
         out->action = GW_PASS;
-        return r->fields.session_cookie.ptr != NULL ? gw_head_other_cookies(r->head, r->arena, &out->cookie) : GW_OK;
+        return gw_cookies_have_ours(&r->fields.cookies) ? gw_head_other_cookies(r->head, r->arena, &out->cookie)
+                                                        : GW_OK;
     }
     out->action = GW_ANSWER;
     out->status = 200;

@@ -3,6 +3,9 @@
  * Whether the user meant it. A browser sends our cookie along with any site's request; so an unsafe one by cookie needs a
  * sign that only our own pages can give: their origin, or a Bearer header, which no browser attaches by itself (Basic it does).
  * Signing somebody in (login, refresh, register) needs no cookie to do harm: there a foreign origin is refused.
+ *
+ * A refresh may bring its token in the body or as a cookie, which only control can tell. So without that sign the cookie stays here
+ * and the request goes on: control refuses it unless the token is in the body.
  */
 #include "pipeline/pipeline.h"
 
@@ -47,6 +50,8 @@ enum gw_code gw_stage_cross_site(struct gw_request *r, struct gw_verdict *v)
 {
     if (gw_method_is_safe(r->method))
         return GW_OK;
+    if (r->route->target == GW_TARGET_REFRESH && !has_proof(r))
+        r->fields.cookies = (struct gw_own_cookies){GW_STR_NULL, GW_STR_NULL};
     if (signs_in(r->route->target))
         return is_foreign(r) ? gw_refuse(v, GW_REASON_CROSS_SITE, "a foreign origin signs in") : GW_OK;
     if (acts_by_cookie(r) && !has_proof(r))

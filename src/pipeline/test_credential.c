@@ -71,6 +71,7 @@ static void test_ours_is_found_among_other_cookies(void **state)
         bool is_there;
         const char *value;
     } rows[] = {
+        {"__Secure-aaiti_refresh=abc", false, ""},
         {"__Host-aaiti_session=abc", true, "abc"},
         {"theme=dark; __Host-aaiti_session=abc; x=y", true, "abc"},
         {"theme=dark;__Host-aaiti_session=abc;x=y", true, "abc"},
@@ -87,11 +88,24 @@ static void test_ours_is_found_among_other_cookies(void **state)
         {"", false, ""},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct gw_str value = GW_STR_NULL;
-        assert_true(gw_cookie_find_ours(gw_str(rows[i].header), &value));
-        if ((value.ptr != NULL) != rows[i].is_there || !gw_str_eq(value, gw_str(rows[i].value)))
-            fail_msg("`%s` gave `%.*s`", rows[i].header, GW_STR_ARG(value));
+        struct gw_own_cookies c = {0};
+        assert_true(gw_cookie_find_ours(gw_str(rows[i].header), &c));
+        if ((c.session.ptr != NULL) != rows[i].is_there || !gw_str_eq(c.session, gw_str(rows[i].value)))
+            fail_msg("`%s` gave `%.*s`", rows[i].header, GW_STR_ARG(c.session));
     }
+}
+
+static void test_both_of_ours_are_found_side_by_side(void **state)
+{
+    (void)state;
+    struct gw_own_cookies c = {0};
+    assert_false(gw_cookies_have_ours(&c));
+    assert_true(gw_cookie_find_ours(GW_STR("a=1; __Secure-aaiti_refresh=r; __Secure-aaiti_refreshed=x"), &c));
+    assert_null(c.session.ptr);
+    assert_true(gw_cookies_have_ours(&c));
+    assert_true(gw_cookie_find_ours(GW_STR("__Host-aaiti_session=s"), &c));
+    assert_true(gw_str_eq(c.session, GW_STR("s")));
+    assert_true(gw_str_eq(c.refresh, GW_STR("r")));
 }
 
 static void test_ours_twice_is_refused(void **state)
@@ -104,11 +118,13 @@ static void test_ours_twice_is_refused(void **state)
         {"__Host-aaiti_session=abc", "__Host-aaiti_session=abc"},
         {"__Host-aaiti_session", "theme=dark; __Host-aaiti_session=abc"},
         {"__Host-aaiti_session=", "__Host-aaiti_session="},
+        {"__Secure-aaiti_refresh=abc; __Secure-aaiti_refresh=abc", ""},
+        {"__Secure-aaiti_refresh=abc", "__Host-aaiti_session=s; __Secure-aaiti_refresh"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct gw_str value = GW_STR_NULL;
-        if (gw_cookie_find_ours(gw_str(rows[i][0]), &value) && gw_cookie_find_ours(gw_str(rows[i][1]), &value))
-            fail_msg("row %zu gave `%.*s`", i, GW_STR_ARG(value));
+        struct gw_own_cookies c = {0};
+        if (gw_cookie_find_ours(gw_str(rows[i][0]), &c) && gw_cookie_find_ours(gw_str(rows[i][1]), &c))
+            fail_msg("row %zu gave `%.*s` and `%.*s`", i, GW_STR_ARG(c.session), GW_STR_ARG(c.refresh));
     }
 }
 
@@ -118,6 +134,7 @@ int main(void)
         cmocka_unit_test(test_a_bearer_header_gives_its_token),
         cmocka_unit_test(test_the_cookie_counts_where_there_is_no_token),
         cmocka_unit_test(test_ours_is_found_among_other_cookies),
+        cmocka_unit_test(test_both_of_ours_are_found_side_by_side),
         cmocka_unit_test(test_ours_twice_is_refused),
     };
     return cmocka_run_group_tests_name("pipeline/credential", tests, NULL, NULL);

@@ -105,6 +105,7 @@ static void test_ambiguous_heads_are_refused(void **state)
         {{"cookie", "__Host-aaiti_session=a; __Host-aaiti_session=b"}},
         {{"cookie", "__Host-aaiti_session=a"}, {"cookie", "x=1; __Host-aaiti_session=a"}},
         {{"cookie", "__Host-aaiti_session; __Host-aaiti_session =b"}},
+        {{"cookie", "__Secure-aaiti_refresh=a"}, {"cookie", "__Secure-aaiti_refresh=a"}},
         {{"origin", "https://a"}, {"origin", "https://b"}},
         {{"host", "a"}, {"host", "b"}},
         {{"sec-fetch-site", "same-origin"}, {"sec-fetch-site", "cross-site"}},
@@ -138,6 +139,8 @@ static void test_cookies_lose_ours_and_keep_the_rest(void **state)
         {{{"cookie", "__host-aaiti_session=tok"}}, false, false, "", "__host-aaiti_session=tok"},
         {{{"cookie", "x__Host-aaiti_session=tok"}}, false, false, "", "x__Host-aaiti_session=tok"},
         {{{"cookie", "a=1"}, {"cookie", "__Host-aaiti_session=tok"}}, true, true, "tok", "a=1"},
+        {{{"cookie", "a=1;__Secure-aaiti_refresh=r; __Host-aaiti_session=tok; b=2"}}, true, true, "tok", "a=1; b=2"},
+        {{{"cookie", "__Secure-aaiti_refresh=r; a=1"}}, false, true, "", "a=1"},
         {{{"cookie", ";;;;"}, {"cookie", "__Host-aaiti_session=tok;c;d;e;f"}}, true, true, "tok", "c; d; e; f"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -148,8 +151,8 @@ static void test_cookies_lose_ours_and_keep_the_rest(void **state)
         struct gw_head_fields fields;
         struct gw_str rest;
         assert_true(gw_head_read(&head, GW_STR_NULL, &fields));
-        assert_int_equal(fields.session_cookie.ptr != NULL, rows[i].has);
-        assert_true(gw_str_eq(fields.session_cookie, gw_str(rows[i].value)));
+        assert_int_equal(fields.cookies.session.ptr != NULL, rows[i].has);
+        assert_true(gw_str_eq(fields.cookies.session, gw_str(rows[i].value)));
         for (size_t k = 0; k < head.header_count; k++)
             assert_int_equal(headers[k].drop, rows[i].dropped);
         assert_int_equal(gw_head_other_cookies(&head, &a, &rest), GW_OK);
@@ -210,6 +213,7 @@ static void test_answers_lose_what_the_gateway_says_itself(void **state)
         {"set-cookie", " __Host-aaiti_session =evil", true},
         {"set-cookie", "=__Host-aaiti_session=evil; Path=/", true},
         {"set-cookie", "__Host-aaiti_session; Path=/", true},
+        {"set-cookie", "__Secure-aaiti_refresh=evil; Path=/api/auth/refresh", true},
         {"set-cookie", " \t=x", true},
         {"set-cookie", "theme=dark; Path=/", false},
         {"content-type", "application/json", false},

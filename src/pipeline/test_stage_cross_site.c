@@ -61,11 +61,37 @@ static void test_nobody_is_signed_in_from_a_foreign_page(void **state)
             assert_int_equal(ASK("POST", targets[k], "host: gw.example", rows[i].a)->reason, rows[i].reason);
 }
 
+static void test_a_refresh_by_cookie_needs_a_proof_and_one_by_body_does_not(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a, *b;
+        bool sees;
+    } rows[] = {
+        {"accept: */*", "x-a: 1", false},
+        {"sec-fetch-site: none", "x-a: 1", false},
+        {"authorization: Basic YTpi", "x-a: 1", false},
+        {"origin: https://gw.example:8443", "host: gw.example:8443", true},
+        {"sec-fetch-site: same-origin", "x-a: 1", true},
+        {"authorization: Bearer", "x-a: 1", true},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct gw_decision *d =
+            ASK("POST", "/api/auth/refresh", "cookie: __Secure-aaiti_refresh=r", rows[i].a, rows[i].b);
+        assert_int_equal(d->action, GW_CONTROL);
+        if (gw_rig_dropped(&rig, "cookie") == rows[i].sees)
+            fail_msg("%s, %s", rows[i].a, rows[i].b);
+    }
+    assert_int_equal(ASK("POST", "/api/auth/login", "cookie: __Secure-aaiti_refresh=r")->action, GW_CONTROL);
+    assert_false(gw_rig_dropped(&rig, "cookie"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_unsafe_requests_by_cookie_need_a_proof),
         CASE(test_nobody_is_signed_in_from_a_foreign_page),
+        CASE(test_a_refresh_by_cookie_needs_a_proof_and_one_by_body_does_not),
     };
     return cmocka_run_group_tests_name("pipeline/stage_cross_site", tests, NULL, NULL);
 }
