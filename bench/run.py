@@ -210,7 +210,7 @@ class Bench:
     def make_home(self, name, port, backend, token="key_file: {home}/keys/token.key"):
         home, run_dir = self.dir / f"{name}-home", self.dir / f"{name}-run"
         (home / "keys").mkdir(parents=True)
-        for key in ("token.key", "upstream.key"):
+        for key in ("token.key", "upstream.key", "request-id.key"):
             path = home / "keys" / key
             path.write_text(secrets.token_urlsafe(48) + "\n")
             path.chmod(0o600)
@@ -228,7 +228,7 @@ class Bench:
         self.guarded = self.start(
             GUARDED, 0, SERVER_CONF, backend=backend.port, load_module=f"load_module {MODULE};",
             gate_http=f"gw_run_dir {run_dir}; gw_token_key {home}/keys/token.key; "
-                      f"gw_upstream_key {home}/keys/upstream.key;",
+                      f"gw_upstream_key {home}/keys/upstream.key; gw_request_id_key {home}/keys/request-id.key;",
             gate_location="gw on;")
 
     def seed(self, home, run_dir):
@@ -246,7 +246,7 @@ class Bench:
         return self.start(
             EDDSA, 0, SERVER_CONF, backend=self.backend.port, load_module=f"load_module {MODULE};",
             gate_http=f"gw_run_dir {run_dir}; gw_token_public_key {home}/keys/token-ed25519.key; "
-                      f"gw_upstream_key {home}/keys/upstream.key;",
+                      f"gw_upstream_key {home}/keys/upstream.key; gw_request_id_key {home}/keys/request-id.key;",
             gate_location="gw on;")
 
     def wrk(self, server, mode, seconds):

@@ -150,6 +150,7 @@ static const struct {
     {"policy.yaml", make_policy},
     {"keys/upstream.key", make_upstream_secret},
     {"keys/encryption.key", make_encryption_key},
+    {"keys/request-id.key", make_secret},
     {"tls/cert.pem", make_certificate},
 };
 

@@ -160,12 +160,13 @@ static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_er
         .module = module,
         .token_files = token_files(s),
         .upstream_key = gw_keys_upstream_file(&s->arena, &source),
+        .request_id_key = gw_settings_path(&s->arena, s->home, s->settings.request_id_key_file),
         .certificate = gw_settings_path(&s->arena, s->home, s->settings.tls_certificate),
         .certificate_key = gw_settings_path(&s->arena, s->home, s->settings.tls_key),
         .user = s->accounts.user[0] != '\0' ? s->accounts.user : NULL,
         .group = s->accounts.group_name,
     };
-    if (c.token_files.path == NULL || c.certificate == NULL || c.certificate_key == NULL)
+    if (c.token_files.path == NULL || c.request_id_key == NULL || c.certificate == NULL || c.certificate_key == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for nginx.conf");
     if (access(c.certificate, R_OK) != 0 || access(c.certificate_key, R_OK) != 0)
         return gw_fail(err, GW_ENOTFOUND,

@@ -150,6 +150,7 @@ static enum gw_code add_http(const struct gw_nginx_conf *c, struct gw_buf *out, 
     GW_TRY(add_value(out, directive, gw_str(c->token_files.path), "\";\n", err));
     if (c->upstream_key != NULL)
         GW_TRY(add_value(out, "    gw_upstream_key \"", gw_str(c->upstream_key), "\";\n", err));
+    GW_TRY(add_value(out, "    gw_request_id_key \"", gw_str(c->request_id_key), "\";\n", err));
     gw_buf_addf(out, "    client_max_body_size %jd;\n", (intmax_t)c->settings->body_max_bytes);
     gw_buf_add(out, gw_str(http_text));
     return GW_OK;

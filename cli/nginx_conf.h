@@ -16,6 +16,7 @@ struct gw_nginx_conf {
     const char *module;    /* ngx_http_gw_module.so */
     struct gw_token_files token_files;
     const char *upstream_key; /* may be NULL */
+    const char *request_id_key;
     const char *certificate, *certificate_key;
     const char *user, *group; /* of the workers; NULL: those of the master */
 };

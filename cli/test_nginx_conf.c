@@ -23,6 +23,7 @@ static struct gw_nginx_conf sample(void)
         .nginx_dir = "/run/aaiti.nginx",
         .module = "/usr/lib/nginx/modules/ngx_http_gw_module.so",
         .token_files = {.path = "/home/x y/keys/token.key"},
+        .request_id_key = "/h/keys/request-id.key",
         .certificate = "/h/tls/cert.pem",
         .certificate_key = "/h/tls/key.pem",
     };
@@ -44,6 +45,7 @@ static void test_says_what_it_is_given(void **state)
         "worker_processes 2;\n",
         "gw_run_dir \"/run/aaiti\";",
         "gw_token_key \"/home/x y/keys/token.key\";",
+        "gw_request_id_key \"/h/keys/request-id.key\";",
         "client_max_body_size 1048576;",
         "server \"127.0.0.1:5000\" max_fails=0;",
         "proxy_set_header Host \"127.0.0.1:5000\";",

@@ -132,7 +132,7 @@ static void check_passed(const struct gw_request_head *head, const struct gw_dec
 
 static void check(const struct gw_request_head *head, const struct gw_decision *d)
 {
-    assert(d->request_id.len == GW_UUID_LEN && d->client_address.len > 0);
+    assert(d->request_id.len == (d->action == GW_REFUSE ? GW_SEALED_ID_LEN : GW_UUID_LEN) && d->client_address.len > 0);
     switch (d->action) {
     case GW_PASS:
         check_passed(head, d);

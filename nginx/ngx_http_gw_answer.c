@@ -169,15 +169,15 @@ ngx_http_gw_problem_handler(ngx_http_request_t *r)
     ctx = ngx_http_gw_get_ctx(r);
 
     if (ctx != NULL) {
-        request_id = ctx->decision.request_id;
+        if (ctx->decision.action == GW_CONTROL && status >= NGX_HTTP_BAD_GATEWAY) {
+            gw_request_refuse(ctx->request, GW_REASON_CONTROL_DOWN, &ctx->decision);
+        }
 
         if (ctx->decision.action == GW_REFUSE) {
             reason = ctx->decision.reason;
-
-        } else if (ctx->decision.action == GW_CONTROL && status >= NGX_HTTP_BAD_GATEWAY) {
-            reason = GW_REASON_CONTROL_DOWN;
-            ctx->decision.retry_after_s = 1;
         }
+
+        request_id = ctx->decision.request_id;
 
         if (ngx_http_gw_retry_after(r, ctx->decision.retry_after_s) != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -212,11 +212,7 @@ ngx_http_gw_bad_gateway(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_gw_credential_refused(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 {
-    ctx->decision.action = GW_REFUSE;
-    ctx->decision.reason = GW_REASON_UPSTREAM_CREDENTIAL;
-    ctx->decision.status = gw_reason_status(GW_REASON_UPSTREAM_CREDENTIAL);
-    ctx->decision.retry_after_s = 0;
-
+    gw_request_refuse(ctx->request, GW_REASON_UPSTREAM_CREDENTIAL, &ctx->decision);
     ngx_http_gw_log_refusal(r, ctx);
 
     return ngx_http_gw_bad_gateway(r);

@@ -7,6 +7,8 @@
  *     gw_token_public_key FILE;
  *                            http: or the public keys FILE.pub … (EdDSA)
  *     gw_upstream_key FILE;  http: mints for the upstream
+ *     gw_request_id_key FILE;
+ *                            http: seals into the id of a refused request why it was refused
  *     gw on|off;             location: every request is judged before anything else sees it
  *     gw_retry;              location: target of error_page 419, hands a judged request to the upstream once more, by the other
  *                            upstream key
@@ -59,6 +61,13 @@ static ngx_command_t  ngx_http_gw_commands[] = {
       ngx_http_gw_set_path,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_gw_main_conf_t, upstream_key),
+      NULL },
+
+    { ngx_string("gw_request_id_key"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_gw_set_path,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_gw_main_conf_t, request_id_key),
       NULL },
 
     { ngx_string("gw"),
@@ -156,7 +165,7 @@ ngx_http_gw_create_loc_conf(ngx_conf_t *cf)
 static bool
 ngx_http_gw_is_configured(ngx_http_gw_main_conf_t *gmcf)
 {
-    return gmcf->run_dir.len > 0
+    return gmcf->run_dir.len > 0 && gmcf->request_id_key.len > 0
            && (gmcf->token_key.len > 0) != (gmcf->token_public_key.len > 0);
 }
 
@@ -174,7 +183,7 @@ ngx_http_gw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->enable && !ngx_http_gw_is_configured(gmcf)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"gw on\" needs \"gw_run_dir\" and one of "
+                           "\"gw on\" needs \"gw_run_dir\", \"gw_request_id_key\" and one of "
                            "\"gw_token_key\" and \"gw_token_public_key\" "
                            "at http level");
         return NGX_CONF_ERROR;

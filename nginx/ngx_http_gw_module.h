@@ -20,6 +20,7 @@ typedef struct {
     ngx_str_t            token_key;         /* one of these two */
     ngx_str_t            token_public_key;
     ngx_str_t            upstream_key;
+    ngx_str_t            request_id_key;
     ngx_thread_pool_t   *thread_pool;
     struct gw_gate      *gate;          /* NULL: the module is loaded but not configured */
 } ngx_http_gw_main_conf_t;

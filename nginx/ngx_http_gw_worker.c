@@ -78,6 +78,7 @@ ngx_http_gw_gate_create(ngx_conf_t *cf, ngx_http_gw_main_conf_t *gmcf)
     options.token_public_key_file = (char *) gmcf->token_public_key.data;
     options.upstream_key_file = gmcf->upstream_key.len
                                 ? (char *) gmcf->upstream_key.data : NULL;
+    options.request_id_key_file = (char *) gmcf->request_id_key.data;
 
     if (gw_gate_new(&options, &gmcf->gate, &error) != GW_OK) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "gw: %s", error.msg);

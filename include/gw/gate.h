@@ -25,6 +25,7 @@ struct gw_gate_options {
         token_public_key_file; /* EdDSA: the name without ".pub", of which the public keys alone are read; one of the two is NULL */
     const char *
         upstream_key_file; /* mints for the upstream; NULL when the policy needs none. One staged as FILE.next is read too */
+    const char *request_id_key_file; /* seals into a refusal's id why it was refused */
 };
 
 /* Master: reads the keys, those of every generation. Refuses weak or equal ones with the command that mends it. */
@@ -84,7 +85,7 @@ struct gw_decision {
     struct gw_str credential_name, credential; /* PASS: header to add ("Authorization", "Bearer …"); empty: none */
     struct gw_str cookie;             /* PASS: Cookie header to add, the client's own without ours; empty: none */
     struct gw_str client_address;     /* text form, for X-Forwarded-For */
-    struct gw_str request_id;         /* UUIDv7 text */
+    struct gw_str request_id;         /* UUIDv7 text; GW_REFUSE: sealed, for `aaiti explain` */
     struct gw_str content_type, body; /* GW_ANSWER */
     struct gw_str cache_control;      /* GW_ANSWER: in place of no-store; empty: no-store */
     unsigned retry_after_s;           /* 0: none */
@@ -104,6 +105,8 @@ bool gw_request_recheck(struct gw_gate *g, struct gw_request *r, struct gw_decis
 bool gw_request_retry(struct gw_gate *g, struct gw_request *r, struct gw_decision *out);
 /* The upstream took the credential of a retry: later requests begin with that key. */
 void gw_request_retry_taken(struct gw_gate *g, const struct gw_request *r);
+/* The adapter found that there is no other answer than this refusal. */
+void gw_request_refuse(struct gw_request *r, enum gw_reason reason, struct gw_decision *out);
 /* Releases the snapshot. r may be NULL. */
 void gw_request_done(struct gw_gate *g, struct gw_request *r);
 

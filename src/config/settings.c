@@ -63,6 +63,9 @@ const struct gw_option gw_settings_options[] = {
     {"encryption.key_file", GW_OPT_STRING, AT(encryption_key_file), "keys/encryption.key", FILE_NAME, NULL, "ENCRYPTION_KEY_FILE",
      "File of the key that wraps the keys by which stored secrets are encrypted: 32 bytes, as 64 hex digits or as base64."},
 
+    {"request_id.key_file", GW_OPT_STRING, AT(request_id_key_file), "keys/request-id.key", FILE_NAME, NULL, NULL,
+     "File of the key that seals into the id of a refused request why it was refused; `aaiti explain ID` tells."},
+
     {"session.idle", GW_OPT_DURATION, AT(session_idle_ms), "24h", SECONDS(60), DAYS(365), NULL, NULL,
      "A session unused for so long has ended; at most `session.absolute`."},
     {"session.absolute", GW_OPT_DURATION, AT(session_absolute_ms), "7d", SECONDS(60), DAYS(365), NULL, NULL,

@@ -34,6 +34,7 @@ struct gw_settings {
     /* encryption.* */
     struct gw_str
         encryption_key_file; /* ENCRYPTION_KEY_FILE; ENCRYPTION_KEY itself is read by gw_keys_load_encryption */
+    struct gw_str request_id_key_file; /* request_id.key_file */
     /* session.* */
     int64_t session_idle_ms, session_absolute_ms;
     int64_t session_per_user;

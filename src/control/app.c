@@ -121,13 +121,26 @@ static enum gw_code load_encryption(struct gw_app *a, const struct gw_keys_sourc
     return code == GW_ENOTFOUND ? GW_OK : code;
 }
 
+/* Nothing is lost with the one that was but the meaning of ids from before. */
+static enum gw_code make_request_id_key(const struct gw_app *a, const struct gw_keys_source *source,
+                                        struct gw_error *err)
+{
+    enum gw_code code = gw_keys_make_request_id(source, a->options.random, err);
+    if (code == GW_OK)
+        gw_log(GW_LOG_INFO, "key", {"text", GW_STR("made a key of request ids")},
+               {"file", source->settings->request_id_key_file});
+    return code == GW_ECONFLICT ? GW_OK : code;
+}
+
 static enum gw_code load_all_keys(struct gw_app *a, const struct gw_keys_source *source, struct gw_keys *out,
                                   struct gw_error *err)
 {
     bool is_first = a->ring.keys[GW_TOKEN_CURRENT] == NULL;
     if (is_first && a->options.mode == GW_APP_CONTROL)
         GW_TRY(gw_rotation_mend(source, a->options.random, &a->keys_were_mended, err));
-    GW_TRY(is_first ? gw_keys_load(source, out, err) : gw_keys_load_upstream(source, &a->ring, out, err));
+    if (a->options.mode == GW_APP_CONTROL)
+        GW_TRY(make_request_id_key(a, source, err));
+    GW_TRY(is_first ? gw_keys_load(source, out, err) : gw_keys_load_others(source, &a->ring, out, err));
     return a->options.mode == GW_APP_CONTROL ? load_encryption(a, source, out, err) : GW_OK;
 }
 

@@ -24,9 +24,14 @@ enum gw_code gw_bundle_settings(const struct gw_settings *s, const char *home, s
 {
     gw_auto(gw_arena) struct gw_arena a = {0};
     struct gw_settings effective = *s;
-    struct gw_str *const files[] = {
-        &effective.policy,         &effective.upstream_key_file,   &effective.tls_certificate,   &effective.tls_key,
-        &effective.token_key_file, &effective.encryption_key_file, &effective.password_blocklist};
+    struct gw_str *const files[] = {&effective.policy,
+                                    &effective.upstream_key_file,
+                                    &effective.tls_certificate,
+                                    &effective.tls_key,
+                                    &effective.token_key_file,
+                                    &effective.encryption_key_file,
+                                    &effective.request_id_key_file,
+                                    &effective.password_blocklist};
     gw_arena_init(&a, 64 * 1024);
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         if (files[i]->len == 0)

@@ -180,6 +180,51 @@ static enum gw_code load_upstream(const struct gw_keys_source *source, const str
     return check_differs(ring, out->upstream_next, next, err);
 }
 
+/* ---- the key of request ids ---- */
+
+static enum gw_code check_request_id(const struct gw_keys *k, const struct gw_token_ring *ring, const char *path,
+                                     struct gw_error *err)
+{
+    bool used = (k->upstream != NULL && gw_secret_eq(k->request_id, k->upstream)) ||
+                (k->upstream_next != NULL && gw_secret_eq(k->request_id, k->upstream_next));
+    for (size_t i = 0; i < GW_TOKEN_GENERATIONS && !used; i++)
+        used = ring->keys[i] != NULL && gw_token_key_is_text(ring->keys[i], k->request_id);
+    return used ? gw_fail(err, GW_EINVAL,
+                          "the key of request ids `%s` is also a token key or the upstream's; remove the file and run "
+                          "`aaiti init`",
+                          path)
+                : GW_OK;
+}
+
+static enum gw_code load_request_id(const struct gw_keys_source *source, const struct gw_token_ring *ring,
+                                    struct gw_arena *a, struct gw_keys *out, struct gw_error *err)
+{
+    struct gw_str name = source->settings->request_id_key_file;
+    const char *path = gw_settings_path(a, source->home, name);
+    struct gw_error why = {0};
+    if (path == NULL)
+        return gw_fail(err, GW_ENOMEM, "no memory for the name of the key of request ids");
+    enum gw_code code = gw_secret_load(path, &out->request_id, &why);
+    if (code == GW_ENOTFOUND && gw_keys_file_is_ours(name))
+        return GW_OK; /* control makes it at its start */
+    if (code != GW_OK)
+        return gw_fail(err, code, "key of request ids: %s", why.msg);
+    return check_request_id(out, ring, path, err);
+}
+
+enum gw_code gw_keys_make_request_id(const struct gw_keys_source *source, const struct gw_random *r,
+                                     struct gw_error *err)
+{
+    gw_auto(gw_arena) struct gw_arena a = {0};
+    gw_arena_init(&a, 64 * 1024);
+    const char *path = gw_settings_path(&a, source->home, source->settings->request_id_key_file);
+    if (path == NULL)
+        return gw_fail(err, GW_ENOMEM, "no memory for the name of the key of request ids");
+    return gw_keys_file_is_ours(source->settings->request_id_key_file) ? gw_secret_create(path, r, err) : GW_ECONFLICT;
+}
+
+/* ---- all of them ---- */
+
 enum gw_code gw_keys_load(const struct gw_keys_source *source, struct gw_keys *out, struct gw_error *err)
 {
     gw_auto(gw_arena) struct gw_arena a = {0};
@@ -188,18 +233,20 @@ enum gw_code gw_keys_load(const struct gw_keys_source *source, struct gw_keys *o
     gw_arena_init(&a, 64 * 1024);
     GW_TRY(given != NULL ? ring_of_text(source, given, &k.ring, err) : load_token_files(source, &a, &k.ring, err));
     GW_TRY(load_upstream(source, &k.ring, &a, &k, err));
+    GW_TRY(load_request_id(source, &k.ring, &a, &k, err));
     *out = k;
     k = (struct gw_keys){0};
     return GW_OK;
 }
 
-enum gw_code gw_keys_load_upstream(const struct gw_keys_source *source, const struct gw_token_ring *ring,
-                                   struct gw_keys *out, struct gw_error *err)
+enum gw_code gw_keys_load_others(const struct gw_keys_source *source, const struct gw_token_ring *ring,
+                                 struct gw_keys *out, struct gw_error *err)
 {
     gw_auto(gw_arena) struct gw_arena a = {0};
     gw_auto(gw_keys) struct gw_keys k = {0};
     gw_arena_init(&a, 64 * 1024);
     GW_TRY(load_upstream(source, ring, &a, &k, err));
+    GW_TRY(load_request_id(source, ring, &a, &k, err));
     *out = k;
     k = (struct gw_keys){0};
     return GW_OK;
@@ -241,14 +288,15 @@ static enum gw_code load_encryption_file(const char *path, struct gw_secret **ou
 enum gw_code gw_keys_check_encryption(const struct gw_secret *text, const struct gw_keys *others, struct gw_error *err)
 {
     bool used = (others->upstream != NULL && gw_secret_eq(text, others->upstream)) ||
-                (others->upstream_next != NULL && gw_secret_eq(text, others->upstream_next));
+                (others->upstream_next != NULL && gw_secret_eq(text, others->upstream_next)) ||
+                (others->request_id != NULL && gw_secret_eq(text, others->request_id));
     for (size_t i = 0; i < GW_TOKEN_GENERATIONS && !used; i++)
         used = others->ring.keys[i] != NULL && gw_token_key_is_text(others->ring.keys[i], text);
     return used
                ? gw_fail(
                      err, GW_EINVAL,
-                     "the encryption key is also a token key or the upstream's, which other processes hold; give those "
-                     "another: what is stored can be opened by this one alone")
+                     "the encryption key is also a token key, the upstream's or that of request ids, which other processes "
+                     "hold; give those another: what is stored can be opened by this one alone")
                : GW_OK;
 }
 
@@ -289,6 +337,7 @@ void gw_keys_done(struct gw_keys *k)
     gw_token_ring_done(&k->ring);
     gw_secret_free(k->upstream);
     gw_secret_free(k->upstream_next);
+    gw_secret_free(k->request_id);
     *k = (struct gw_keys){0};
 }
 

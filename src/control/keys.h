@@ -4,7 +4,7 @@
  * The keys of a gateway: those that sign our tokens (JWT_SECRET, or the file token.key_file and its generations) and the upstream's (a
  * file that the policy or upstream.key_file names, and the next one staged beside it). They must differ: else a token of ours would be
  * good at the backend, past the gateway. Beside them the key-encryption key (ENCRYPTION_KEY, or the file encryption.key_file), which
- * control alone holds.
+ * control alone holds, and the one that seals the ids of refusals (the file request_id.key_file).
  */
 #include "config/settings.h"
 #include "crypto/secret.h"
@@ -17,6 +17,7 @@ struct gw_keys {
     struct gw_token_ring ring;
     struct gw_secret *upstream;      /* NULL when the policy needs none */
     struct gw_secret *upstream_next; /* NULL when none is staged */
+    struct gw_secret *request_id;    /* NULL: its file is the gateway's to make, and is not there yet */
 };
 
 struct gw_keys_source {
@@ -28,9 +29,9 @@ struct gw_keys_source {
 
 /* Missing, weak, readable by others or equal: err says so, with the command that mends it. */
 GW_MUST_CHECK enum gw_code gw_keys_load(const struct gw_keys_source *source, struct gw_keys *out, struct gw_error *err);
-/* The upstream's alone, against the token keys in use: what a reload may have changed. out->ring stays empty. */
-GW_MUST_CHECK enum gw_code gw_keys_load_upstream(const struct gw_keys_source *source, const struct gw_token_ring *ring,
-                                                 struct gw_keys *out, struct gw_error *err);
+/* All but the token keys, against those in use: what a reload may have changed. out->ring stays empty. */
+GW_MUST_CHECK enum gw_code gw_keys_load_others(const struct gw_keys_source *source, const struct gw_token_ring *ring,
+                                               struct gw_keys *out, struct gw_error *err);
 /* The key-encryption key's text (gw_kek_parse), which must be none of the others'. GW_ENOTFOUND: it is a file, and there is none yet. */
 GW_MUST_CHECK enum gw_code gw_keys_load_encryption(const struct gw_keys_source *source, const struct gw_keys *others,
                                                    struct gw_secret **out, struct gw_error *err);
@@ -39,6 +40,9 @@ GW_MUST_CHECK enum gw_code gw_keys_make_encryption(const struct gw_keys_source *
                                                    struct gw_error *err);
 /* Where it comes from, for messages: the file's name in the arena, or ENCRYPTION_KEY. NULL without memory. */
 const char *gw_keys_encryption_origin(struct gw_arena *a, const struct gw_keys_source *source);
+/* Makes the key of request ids in the home directory, where it is the gateway's to make; GW_ECONFLICT: it is there. */
+GW_MUST_CHECK enum gw_code gw_keys_make_request_id(const struct gw_keys_source *source, const struct gw_random *r,
+                                                   struct gw_error *err);
 /* It is none of the others, which a reload may have changed. */
 GW_MUST_CHECK enum gw_code gw_keys_check_encryption(const struct gw_secret *text, const struct gw_keys *others,
                                                     struct gw_error *err);

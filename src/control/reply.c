@@ -22,7 +22,8 @@ void gw_reply_problem(struct gw_reply *r, struct gw_str request_id, unsigned sta
                         p->title, "status", (int)status, "error", error != NULL ? error : p->title, "detail",
                         detail != NULL ? json_string(detail) : NULL);
     if (r->body != NULL && request_id.len > 0)
-        (void)json_object_set_new(r->body, "instance", json_sprintf("urn:uuid:%.*s", GW_STR_ARG(request_id)));
+        (void)json_object_set_new(r->body, "instance",
+                                  json_sprintf("%s%.*s", gw_instance_prefix(request_id), GW_STR_ARG(request_id)));
     r->status = status;
     r->is_problem = true;
 }

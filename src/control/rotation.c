@@ -190,6 +190,7 @@ static enum gw_code check_staged(struct gw_app *a, const struct gw_keys_source *
                                  const struct gw_secret *secret, struct gw_error *err)
 {
     gw_auto(gw_secret) struct gw_secret *current = NULL;
+    gw_auto(gw_keys) struct gw_keys others = {0};
     struct gw_error why = {0};
     if (gw_mint_check(source->upstream, secret, &why) != GW_OK)
         return gw_fail(err, GW_EINVAL, "the secret is %s", why.msg);
@@ -200,6 +201,9 @@ static enum gw_code check_staged(struct gw_app *a, const struct gw_keys_source *
     }
     if (gw_app_is_encryption_key(a, secret))
         return gw_fail(err, GW_EINVAL, "the secret equals the encryption key of the gateway");
+    GW_TRY(gw_keys_load_others(source, gw_app_ring(a), &others, err));
+    if (others.request_id != NULL && gw_secret_eq(others.request_id, secret))
+        return gw_fail(err, GW_EINVAL, "the secret equals the key of request ids of the gateway");
     GW_TRY(gw_secret_load_foreign(f->current, &current, err));
     return gw_secret_eq(current, secret) ? gw_fail(err, GW_EINVAL, "the secret is the current one") : GW_OK;
 }

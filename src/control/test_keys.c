@@ -55,7 +55,8 @@ static int tear_down(void **state)
 }
 
 static const struct gw_settings settings = {.token_key_file = {"token.key", 9},
-                                            .encryption_key_file = {"encryption.key", 14}};
+                                            .encryption_key_file = {"encryption.key", 14},
+                                            .request_id_key_file = {"request-id.key", 14}};
 static const struct gw_upstream minted = {.credential = GW_CREDENTIAL_MINT_HS256, .key_file = {"upstream.key", 12}};
 static const struct gw_upstream open_backend = {.credential = GW_CREDENTIAL_NONE};
 
@@ -184,6 +185,39 @@ static void every_generation_and_the_staged_secret_must_differ(void **state)
         put(rows[i][0], "same-" STRONG, 0600);
         put(rows[i][1], "same-" STRONG, 0600);
         assert_int_equal(load(&minted, &again, NULL), GW_EINVAL);
+    }
+}
+
+static void the_key_of_request_ids_is_made_when_it_is_ours_and_is_none_of_the_others(void **state)
+{
+    static const struct {
+        const char *file, *same_as;
+    } rows[] = {{"token.key", STRONG},   {"token.key.next", "N" STRONG},   {"token.key.previous", "P" STRONG},
+                {"upstream.key", OTHER}, {"upstream.key.next", "N" OTHER}, {NULL, "too short"}};
+    struct gw_settings absolute = settings;
+    const struct gw_keys_source ours = {home, &settings, &minted, fake_env},
+                                theirs = {home, &absolute, &minted, fake_env};
+    gw_auto(gw_keys) struct gw_keys none = {0}, made = {0};
+    (void)state;
+    assert_int_equal(gw_keys_load(&ours, &none, NULL), GW_OK);
+    assert_null(none.request_id);
+    assert_int_equal(gw_keys_make_request_id(&ours, gw_system_random(), NULL), GW_OK);
+    assert_int_equal(gw_keys_make_request_id(&ours, gw_system_random(), NULL), GW_ECONFLICT);
+    assert_int_equal(gw_keys_load(&ours, &made, NULL), GW_OK);
+    assert_non_null(made.request_id);
+    assert_int_equal(gw_keys_check_encryption(made.request_id, &made, NULL), GW_EINVAL);
+    absolute.request_id_key_file = GW_STR("/nonexistent/request-id.key");
+    assert_int_equal(gw_keys_make_request_id(&theirs, gw_system_random(), NULL), GW_ECONFLICT);
+    assert_int_equal(gw_keys_load(&theirs, &none, NULL), GW_ENOTFOUND);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        gw_auto(gw_keys) struct gw_keys k = {0};
+        struct gw_error err = {.msg = ""};
+        put("request-id.key", rows[i].same_as, 0600);
+        if (rows[i].file != NULL)
+            put(rows[i].file, rows[i].same_as, 0600);
+        assert_int_equal(gw_keys_load(&ours, &k, &err), GW_EINVAL);
+        assert_non_null(strstr(err.msg, "request-id.key"));
+        assert_null(strstr(err.msg, rows[i].same_as));
     }
 }
 
@@ -351,6 +385,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_not_fit_is_refused_and_the_secret_is_not_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_fixed_credential_is_measured_by_its_kind, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_generation_and_the_staged_secret_must_differ, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_key_of_request_ids_is_made_when_it_is_ours_and_is_none_of_the_others,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_secret_by_environment_is_no_ed25519_key, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_named_within_home_are_ours, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_missing_file_is_told_with_its_name, set_up, tear_down),

@@ -23,3 +23,16 @@ GW_MUST_CHECK enum gw_code gw_aead_seal(const struct gw_secret *key, const struc
 /* GW_EDENIED: not sealed by this key, nonce and aad, or changed since; out, text.len bytes, is then zeroes. GW_ELIMIT. */
 GW_MUST_CHECK enum gw_code gw_aead_open(const struct gw_secret *key, const struct gw_aead_message *m,
                                         const uint8_t tag[GW_AEAD_TAG_BYTES], uint8_t *out, struct gw_error *err);
+
+/* ---- for a path that must not allocate ---- */
+
+/* A context that is made once and given a key again and again. The expanded key lies in ordinary memory, so only one that is good for a
+ * short time belongs here (docs/adr/0009). One thread. */
+struct gw_aead_sealer;
+GW_MUST_CHECK enum gw_code gw_aead_sealer_new(struct gw_aead_sealer **out, struct gw_error *err);
+void gw_aead_sealer_free(struct gw_aead_sealer *s);
+GW_DEFINE_AUTO_FREE(gw_aead_sealer);
+GW_MUST_CHECK enum gw_code gw_aead_sealer_set_key(struct gw_aead_sealer *s, const uint8_t key[GW_AEAD_KEY_BYTES]);
+/* As gw_aead_seal. */
+GW_MUST_CHECK enum gw_code gw_aead_sealer_seal(struct gw_aead_sealer *s, const struct gw_aead_message *m, uint8_t *out,
+                                               uint8_t tag[GW_AEAD_TAG_BYTES]);

@@ -45,8 +45,15 @@ const char *gw_reason_why(enum gw_reason reason)
 /* ---- problems, RFC 9457 ---- */
 
 #define PROBLEM_MAX 512
+#define INSTANCE_MAX 192
 
-/* Types and titles are ours and a request id is a UUID: nothing here needs escaping. `error` is what the clients of the first backend
+/* Only what is a UUID may be called one (RFC 9562 section 4); the sealed ids of refusals have a name of ours. */
+const char *gw_instance_prefix(struct gw_str request_id)
+{
+    return request_id.len == GW_UUID_LEN ? "urn:uuid:" : "urn:aaiti:request:";
+}
+
+/* Types and titles are ours, a request id is a UUID or base64url: nothing here needs escaping. `error` is what the clients of the first backend
  * read. */
 static struct gw_str write_problem(const struct gw_problem_text *p, unsigned status, struct gw_str request_id,
                                    struct gw_arena *a)
@@ -54,10 +61,13 @@ static struct gw_str write_problem(const struct gw_problem_text *p, unsigned sta
     char *text = gw_arena_alloc(a, PROBLEM_MAX);
     if (text == NULL)
         return GW_STR_NULL;
-    const char *before = request_id.len > 0 ? "\"instance\":\"urn:uuid:" : "", *after = request_id.len > 0 ? "\"," : "";
+    char instance[INSTANCE_MAX] = "";
+    if (request_id.len > 0)
+        snprintf(instance, sizeof(instance), "\"instance\":\"%s%.*s\",", gw_instance_prefix(request_id),
+                 GW_STR_ARG(request_id));
     int n = snprintf(text, PROBLEM_MAX,
-                     "{\"type\":\"urn:aaiti:problem:%s\",\"title\":\"%s\",\"status\":%u,%s%.*s%s\"error\":\"%s\"}",
-                     p->type, p->title, status, before, GW_STR_ARG(request_id), after, p->title);
+                     "{\"type\":\"urn:aaiti:problem:%s\",\"title\":\"%s\",\"status\":%u,%s\"error\":\"%s\"}", p->type,
+                     p->title, status, instance, p->title);
     return n > 0 && n < PROBLEM_MAX ? (struct gw_str){text, (size_t)n} : GW_STR_NULL;
 }
 

@@ -54,6 +54,22 @@ static enum gw_code load_upstream_keys(struct gw_gate *g, const char *token_file
     return check_differs(&g->ring, g->upstream_keys[1], token_file, staged, err);
 }
 
+/* Who has one of the others could read what only the operator is to be told, or forge it. */
+static enum gw_code load_request_id_key(struct gw_gate *g, const char *file, struct gw_error *err)
+{
+    GW_TRY(gw_secret_load(file, &g->request_id_key, err));
+    bool used = false;
+    for (size_t i = 0; i < GW_TOKEN_GENERATIONS; i++)
+        used = used || (g->ring.keys[i] != NULL && gw_token_key_is_text(g->ring.keys[i], g->request_id_key));
+    for (size_t i = 0; i < GW_UPSTREAM_KEYS; i++)
+        used = used || (g->upstream_keys[i] != NULL && gw_secret_eq(g->upstream_keys[i], g->request_id_key));
+    return used ? gw_fail(err, GW_EINVAL,
+                          "the key of request ids %s is also a token key or the upstream's; make another: rm %s && "
+                          "aaiti init",
+                          file, file)
+                : GW_OK;
+}
+
 static enum gw_code load_keys(struct gw_gate *g, const struct gw_gate_options *options, struct gw_error *err)
 {
     const struct gw_token_files files = {
@@ -62,9 +78,9 @@ static enum gw_code load_keys(struct gw_gate *g, const struct gw_gate_options *o
     };
     GW_TRY(gw_token_ring_load_verifiers(&files, &g->ring, err));
     GW_TRY(gw_jwks_body(&g->ring, &g->arena, &g->jwks));
-    if (options->upstream_key_file == NULL)
-        return GW_OK;
-    return load_upstream_keys(g, files.path, options->upstream_key_file, err);
+    if (options->upstream_key_file != NULL)
+        GW_TRY(load_upstream_keys(g, files.path, options->upstream_key_file, err));
+    return load_request_id_key(g, options->request_id_key_file, err);
 }
 
 static void free_scoped(struct gw_gate **g)
@@ -95,6 +111,8 @@ void gw_gate_free(struct gw_gate *g)
     gw_shared_close(g->shared);
     for (size_t i = 0; i < GW_UPSTREAM_KEYS; i++)
         gw_secret_free(g->upstream_keys[i]);
+    gw_id_sealer_free(g->sealer);
+    gw_secret_free(g->request_id_key);
     gw_token_ring_done(&g->ring);
     gw_arena_done(&g->arena);
     free(g->run_dir);
@@ -115,6 +133,7 @@ static void map_segments(struct gw_gate *g)
 enum gw_code gw_gate_start(struct gw_gate *g, struct gw_error *err)
 {
     g->pool = (struct gw_random_pool){.random = {.fill = fill_from_pool}, .source = g->random};
+    GW_TRY(gw_id_sealer_new(g->request_id_key, &g->pool.random, &g->sealer, err));
     GW_TRY(gw_mint_new(g->upstream_keys[0], &g->mints[0], err));
     if (g->upstream_keys[1] != NULL)
         GW_TRY(gw_mint_new(g->upstream_keys[1], &g->mints[1], err));

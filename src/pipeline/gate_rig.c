@@ -12,6 +12,7 @@
 
 #define TOKEN_KEY "t7Qm2vXc9LrB4nYd8KsF1wZg6HpJ3eUaRi5ToWqEkNbMxVyC"
 #define UPSTREAM_KEY "uP4fGz8RkW1qNc6TbYv3MhJ9sLxD7aEiKo2wQrBnVtZyHgFm"
+#define REQUEST_ID_KEY "xR2kTq9VwE5mZn7LbYc3HsJ8fDgPaU6oKi4WvNrMtQyXhCzB"
 #define FIRST_HASH "1111111111111111111111111111111111111111111111111111111111111111"
 
 static const char own_settings[] = "environment: development\n"
@@ -87,6 +88,7 @@ static void make_keys(struct gw_rig *rig)
     struct gw_error err = {.msg = ""};
     write_file(rig, "token.key", TOKEN_KEY "\n", rig->token_key_file);
     write_file(rig, "upstream.key", UPSTREAM_KEY "\n", rig->upstream_key_file);
+    write_file(rig, "request-id.key", REQUEST_ID_KEY "\n", rig->request_id_key_file);
     const struct gw_token_files files = {.path = rig->token_key_file, .algorithm = GW_TOKEN_HS256};
     need(gw_token_ring_load(&files, &rig->ring, &err) == GW_OK, "token key", &err);
 }
@@ -94,8 +96,10 @@ static void make_keys(struct gw_rig *rig)
 static void start_gate(struct gw_rig *rig)
 {
     struct gw_error err = {.msg = ""};
-    const struct gw_gate_options options = {
-        .run_dir = rig->dir, .token_key_file = rig->token_key_file, .upstream_key_file = rig->upstream_key_file};
+    const struct gw_gate_options options = {.run_dir = rig->dir,
+                                            .token_key_file = rig->token_key_file,
+                                            .upstream_key_file = rig->upstream_key_file,
+                                            .request_id_key_file = rig->request_id_key_file};
     need(gw_gate_new(&options, &rig->gate, &err) == GW_OK, "gate", &err);
     rig->gate->clock = &rig->clock.clock;
     need(gw_gate_start(rig->gate, &err) == GW_OK, "start", &err);

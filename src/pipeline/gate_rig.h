@@ -12,7 +12,7 @@
 
 struct gw_rig {
     char dir[32];
-    char token_key_file[GW_RIG_PATH_MAX], upstream_key_file[GW_RIG_PATH_MAX];
+    char token_key_file[GW_RIG_PATH_MAX], upstream_key_file[GW_RIG_PATH_MAX], request_id_key_file[GW_RIG_PATH_MAX];
     struct gw_fake_clock clock;
     struct gw_gate *gate;
     struct gw_shared *writer;

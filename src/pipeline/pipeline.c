@@ -19,14 +19,66 @@ const struct gw_stage gw_stages[GW_STAGE_COUNT] = {
 #undef GW_STAGE
 };
 
-static void refuse(struct gw_decision *out, enum gw_reason reason, const char *detail)
+static const struct {
+    const char *name, *text;
+} details[] = {
+#define GW_DETAIL(name_, text_) {#name_, text_},
+#include "pipeline/detail.def"
+#undef GW_DETAIL
+};
+
+const char *gw_detail_text(enum gw_detail detail)
+{
+    return details[detail].text;
+}
+
+const char *gw_detail_name(enum gw_detail detail)
+{
+    return details[detail].name;
+}
+
+/* ---- refusing ---- */
+
+static void write_refusal(struct gw_decision *out, struct gw_verdict v)
 {
     out->action = GW_REFUSE;
-    out->reason = reason;
-    out->status = gw_reason_status(reason);
-    out->detail = detail;
+    out->reason = v.reason;
+    out->status = gw_reason_status(v.reason);
+    out->detail = gw_detail_text(v.detail);
     out->retry_after_s = out->status == 503 ? 1 : 0;
     out->target = out->cookie = out->credential_name = out->credential = GW_STR_NULL;
+}
+
+/* Where that fails the request keeps its plain id: a refusal is never lost over its explanation. */
+static void seal_id(const struct gw_request *r, const char *stage, struct gw_verdict v)
+{
+    const struct gw_policy *policy = r->snapshot != NULL ? r->snapshot->policy : NULL;
+    const struct gw_refusal what = {
+        .request = r->id,
+        .generation = r->snapshot != NULL ? r->snapshot->ref.generation : 0,
+        .reason = gw_name_mark(gw_str(gw_reason_name(v.reason))),
+        .stage = gw_name_mark(gw_str(stage)),
+        .detail = v.detail != GW_DETAIL_NONE ? gw_name_mark(gw_str(gw_detail_name(v.detail))) : 0,
+        .route = r->route != NULL ? gw_name_mark(r->route->pattern) : 0,
+        .right = r->route != NULL ? gw_name_mark(gw_policy_right(policy, r->route)) : 0,
+    };
+    char *text = gw_arena_alloc(r->arena, GW_SEALED_ID_LEN);
+    if (text != NULL && gw_id_seal(r->gate->sealer, &what, text) == GW_OK)
+        r->out->request_id = (struct gw_str){text, GW_SEALED_ID_LEN};
+}
+
+/* stage: NULL where none refused, but what comes before or after them. */
+static void refuse(struct gw_request *r, const char *stage, struct gw_verdict v)
+{
+    write_refusal(r->out, v);
+    if (r->out->request_id.len > 0)
+        seal_id(r, stage, v);
+}
+
+void gw_request_refuse(struct gw_request *r, enum gw_reason reason, struct gw_decision *out)
+{
+    r->out = out;
+    refuse(r, NULL, (struct gw_verdict){.reason = reason});
 }
 
 /* ---- what follows when nobody refused ---- */
@@ -81,10 +133,12 @@ static bool run(struct gw_request *r, const struct gw_stage *first, size_t count
     for (size_t i = 0; i < count; i++) {
         struct gw_verdict v = {.reason = GW_REASON_NONE};
         if (first[i].check(r, &v) != GW_OK)
-            v = (struct gw_verdict){.reason = GW_REASON_INTERNAL, .detail = first[i].name};
+            v = (struct gw_verdict){.reason = GW_REASON_INTERNAL};
         if (v.reason == GW_REASON_NONE)
             continue;
-        refuse(r->out, v.reason, v.detail);
+        refuse(r, first[i].name, v);
+        if (v.reason == GW_REASON_INTERNAL)
+            r->out->detail = first[i].name;
         return false;
     }
     return true;
@@ -99,12 +153,11 @@ static enum gw_code write_address(struct gw_request *r)
 
 static enum gw_code write_request_id(struct gw_request *r)
 {
-    struct gw_uuid id;
     char *text = gw_arena_alloc(r->arena, GW_UUID_LEN + 1);
     if (text == NULL)
         return GW_ENOMEM;
-    GW_TRY(gw_uuid_v7(&r->gate->pool.random, r->gate->clock, &id, NULL));
-    gw_uuid_format(&id, text);
+    GW_TRY(gw_uuid_v7(&r->gate->pool.random, r->gate->clock, &r->id, NULL));
+    gw_uuid_format(&r->id, text);
     r->out->request_id = (struct gw_str){text, GW_UUID_LEN};
     return GW_OK;
 }
@@ -113,14 +166,14 @@ static void judge(struct gw_request *r)
 {
     memcpy(r->client.b, r->head->peer, sizeof(r->client.b));
     if (write_request_id(r) != GW_OK) {
-        refuse(r->out, GW_REASON_INTERNAL, "request id");
+        refuse(r, NULL, (struct gw_verdict){GW_REASON_INTERNAL, GW_DETAIL_NO_REQUEST_ID});
         return;
     }
     bool goes_on = r->snapshot != NULL && run(r, gw_stages, GW_STAGE_COUNT);
     if (r->snapshot == NULL)
-        refuse(r->out, GW_REASON_NOT_READY, "no policy yet");
+        refuse(r, NULL, (struct gw_verdict){GW_REASON_NOT_READY, GW_DETAIL_NO_POLICY});
     if (write_address(r) != GW_OK || (goes_on && finish(r) != GW_OK))
-        refuse(r->out, GW_REASON_INTERNAL, "answer");
+        refuse(r, NULL, (struct gw_verdict){GW_REASON_INTERNAL, GW_DETAIL_NO_ANSWER});
 }
 
 struct gw_request *gw_request_new(struct gw_gate *g, struct gw_request_head *head, struct gw_arena *a,
@@ -129,7 +182,7 @@ struct gw_request *gw_request_new(struct gw_gate *g, struct gw_request_head *hea
     *out = (struct gw_decision){.action = GW_REFUSE};
     struct gw_request *r = gw_arena_calloc(a, 1, sizeof(*r));
     if (r == NULL) {
-        refuse(out, GW_REASON_INTERNAL, "memory");
+        write_refusal(out, (struct gw_verdict){GW_REASON_INTERNAL, GW_DETAIL_NO_MEMORY});
         return NULL;
     }
     r->gate = g;

@@ -9,6 +9,7 @@
 #include "crypto/random.h"
 #include "pipeline/head.h"
 #include "pipeline/mint.h"
+#include "pipeline/request_id.h"
 #include "pipeline/snapshot.h"
 #include "policy/path.h"
 
@@ -25,6 +26,7 @@ struct gw_random_pool {
 struct gw_gate {
     char *run_dir;
     struct gw_token_ring ring;
+    struct gw_secret *request_id_key;
     struct gw_secret *upstream_keys[GW_UPSTREAM_KEYS]; /* the current one and the staged one; either may be NULL */
     struct gw_arena arena;                             /* of jwks */
     struct gw_str jwks;
@@ -37,10 +39,12 @@ struct gw_gate {
     struct gw_mint *mints[GW_UPSTREAM_KEYS]; /* of the keys above; NULL where there is no key, but for the first */
     unsigned mint;                           /* the one in use: the last that the backend took */
     struct gw_random_pool pool;
+    struct gw_id_sealer *sealer;
 };
 
 struct gw_request {
     struct gw_gate *gate;
+    struct gw_uuid id;            /* UUIDv7; zero where none could be made */
     struct gw_snapshot *snapshot; /* holds a reference; NULL: there was none */
     struct gw_request_head *head;
     struct gw_arena *arena;
@@ -61,12 +65,22 @@ struct gw_request {
     bool tried_other;
 };
 
+enum gw_detail {
+#define GW_DETAIL(name, text) GW_DETAIL_##name,
+#include "pipeline/detail.def"
+#undef GW_DETAIL
+    GW_DETAIL_COUNT
+};
+/* NULL for GW_DETAIL_NONE; and "SEGMENT_UNREADABLE". Static storage. */
+const char *gw_detail_text(enum gw_detail detail);
+const char *gw_detail_name(enum gw_detail detail);
+
 /* Left as it is: go on. */
 struct gw_verdict {
     enum gw_reason reason;
-    const char *detail; /* static storage; NULL: none */
+    enum gw_detail detail;
 };
-static inline enum gw_code gw_refuse(struct gw_verdict *v, enum gw_reason reason, const char *detail)
+static inline enum gw_code gw_refuse(struct gw_verdict *v, enum gw_reason reason, enum gw_detail detail)
 {
     *v = (struct gw_verdict){.reason = reason, .detail = detail};
     return GW_OK;

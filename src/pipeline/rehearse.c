@@ -31,10 +31,10 @@ static struct gw_opinion ask(const struct gw_stage *stage, struct gw_request *r)
     struct gw_verdict v = {.reason = GW_REASON_NONE};
     enum gw_code code = stage->rehearse != NULL ? stage->rehearse(r, &v) : stage->check(r, &v);
     if (code != GW_OK)
-        v = (struct gw_verdict){.reason = GW_REASON_INTERNAL, .detail = stage->name};
+        v = (struct gw_verdict){.reason = GW_REASON_INTERNAL};
     return (struct gw_opinion){.kind = v.reason == GW_REASON_NONE ? GW_OPINION_OK : GW_OPINION_REFUSES,
                                .reason = v.reason,
-                               .detail = v.detail};
+                               .detail = gw_detail_text(v.detail)};
 }
 
 enum gw_code gw_rehearse(const struct gw_rehearsal *in, struct gw_arena *a, struct gw_rehearsed *out,

@@ -8,9 +8,9 @@ enum gw_code gw_stage_access(struct gw_request *r, struct gw_verdict *v)
     case GW_ACCESS_YES:
         return GW_OK;
     case GW_ACCESS_NEEDS_SIGN_IN:
-        return gw_refuse(v, GW_REASON_ANONYMOUS, NULL);
+        return gw_refuse(v, GW_REASON_ANONYMOUS, GW_DETAIL_NONE);
     case GW_ACCESS_NO:
         break;
     }
-    return gw_refuse(v, GW_REASON_NO_PERMISSION, NULL);
+    return gw_refuse(v, GW_REASON_NO_PERMISSION, GW_DETAIL_NONE);
 }

@@ -54,7 +54,7 @@ enum gw_code gw_stage_address(struct gw_request *r, struct gw_verdict *v)
     struct gw_ip client = r->client; /* the peer, so far */
     if (r->fields.forwarded_for_headers > 0 && is_trusted(&r->snapshot->settings, &client) &&
         walk_headers(r, &client) == MALFORMED)
-        return gw_refuse(v, GW_REASON_BAD_ADDRESS, NULL);
+        return gw_refuse(v, GW_REASON_BAD_ADDRESS, GW_DETAIL_NONE);
     r->client = client;
     return GW_OK;
 }

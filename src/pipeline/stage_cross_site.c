@@ -53,8 +53,8 @@ enum gw_code gw_stage_cross_site(struct gw_request *r, struct gw_verdict *v)
     if (r->route->target == GW_TARGET_REFRESH && !has_proof(r))
         r->fields.cookies = (struct gw_own_cookies){GW_STR_NULL, GW_STR_NULL};
     if (signs_in(r->route->target))
-        return is_foreign(r) ? gw_refuse(v, GW_REASON_CROSS_SITE, "a foreign origin signs in") : GW_OK;
+        return is_foreign(r) ? gw_refuse(v, GW_REASON_CROSS_SITE, GW_DETAIL_FOREIGN_SIGN_IN) : GW_OK;
     if (acts_by_cookie(r) && !has_proof(r))
-        return gw_refuse(v, GW_REASON_CROSS_SITE, NULL);
+        return gw_refuse(v, GW_REASON_CROSS_SITE, GW_DETAIL_NONE);
     return GW_OK;
 }

@@ -11,18 +11,18 @@ enum gw_code gw_stage_route(struct gw_request *r, struct gw_verdict *v)
     struct gw_target_uri uri;
     enum gw_code code = gw_path_canonical(r->head->target, r->arena, &uri, NULL);
     if (code == GW_EPARSE)
-        return gw_refuse(v, GW_REASON_BAD_TARGET, NULL);
+        return gw_refuse(v, GW_REASON_BAD_TARGET, GW_DETAIL_NONE);
     if (code == GW_ELIMIT)
-        return gw_refuse(v, GW_REASON_TARGET_TOO_LONG, NULL);
+        return gw_refuse(v, GW_REASON_TARGET_TOO_LONG, GW_DETAIL_NONE);
     GW_TRY(code);
     r->method = gw_method_parse(r->head->method);
     r->route = gw_policy_match(policy, r->method, uri.path, uri.query);
     if (r->route == NULL)
-        return gw_refuse(v, GW_REASON_NO_ROUTE, NULL);
+        return gw_refuse(v, GW_REASON_NO_ROUTE, GW_DETAIL_NONE);
     r->out->target = uri.canonical;
     r->out->route = r->route->pattern;
     if (gw_policy_access(policy, r->route, GW_ROLE_NONE) == GW_ACCESS_NO)
-        return gw_refuse(v, GW_REASON_ROUTE_DENIED, NULL);
+        return gw_refuse(v, GW_REASON_ROUTE_DENIED, GW_DETAIL_NONE);
     return GW_OK;
 }
 

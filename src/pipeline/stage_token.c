@@ -11,9 +11,9 @@
 static enum gw_code unless_found(enum gw_code code, struct gw_verdict *v, enum gw_reason reason)
 {
     if (code == GW_ENOTFOUND)
-        return gw_refuse(v, reason, NULL);
+        return gw_refuse(v, reason, GW_DETAIL_NONE);
     if (code == GW_EBACKEND)
-        return gw_refuse(v, GW_REASON_NOT_READY, "the authority segment could not be read");
+        return gw_refuse(v, GW_REASON_NOT_READY, GW_DETAIL_SEGMENT_UNREADABLE);
     return code;
 }
 
@@ -22,7 +22,7 @@ static enum gw_code check_revoked(const struct gw_request *r, struct gw_verdict 
     bool revoked = true;
     GW_TRY(unless_found(gw_shared_is_revoked(r->gate->shared, &r->token_id, &revoked), v, GW_REASON_INTERNAL));
     if (v->reason == GW_REASON_NONE && revoked)
-        return gw_refuse(v, GW_REASON_TOKEN_REVOKED, NULL);
+        return gw_refuse(v, GW_REASON_TOKEN_REVOKED, GW_DETAIL_NONE);
     return GW_OK;
 }
 
@@ -34,12 +34,12 @@ static enum gw_code check_session(const struct gw_request *r, struct gw_verdict 
     if (v->reason != GW_REASON_NONE)
         return GW_OK;
     if (!gw_uuid_eq(&session.user_id, &r->user_id))
-        return gw_refuse(v, GW_REASON_TOKEN_REFUSED, "the session is another user's");
+        return gw_refuse(v, GW_REASON_TOKEN_REFUSED, GW_DETAIL_FOREIGN_SESSION);
     if (session.expires_s <= r->now_s)
-        return gw_refuse(v, GW_REASON_SESSION_ENDED, "past its absolute end");
+        return gw_refuse(v, GW_REASON_SESSION_ENDED, GW_DETAIL_ABSOLUTE_END);
     int64_t last_seen_s = gw_shared_last_seen(shared, &session);
     if (r->now_s - last_seen_s > session.idle_s)
-        return gw_refuse(v, GW_REASON_SESSION_IDLE, NULL);
+        return gw_refuse(v, GW_REASON_SESSION_IDLE, GW_DETAIL_NONE);
     if (last_seen_s < r->now_s) /* at most once a second */
         gw_shared_touch(shared, &r->session_id, r->now_s);
     return GW_OK;
@@ -48,7 +48,7 @@ static enum gw_code check_session(const struct gw_request *r, struct gw_verdict 
 static enum gw_code judge_user(struct gw_request *r, struct gw_verdict *v)
 {
     if (r->user.active != 1)
-        return gw_refuse(v, GW_REASON_USER_INACTIVE, NULL);
+        return gw_refuse(v, GW_REASON_USER_INACTIVE, GW_DETAIL_NONE);
     r->role = gw_policy_role(r->snapshot->policy, gw_str(r->user.role));
     return GW_OK;
 }
@@ -62,9 +62,9 @@ static enum gw_code check_user(struct gw_request *r, struct gw_verdict *v)
 enum gw_code gw_token_check_live(struct gw_request *r, struct gw_verdict *v)
 {
     if (r->gate->shared == NULL)
-        return gw_refuse(v, GW_REASON_NOT_READY, "no authority segment");
+        return gw_refuse(v, GW_REASON_NOT_READY, GW_DETAIL_NO_SEGMENT);
     if (r->now_s >= r->token_end_s)
-        return gw_refuse(v, GW_REASON_TOKEN_REFUSED, gw_jwt_reason_text(GW_JWT_EXPIRED));
+        return gw_refuse(v, GW_REASON_TOKEN_REFUSED, GW_DETAIL_TOKEN_EXPIRED);
     static enum gw_code (*const checks[])(const struct gw_request *, struct gw_verdict *) = {check_revoked,
                                                                                              check_session};
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]) && v->reason == GW_REASON_NONE; i++)
@@ -72,14 +72,20 @@ enum gw_code gw_token_check_live(struct gw_request *r, struct gw_verdict *v)
     return v->reason == GW_REASON_NONE ? check_user(r, v) : GW_OK;
 }
 
+/* detail.def has the faults of tokens in their order. */
+static enum gw_detail detail_of(enum gw_jwt_reason fault)
+{
+    return (enum gw_detail)((unsigned)GW_DETAIL_TOKEN_OK + (unsigned)fault);
+}
+
 static enum gw_code check_token(struct gw_request *r, struct gw_verdict *v)
 {
     struct gw_jwt_claims claims;
     enum gw_jwt_reason fault = gw_jwt_verify(r->snapshot->verifier, r->presented.token, r->now_s, &claims);
     if (fault != GW_JWT_OK)
-        return gw_refuse(v, GW_REASON_TOKEN_REFUSED, gw_jwt_reason_text(fault));
+        return gw_refuse(v, GW_REASON_TOKEN_REFUSED, detail_of(fault));
     if (gw_uuid_parse(claims.sub, &r->user_id) != GW_OK)
-        return gw_refuse(v, GW_REASON_TOKEN_REFUSED, "its subject is no user of ours");
+        return gw_refuse(v, GW_REASON_TOKEN_REFUSED, GW_DETAIL_FOREIGN_SUBJECT);
     r->session_id = claims.sid;
     r->token_id = claims.jti;
     r->token_end_s = claims.exp_s + r->snapshot->settings.token_leeway_ms / 1000;

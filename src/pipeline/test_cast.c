@@ -45,6 +45,16 @@ const char *cookie(uint32_t user)
     return line("cookie: __Host-aaiti_session=", gw_rig_token(&rig, 10 + user, user));
 }
 
+/* Reopened with the rig's key, it tells the same reason. */
+static void assert_sealed(struct gw_str id, enum gw_reason reason)
+{
+    struct gw_refusal told;
+    struct gw_error err = {.msg = ""};
+    if (gw_id_open(rig.gate->request_id_key, id, &told, &err) != GW_OK)
+        fail_msg("%.*s: %s", GW_STR_ARG(id), err.msg);
+    assert_int_equal(told.reason, gw_name_mark(gw_str(gw_reason_name(reason))));
+}
+
 void assert_refused(const struct gw_decision *d, enum gw_reason reason)
 {
     if (d->action != GW_REFUSE || d->reason != reason)
@@ -54,11 +64,12 @@ void assert_refused(const struct gw_decision *d, enum gw_reason reason)
     assert_int_equal(d->credential.len, 0);
     assert_int_equal(d->target.len, 0);
     assert_int_equal(d->retry_after_s != 0, d->status == 503);
-    assert_int_equal(d->request_id.len, GW_UUID_LEN);
+    assert_sealed(d->request_id, reason);
 }
 
 void assert_passed(const struct gw_decision *d)
 {
+    assert_int_equal(d->request_id.len, GW_UUID_LEN);
     if (d->action != GW_PASS)
         fail_msg("action %d, reason %s (%s)", d->action, gw_reason_name(d->reason), d->detail != NULL ? d->detail : "");
     assert_true(gw_rig_dropped(&rig, "authorization"));

@@ -81,7 +81,8 @@ static void test_before_control_everything_is_503(void **state)
     struct gw_gate *started = rig.gate;
     const struct gw_gate_options options = {.run_dir = "/nonexistent/run",
                                             .token_key_file = rig.token_key_file,
-                                            .upstream_key_file = rig.upstream_key_file};
+                                            .upstream_key_file = rig.upstream_key_file,
+                                            .request_id_key_file = rig.request_id_key_file};
     assert_int_equal(gw_gate_new(&options, &g, NULL), GW_OK);
     assert_int_equal(gw_gate_start(g, NULL), GW_OK);
     assert_false(gw_gate_poll(g));
@@ -107,18 +108,24 @@ static void test_equal_and_weak_keys_are_refused(void **state)
     fclose(f);
     chmod(weak, 0600);
     const struct {
-        const char *token, *upstream;
+        const char *token, *upstream, *request_id;
         enum gw_code code;
-    } rows[] = {{rig.token_key_file, rig.upstream_key_file, GW_OK},
-                {rig.token_key_file, NULL, GW_OK},
-                {rig.token_key_file, rig.token_key_file, GW_EINVAL},
-                {weak, rig.upstream_key_file, GW_EINVAL},
-                {"/nonexistent/key", NULL, GW_ENOTFOUND}};
+    } rows[] = {{rig.token_key_file, rig.upstream_key_file, rig.request_id_key_file, GW_OK},
+                {rig.token_key_file, NULL, rig.request_id_key_file, GW_OK},
+                {rig.token_key_file, rig.token_key_file, rig.request_id_key_file, GW_EINVAL},
+                {weak, rig.upstream_key_file, rig.request_id_key_file, GW_EINVAL},
+                {"/nonexistent/key", NULL, rig.request_id_key_file, GW_ENOTFOUND},
+                {rig.token_key_file, NULL, rig.token_key_file, GW_EINVAL},
+                {rig.token_key_file, rig.upstream_key_file, rig.upstream_key_file, GW_EINVAL},
+                {rig.token_key_file, rig.upstream_key_file, weak, GW_EINVAL},
+                {rig.token_key_file, NULL, "/nonexistent/key", GW_ENOTFOUND}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct gw_gate *g = NULL;
         struct gw_error err = {.msg = ""};
-        const struct gw_gate_options options = {
-            .run_dir = rig.dir, .token_key_file = rows[i].token, .upstream_key_file = rows[i].upstream};
+        const struct gw_gate_options options = {.run_dir = rig.dir,
+                                                .token_key_file = rows[i].token,
+                                                .upstream_key_file = rows[i].upstream,
+                                                .request_id_key_file = rows[i].request_id};
         assert_int_equal(gw_gate_new(&options, &g, &err), rows[i].code);
         assert_null(strstr(err.msg, "t7Qm2vXc"));
         gw_gate_free(g);

@@ -132,7 +132,11 @@ static enum gw_code restart_with(const char *key, const char *policy, struct gw_
     gw_gate_free(rig.gate);
     rig.gate = NULL;
     const struct gw_gate_options options = {
-        .run_dir = rig.dir, .token_key_file = rig.token_key_file, .upstream_key_file = rig.upstream_key_file};
+        .run_dir = rig.dir,
+        .token_key_file = rig.token_key_file,
+        .upstream_key_file = rig.upstream_key_file,
+        .request_id_key_file = rig.request_id_key_file,
+    };
     GW_TRY(gw_gate_new(&options, &rig.gate, err));
     rig.gate->clock = &rig.clock.clock;
     GW_TRY(gw_gate_start(rig.gate, err));

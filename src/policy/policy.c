@@ -120,6 +120,23 @@ enum gw_access_answer gw_policy_access(const struct gw_policy *p, const struct g
     return may ? GW_ACCESS_YES : GW_ACCESS_NO;
 }
 
+struct gw_str gw_policy_right(const struct gw_policy *p, const struct gw_route *r)
+{
+    switch (r->access) {
+    case GW_ACCESS_DENY:
+        return GW_STR("deny");
+    case GW_ACCESS_PUBLIC:
+        return GW_STR("public");
+    case GW_ACCESS_SIGNED_IN:
+        return GW_STR("signed-in");
+    case GW_ACCESS_PERMISSION:
+        return gw_policy_permission_name(p, r->permission);
+    case GW_ACCESS_ROLE:
+        return gw_policy_role_name(p, r->role);
+    }
+    return GW_STR_NULL;
+}
+
 /* ---- routes ---- */
 
 static const struct gw_route *built_in(const struct gw_policy *p, enum gw_built_in which)

@@ -150,3 +150,5 @@ bool gw_policy_holds(const struct gw_policy *p, int role, int permission);
 /* Whether role (an index, GW_ROLE_NONE or GW_ROLE_UNKNOWN) may use the route: the one place that decides it, for both planes and `explain`. */
 enum gw_access_answer { GW_ACCESS_YES, GW_ACCESS_NEEDS_SIGN_IN, GW_ACCESS_NO };
 enum gw_access_answer gw_policy_access(const struct gw_policy *p, const struct gw_route *r, int role);
+/* What the route asks for, in one name: "deny", "public", "signed-in", a permission's or a role's. */
+struct gw_str gw_policy_right(const struct gw_policy *p, const struct gw_route *r);

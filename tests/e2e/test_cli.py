@@ -77,9 +77,9 @@ def test_init_makes_what_is_missing_and_keeps_what_is_there(tmp_path):
     home = tmp_path / "home"
     first = json.loads(run("--home", home, "--json", "init").stdout)
     made = {p.removeprefix(str(home)).lstrip("/") for p in first["made"]}
-    assert made == {"", "keys", "tls", "gateway.yaml", "policy.yaml", "keys/token.key", "keys/token.key.next", "keys/upstream.key", "keys/encryption.key", "tls/cert.pem", "tls/key.pem"}
-    modes = {name: stat.S_IMODE((home / name).stat().st_mode) for name in ("", "keys", "keys/token.key", "keys/upstream.key", "keys/encryption.key", "tls/key.pem")}
-    assert modes == {"": 0o700, "keys": 0o700, "keys/token.key": 0o600, "keys/upstream.key": 0o600, "keys/encryption.key": 0o600, "tls/key.pem": 0o600}
+    assert made == {"", "keys", "tls", "gateway.yaml", "policy.yaml", "keys/token.key", "keys/token.key.next", "keys/upstream.key", "keys/encryption.key", "keys/request-id.key", "tls/cert.pem", "tls/key.pem"}
+    modes = {name: stat.S_IMODE((home / name).stat().st_mode) for name in ("", "keys", "keys/token.key", "keys/upstream.key", "keys/encryption.key", "keys/request-id.key", "tls/key.pem")}
+    assert modes == {"": 0o700, "keys": 0o700, "keys/token.key": 0o600, "keys/upstream.key": 0o600, "keys/encryption.key": 0o600, "keys/request-id.key": 0o600, "tls/key.pem": 0o600}
     before = {p: p.read_bytes() for p in home.rglob("*") if p.is_file()}
     again = json.loads(run("--home", home, "--json", "init").stdout)
     assert again["made"] == [] and before == {p: p.read_bytes() for p in home.rglob("*") if p.is_file()}
