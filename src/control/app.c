@@ -5,6 +5,7 @@
  * store, the segments, the token key and the lock live as long as the app.
  */
 #include "control/app.h"
+#include "audit/recorder.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "control/bundle.h"
@@ -46,6 +47,7 @@ struct gw_app {
     struct gw_token_ring ring;               /* under reloading; without a current key until the files were read */
     struct gw_secret *encryption_text, *kek; /* NULL until they are needed */
     struct gw_store *store;
+    struct gw_recorder *recorder;
     struct gw_sealed *sealed;
     struct gw_shared *shared;
     pthread_mutex_t lock;      /* current, refs */
@@ -419,6 +421,7 @@ static enum gw_code open_all(struct gw_app *a, struct gw_faults *f, struct gw_er
     GW_TRY(take_lock(a, err));
     GW_TRY(generation_new(a, f, &a->current, err));
     GW_TRY(open_store(a, err));
+    GW_TRY(gw_recorder_new(a->options.random, a->options.clock, &a->recorder, err));
     if (a->options.mode == GW_APP_CONTROL) {
         const struct gw_keys_source source = {
             .home = a->home, .settings = &a->current->settings, .getenv_fn = a->options.getenv_fn};
@@ -461,6 +464,7 @@ void gw_app_close(struct gw_app *a)
     generation_free(a->current);
     gw_shared_close(a->shared);
     gw_sealed_free(a->sealed);
+    gw_recorder_free(a->recorder);
     gw_store_close(a->store);
     gw_secret_free(a->kek);
     gw_secret_free(a->encryption_text);
@@ -532,4 +536,9 @@ const char *gw_app_run_dir(const struct gw_app *a)
 const struct gw_clock *gw_app_clock(const struct gw_app *a)
 {
     return a->options.clock;
+}
+
+struct gw_recorder *gw_app_recorder(const struct gw_app *a)
+{
+    return a->recorder;
 }

@@ -11,6 +11,7 @@
 #include "identity/identity.h"
 
 struct gw_policy;
+struct gw_recorder;
 struct gw_sealed;
 struct gw_app;
 
@@ -57,6 +58,8 @@ void gw_app_view_put(struct gw_app *a, const struct gw_app_view *v);
 struct gw_shared *gw_app_shared(struct gw_app *a);  /* NULL offline */
 const char *gw_app_run_dir(const struct gw_app *a); /* NULL offline */
 const struct gw_clock *gw_app_clock(const struct gw_app *a);
+/* What control itself does is told here: this life of the app as a writer of the audit trail. */
+struct gw_recorder *gw_app_recorder(const struct gw_app *a);
 /* The secrets in the database. Always there while control runs; offline they are opened by the first call, which may fail for want of
  * the encryption key. */
 GW_MUST_CHECK enum gw_code gw_app_sealed(struct gw_app *a, struct gw_sealed **out, struct gw_error *err);
