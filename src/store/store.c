@@ -198,6 +198,33 @@ enum gw_code gw_store_session_each(struct gw_store *s, const struct gw_uuid *use
     return s->ops->session_each(s, user_id, fn, ctx, err);
 }
 
+enum gw_code gw_store_refresh_insert(struct gw_store *s, const struct gw_refresh_row *r, struct gw_error *err)
+{
+    return s->ops->refresh_insert(s, r, err);
+}
+
+enum gw_code gw_store_refresh_get(struct gw_store *s, const uint8_t hash[32], struct gw_refresh_row *out,
+                                  struct gw_error *err)
+{
+    return s->ops->refresh_get(s, hash, out, err);
+}
+
+enum gw_code gw_store_refresh_newest(struct gw_store *s, const struct gw_uuid *session_id, struct gw_refresh_row *out,
+                                     struct gw_error *err)
+{
+    return s->ops->refresh_newest(s, session_id, out, err);
+}
+
+enum gw_code gw_store_refresh_spend(struct gw_store *s, const uint8_t hash[32], int64_t now_s, struct gw_error *err)
+{
+    return s->ops->refresh_spend(s, hash, now_s, err);
+}
+
+enum gw_code gw_store_refresh_delete(struct gw_store *s, const struct gw_uuid *session_id, struct gw_error *err)
+{
+    return s->ops->refresh_delete(s, session_id, err);
+}
+
 enum gw_code gw_store_revocation_insert(struct gw_store *s, const struct gw_uuid *jti, int64_t expires_s,
                                         struct gw_error *err)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * What must outlive everything: users, sessions, revoked tokens, reset codes, sealed secrets; the audit trail
+ * What must outlive everything: users, sessions, refresh tokens, revoked tokens, reset codes, sealed secrets; the audit trail
  * (store/audit.h). An interface; store_sqlite.c is the default backend. Called by the control plane only, from any thread. Each call is one transaction, on disk when it returns,
  * unless it stands between gw_store_begin and gw_store_commit of the same thread.
  *
@@ -38,6 +38,13 @@ struct gw_session_row {
     char address[GW_IP_LEN + 1];
     char user_agent[GW_USER_AGENT_MAX + 1]; /* control bytes replaced by '?' */
     char country[8];                        /* "unknown" until there is a GeoIP file */
+};
+
+struct gw_refresh_row {
+    uint8_t hash[32]; /* SHA-256 of the token: 256 random bits need no slow hash */
+    struct gw_uuid session_id;
+    int64_t number;  /* in its session, from 1; the largest is the newest */
+    int64_t spent_s; /* 0: not yet; so is the newest alone */
 };
 
 struct gw_reset_row {
@@ -124,6 +131,20 @@ GW_MUST_CHECK enum gw_code gw_store_session_touch(struct gw_store *s, const stru
 /* Of one user (NULL: of all), oldest last use first. */
 GW_MUST_CHECK enum gw_code gw_store_session_each(struct gw_store *s, const struct gw_uuid *user_id, gw_session_fn fn,
                                                  void *ctx, struct gw_error *err);
+
+/* Refresh tokens, the family of a session; they go with it. Insert: GW_ENOTFOUND when there is no such session; GW_ECONFLICT when the hash or
+ * the number is taken, or another of the family is not spent yet. Get and newest: GW_ENOTFOUND. Spend: GW_ECONFLICT when it is spent
+ * already, or unknown. Deleting none is no fault. */
+GW_MUST_CHECK enum gw_code gw_store_refresh_insert(struct gw_store *s, const struct gw_refresh_row *r,
+                                                   struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_refresh_get(struct gw_store *s, const uint8_t hash[32], struct gw_refresh_row *out,
+                                                struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_refresh_newest(struct gw_store *s, const struct gw_uuid *session_id,
+                                                   struct gw_refresh_row *out, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_refresh_spend(struct gw_store *s, const uint8_t hash[32], int64_t now_s,
+                                                  struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_refresh_delete(struct gw_store *s, const struct gw_uuid *session_id,
+                                                   struct gw_error *err);
 
 /* Revoked tokens, kept until they would have expired. Inserting one again keeps the later expiry. */
 GW_MUST_CHECK enum gw_code gw_store_revocation_insert(struct gw_store *s, const struct gw_uuid *jti, int64_t expires_s,

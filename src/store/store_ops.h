@@ -37,6 +37,14 @@ struct gw_store_ops {
     enum gw_code (*session_each)(struct gw_store *s, const struct gw_uuid *user_id, gw_session_fn fn, void *ctx,
                                  struct gw_error *err);
 
+    enum gw_code (*refresh_insert)(struct gw_store *s, const struct gw_refresh_row *r, struct gw_error *err);
+    enum gw_code (*refresh_get)(struct gw_store *s, const uint8_t hash[32], struct gw_refresh_row *out,
+                                struct gw_error *err);
+    enum gw_code (*refresh_newest)(struct gw_store *s, const struct gw_uuid *session_id, struct gw_refresh_row *out,
+                                   struct gw_error *err);
+    enum gw_code (*refresh_spend)(struct gw_store *s, const uint8_t hash[32], int64_t now_s, struct gw_error *err);
+    enum gw_code (*refresh_delete)(struct gw_store *s, const struct gw_uuid *session_id, struct gw_error *err);
+
     enum gw_code (*revocation_insert)(struct gw_store *s, const struct gw_uuid *jti, int64_t expires_s,
                                       struct gw_error *err);
     enum gw_code (*revocation_each)(struct gw_store *s, gw_revocation_fn fn, void *ctx, struct gw_error *err);

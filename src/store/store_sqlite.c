@@ -7,6 +7,7 @@
 
 #define USER_COLUMNS \
     "id, username, email, role, upstream_id, password_hash, active, created_s, updated_s, last_login_s, version"
+#define REFRESH_COLUMNS "hash, session_id, number, spent_s"
 #define SEALED_COLUMNS "name, key_id, envelope, expires_s"
 #define SESSION_COLUMNS "id, user_id, created_s, last_seen_s, expires_s, address, user_agent, country"
 
@@ -29,6 +30,12 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
     [SESSION_TOUCH] = "UPDATE sessions SET last_seen_s = max(last_seen_s, ?2) WHERE id = ?1",
     [SESSION_EACH] = "SELECT " SESSION_COLUMNS " FROM sessions ORDER BY last_seen_s, id",
     [SESSION_EACH_OF_USER] = "SELECT " SESSION_COLUMNS " FROM sessions WHERE user_id = ?1 ORDER BY last_seen_s, id",
+    [REFRESH_INSERT] = "INSERT INTO refresh_tokens (" REFRESH_COLUMNS ") VALUES (?1, ?2, ?3, ?4)",
+    [REFRESH_GET] = "SELECT " REFRESH_COLUMNS " FROM refresh_tokens WHERE hash = ?1",
+    [REFRESH_NEWEST] =
+        "SELECT " REFRESH_COLUMNS " FROM refresh_tokens WHERE session_id = ?1 ORDER BY number DESC LIMIT 1",
+    [REFRESH_SPEND] = "UPDATE refresh_tokens SET spent_s = ?2 WHERE hash = ?1 AND spent_s = 0",
+    [REFRESH_DELETE] = "DELETE FROM refresh_tokens WHERE session_id = ?1",
     [REVOCATION_INSERT] = "INSERT INTO revocations (jti, expires_s) VALUES (?1, ?2)"
                           " ON CONFLICT (jti) DO UPDATE SET expires_s = max(expires_s, excluded.expires_s)",
     [REVOCATION_EACH] = "SELECT jti, expires_s FROM revocations ORDER BY jti",
@@ -104,6 +111,20 @@ static enum gw_code read_session(sqlite3_stmt *st, void *ctx, struct gw_error *e
     GW_TRY(gw_db_read_text(st, 6, r.user_agent, sizeof(r.user_agent), err));
     GW_TRY(gw_db_read_text(st, 7, r.country, sizeof(r.country), err));
     *(struct gw_session_row *)ctx = r;
+    return GW_OK;
+}
+
+static enum gw_code read_refresh(sqlite3_stmt *st, void *ctx, struct gw_error *err)
+{
+    struct gw_refresh_row r = {0};
+    size_t len;
+    GW_TRY(gw_db_read_blob(st, 0, r.hash, sizeof(r.hash), &len, err));
+    if (len != sizeof(r.hash))
+        return gw_fail(err, GW_EBACKEND, "database: a refresh token is damaged");
+    GW_TRY(gw_db_read_uuid(st, 1, &r.session_id, err));
+    r.number = sqlite3_column_int64(st, 2);
+    r.spent_s = sqlite3_column_int64(st, 3);
+    *(struct gw_refresh_row *)ctx = r;
     return GW_OK;
 }
 
@@ -275,6 +296,42 @@ static enum gw_code sqlite_session_each(struct gw_store *s, const struct gw_uuid
     if (user_id == NULL)
         return gw_db_walk(gw_sqlite_db(s), SESSION_EACH, NULL, 0, walk_session, &w, err);
     return gw_db_walk(gw_sqlite_db(s), SESSION_EACH_OF_USER, VALUES(UUID(user_id)), walk_session, &w, err);
+}
+
+/* ---- refresh tokens ---- */
+
+static enum gw_code sqlite_refresh_insert(struct gw_store *s, const struct gw_refresh_row *r, struct gw_error *err)
+{
+    return gw_db_change(gw_sqlite_db(s), REFRESH_INSERT,
+                        VALUES(BLOB(r->hash, sizeof(r->hash)), UUID(&r->session_id), INT(r->number), INT(r->spent_s)),
+                        NULL, err);
+}
+
+static enum gw_code sqlite_refresh_get(struct gw_store *s, const uint8_t hash[32], struct gw_refresh_row *out,
+                                       struct gw_error *err)
+{
+    return gw_db_query_one(gw_sqlite_db(s), REFRESH_GET, VALUES(BLOB(hash, 32)), read_refresh, out, "refresh token",
+                           err);
+}
+
+static enum gw_code sqlite_refresh_newest(struct gw_store *s, const struct gw_uuid *session_id,
+                                          struct gw_refresh_row *out, struct gw_error *err)
+{
+    return gw_db_query_one(gw_sqlite_db(s), REFRESH_NEWEST, VALUES(UUID(session_id)), read_refresh, out,
+                           "refresh token", err);
+}
+
+static enum gw_code sqlite_refresh_spend(struct gw_store *s, const uint8_t hash[32], int64_t now_s,
+                                         struct gw_error *err)
+{
+    int changed = 0;
+    GW_TRY(gw_db_change(gw_sqlite_db(s), REFRESH_SPEND, VALUES(BLOB(hash, 32), INT(now_s)), &changed, err));
+    return changed > 0 ? GW_OK : gw_fail(err, GW_ECONFLICT, "the refresh token is spent, or unknown");
+}
+
+static enum gw_code sqlite_refresh_delete(struct gw_store *s, const struct gw_uuid *session_id, struct gw_error *err)
+{
+    return gw_db_change(gw_sqlite_db(s), REFRESH_DELETE, VALUES(UUID(session_id)), NULL, err);
 }
 
 /* ---- revocations ---- */
@@ -467,6 +524,11 @@ static const struct gw_store_ops sqlite_ops = {
     .session_delete = sqlite_session_delete,
     .session_touch = sqlite_session_touch,
     .session_each = sqlite_session_each,
+    .refresh_insert = sqlite_refresh_insert,
+    .refresh_get = sqlite_refresh_get,
+    .refresh_newest = sqlite_refresh_newest,
+    .refresh_spend = sqlite_refresh_spend,
+    .refresh_delete = sqlite_refresh_delete,
     .revocation_insert = sqlite_revocation_insert,
     .revocation_each = sqlite_revocation_each,
     .revocation_purge = sqlite_revocation_purge,

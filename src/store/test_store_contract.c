@@ -316,6 +316,80 @@ static void a_deleted_user_takes_sessions_and_codes_along(void **state)
     assert_int_equal(gw_store_reset_get(f->store, reset.code_hash, 0, &id, &f->err), GW_ENOTFOUND);
 }
 
+/* ---- refresh tokens ---- */
+
+static struct gw_refresh_row refresh(uint8_t n, uint8_t session_n, int64_t number, int64_t spent_s)
+{
+    return (struct gw_refresh_row){
+        .hash = {[0] = n, [31] = n}, .session_id = uuid(session_n), .number = number, .spent_s = spent_s};
+}
+
+static enum gw_code add_refresh(struct fixture *f, uint8_t n, uint8_t session_n, int64_t number, int64_t spent_s)
+{
+    const struct gw_refresh_row r = refresh(n, session_n, number, spent_s);
+    return gw_store_refresh_insert(f->store, &r, &f->err);
+}
+
+static enum gw_code get_refresh(struct fixture *f, uint8_t n, struct gw_refresh_row *out)
+{
+    const struct gw_refresh_row r = refresh(n, 0, 0, 0);
+    return gw_store_refresh_get(f->store, r.hash, out, &f->err);
+}
+
+static void add_families(struct fixture *f)
+{
+    add_user(f, 1, "alice", "");
+    add_session(f, 1, 1, 10);
+    add_session(f, 2, 1, 10);
+    assert_int_equal(add_refresh(f, 11, 1, 1, 50), GW_OK);
+    assert_int_equal(add_refresh(f, 12, 1, 2, 0), GW_OK);
+    assert_int_equal(add_refresh(f, 21, 2, 1, 0), GW_OK);
+}
+
+static void a_family_has_one_token_that_is_not_spent(void **state)
+{
+    struct fixture *f = *state;
+    struct gw_refresh_row r = refresh(12, 1, 2, 0), unknown = refresh(99, 0, 0, 0), out;
+    const struct gw_uuid first = uuid(1), none = uuid(3);
+    add_families(f);
+    assert_int_equal(add_refresh(f, 13, 1, 3, 0), GW_ECONFLICT);
+    assert_int_equal(gw_store_refresh_spend(f->store, r.hash, 70, &f->err), GW_OK);
+    assert_int_equal(gw_store_refresh_spend(f->store, r.hash, 90, &f->err), GW_ECONFLICT);
+    assert_int_equal(add_refresh(f, 12, 1, 3, 0), GW_ECONFLICT); /* the hash is taken */
+    assert_int_equal(add_refresh(f, 13, 1, 2, 0), GW_ECONFLICT); /* the number is */
+    assert_int_equal(add_refresh(f, 13, 3, 1, 0), GW_ENOTFOUND);
+    assert_int_equal(add_refresh(f, 13, 1, 3, 0), GW_OK);
+    reopen(f);
+    assert_int_equal(get_refresh(f, 12, &out), GW_OK);
+    r.spent_s = 70;
+    assert_memory_equal(&out, &r, sizeof(r));
+    assert_int_equal(gw_store_refresh_newest(f->store, &first, &out, &f->err), GW_OK);
+    assert_int_equal(out.hash[0], 13);
+    assert_int_equal(out.number, 3);
+    assert_int_equal(out.spent_s, 0);
+    assert_int_equal(gw_store_refresh_newest(f->store, &none, &out, &f->err), GW_ENOTFOUND);
+    assert_int_equal(get_refresh(f, 99, &out), GW_ENOTFOUND);
+    assert_int_equal(gw_store_refresh_spend(f->store, unknown.hash, 70, &f->err), GW_ECONFLICT);
+}
+
+static void a_family_goes_with_its_session_and_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct gw_refresh_row out;
+    const struct gw_uuid first = uuid(1), second = uuid(2), alice = uuid(1);
+    add_families(f);
+    assert_int_equal(gw_store_session_delete(f->store, &first, &f->err), GW_OK);
+    assert_int_equal(get_refresh(f, 11, &out), GW_ENOTFOUND);
+    assert_int_equal(get_refresh(f, 12, &out), GW_ENOTFOUND);
+    assert_int_equal(get_refresh(f, 21, &out), GW_OK);
+    assert_int_equal(gw_store_refresh_delete(f->store, &second, &f->err), GW_OK);
+    assert_int_equal(gw_store_refresh_delete(f->store, &second, &f->err), GW_OK);
+    assert_int_equal(get_refresh(f, 21, &out), GW_ENOTFOUND);
+    assert_int_equal(add_refresh(f, 22, 2, 1, 0), GW_OK);
+    assert_int_equal(gw_store_user_delete(f->store, &alice, &f->err), GW_OK);
+    assert_int_equal(get_refresh(f, 22, &out), GW_ENOTFOUND);
+}
+
 /* ---- revocations and reset codes ---- */
 
 static enum gw_code note_revocation(void *ctx, const struct gw_uuid *jti, int64_t expires_s, struct gw_error *err)
@@ -622,6 +696,8 @@ int main(void)
         CASE(last_seen_only_grows),
         CASE(sessions_are_walked_by_last_use),
         CASE(a_deleted_user_takes_sessions_and_codes_along),
+        CASE(a_family_has_one_token_that_is_not_spent),
+        CASE(a_family_goes_with_its_session_and_alone),
         CASE(revocations_keep_the_later_expiry_until_purged),
         CASE(a_reset_code_is_good_until_it_expires_is_replaced_or_is_deleted),
         CASE(data_keys_are_walked_by_id_and_keep_their_bound),
