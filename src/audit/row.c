@@ -186,13 +186,13 @@ void gw_audit_row_of_event(const struct gw_event *e, struct gw_audit_row *out)
     set_details(e->details, r);
 }
 
-void gw_audit_row_conclude(struct gw_audit_row *r, const struct gw_event *outcome)
+void gw_audit_row_conclude(struct gw_audit_row *r, const struct gw_audit_row *outcome)
 {
-    r->ended_ms = outcome->time_ms;
+    r->ended_ms = outcome->ended_ms;
     r->outcome = outcome->outcome;
     r->status = outcome->status;
-    if (outcome->reason.len > 0)
-        gw_audit_text(outcome->reason, r->reason, sizeof(r->reason));
-    if (outcome->details.len > 0)
-        set_details(outcome->details, r);
+    if (outcome->reason[0] != '\0')
+        memcpy(r->reason, outcome->reason, sizeof(r->reason));
+    if (outcome->details[0] != '\0')
+        memcpy(r->details, outcome->details, sizeof(r->details));
 }

@@ -21,7 +21,7 @@ void gw_audit_path(struct gw_str path, char *dst, size_t dst_size);
  * when route has no parameter, path does not fit it, or the type or id is longer than a row's. */
 void gw_audit_resource(struct gw_str route, struct gw_str path, struct gw_audit_row *r);
 
-/* All of the row but id, writer and sequence. An outcome that is none of the enum's, count 0 and the like cannot come out of the decoder. */
+/* All of the row but writer and sequence. The event is one that the decoder gave. */
 void gw_audit_row_of_event(const struct gw_event *e, struct gw_audit_row *out);
-/* What an outcome adds to the row of its intent. */
-void gw_audit_row_conclude(struct gw_audit_row *r, const struct gw_event *outcome);
+/* What an outcome, itself made a row, adds to the row of its intent. */
+void gw_audit_row_conclude(struct gw_audit_row *r, const struct gw_audit_row *outcome);

@@ -151,7 +151,7 @@ static void an_event_becomes_a_row_and_its_outcome_ends_it(void **state)
 {
     (void)state;
     struct gw_event intent = event(GW_EVENT_INTENT), outcome = event(GW_EVENT_OUTCOME);
-    struct gw_audit_row r;
+    struct gw_audit_row r, end;
     memset(&r, 'x', sizeof(r)); /* what was there before does not shine through */
     gw_audit_row_of_event(&intent, &r);
     assert_int_equal(r.time_ms, 1000);
@@ -176,7 +176,8 @@ static void an_event_becomes_a_row_and_its_outcome_ends_it(void **state)
     outcome.status = 502;
     outcome.reason = GW_STR_NULL;
     outcome.details = GW_STR("{\"b\":2}");
-    gw_audit_row_conclude(&r, &outcome);
+    gw_audit_row_of_event(&outcome, &end);
+    gw_audit_row_conclude(&r, &end);
     assert_int_equal(r.time_ms, 1000);
     assert_int_equal(r.ended_ms, 1200);
     assert_int_equal(r.outcome, GW_OUTCOME_FAILED);

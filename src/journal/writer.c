@@ -150,9 +150,8 @@ static bool put_in_place(struct gw_journal *j, struct gw_journal_file *f)
     return true;
 }
 
-static void seal_current(struct gw_journal *j)
+static void seal(struct gw_journal *j, struct gw_journal_file *f)
 {
-    struct gw_journal_file *f = j->current;
     __atomic_store_n(&header_of(f)->seal, GW_JOURNAL_IS_SEALED, __ATOMIC_RELEASE);
     j->sealed_count++;
     if (j->wanted > j->synced) {
@@ -160,7 +159,6 @@ static void seal_current(struct gw_journal *j)
         f->fd = -1;
     }
     file_free(f);
-    j->current = NULL;
 }
 
 static void rotate(struct gw_journal *j)
@@ -168,12 +166,15 @@ static void rotate(struct gw_journal *j)
     /* That many files without a sync that somebody waits for: the disk is sick, so no room. */
     if (j->open_count == sizeof(j->sealed) / sizeof(j->sealed[0]))
         return;
-    struct gw_journal_file *next = j->spare;
+    struct gw_journal_file *full = j->current, *next = j->spare;
     j->spare = NULL;
-    if (j->current != NULL)
-        seal_current(j);
-    if (!put_in_place(j, next))
+    if (!put_in_place(j, next)) {
         file_drop(next); /* as if there had been none; another is wanted */
+        return;
+    }
+    /* Only now: a living writer always has a file, by which control knows that its intents may still come to an outcome. */
+    if (full != NULL)
+        seal(j, full);
 }
 
 static void put(struct gw_journal *j, const uint8_t *event, size_t event_bytes)
