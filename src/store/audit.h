@@ -78,6 +78,11 @@ GW_MUST_CHECK enum gw_code gw_store_audit_open_take(struct gw_store *s, const st
                                                     const struct gw_uuid *request_id, struct gw_audit_row *out,
                                                     struct gw_error *err);
 
+/* Writers of intents that have no journal files (gw_store_journal_writer_put): lives of control itself. */
+typedef enum gw_code (*gw_journal_writer_fn)(void *ctx, const struct gw_uuid *writer, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_audit_open_each_writer(struct gw_store *s, gw_journal_writer_fn fn, void *ctx,
+                                                           struct gw_error *err);
+
 /* ---- how far the journal has been taken ---- */
 
 #define GW_JOURNAL_FILE_NAME_MAX 128
@@ -90,7 +95,6 @@ GW_MUST_CHECK enum gw_code gw_store_journal_file_get(struct gw_store *s, struct 
 GW_MUST_CHECK enum gw_code gw_store_journal_file_delete(struct gw_store *s, struct gw_str name, struct gw_error *err);
 
 /* Writers with files, and how many lost events of theirs have been told of. Get: GW_ENOTFOUND. Delete: with the rows of its files. */
-typedef enum gw_code (*gw_journal_writer_fn)(void *ctx, const struct gw_uuid *writer, struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_store_journal_writer_put(struct gw_store *s, const struct gw_uuid *writer, uint64_t lost,
                                                        struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_store_journal_writer_get(struct gw_store *s, const struct gw_uuid *writer,

@@ -350,6 +350,12 @@ enum gw_code gw_store_audit_open_take(struct gw_store *s, const struct gw_uuid *
     return s->ops->audit_open_take(s, writer, request_id, out, err);
 }
 
+enum gw_code gw_store_audit_open_each_writer(struct gw_store *s, gw_journal_writer_fn fn, void *ctx,
+                                             struct gw_error *err)
+{
+    return s->ops->audit_open_each_writer(s, fn, ctx, err);
+}
+
 enum gw_code gw_store_journal_file_put(struct gw_store *s, struct gw_str name, const struct gw_uuid *writer,
                                        uint64_t offset, struct gw_error *err)
 {

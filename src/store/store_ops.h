@@ -79,6 +79,8 @@ struct gw_store_ops {
     enum gw_code (*audit_open_put)(struct gw_store *s, const struct gw_audit_row *r, struct gw_error *err);
     enum gw_code (*audit_open_take)(struct gw_store *s, const struct gw_uuid *writer, const struct gw_uuid *request_id,
                                     struct gw_audit_row *out, struct gw_error *err);
+    enum gw_code (*audit_open_each_writer)(struct gw_store *s, gw_journal_writer_fn fn, void *ctx,
+                                           struct gw_error *err);
 
     enum gw_code (*journal_file_put)(struct gw_store *s, struct gw_str name, const struct gw_uuid *writer,
                                      uint64_t offset, struct gw_error *err);

@@ -69,6 +69,8 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
     [AUDIT_OPEN_TAKE_OLDEST] =
         "DELETE FROM audit_open WHERE writer = ?1 AND sequence ="
         " (SELECT min(sequence) FROM audit_open WHERE writer = ?1) RETURNING " AUDIT_COLUMNS ", 0",
+    [AUDIT_OPEN_EACH_WRITER] =
+        "SELECT DISTINCT writer FROM audit_open WHERE writer NOT IN (SELECT writer FROM journal_writers)",
     [JOURNAL_FILE_PUT] = "INSERT INTO journal_files (name, writer, offset_bytes) VALUES (?1, ?2, ?3)"
                          " ON CONFLICT (name) DO UPDATE SET offset_bytes = excluded.offset_bytes",
     [JOURNAL_FILE_GET] = "SELECT offset_bytes FROM journal_files WHERE name = ?1",
@@ -551,6 +553,7 @@ static const struct gw_store_ops sqlite_ops = {
     .audit_get = gw_sqlite_audit_get,
     .audit_open_put = gw_sqlite_audit_open_put,
     .audit_open_take = gw_sqlite_audit_open_take,
+    .audit_open_each_writer = gw_sqlite_audit_open_each_writer,
     .journal_file_put = gw_sqlite_journal_file_put,
     .journal_file_get = gw_sqlite_journal_file_get,
     .journal_file_delete = gw_sqlite_journal_file_delete,

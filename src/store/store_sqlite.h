@@ -57,6 +57,7 @@ enum gw_sqlite_statement {
     AUDIT_OPEN_PUT,
     AUDIT_OPEN_TAKE,
     AUDIT_OPEN_TAKE_OLDEST,
+    AUDIT_OPEN_EACH_WRITER,
     JOURNAL_FILE_PUT,
     JOURNAL_FILE_GET,
     JOURNAL_FILE_DELETE,
@@ -103,6 +104,8 @@ enum gw_code gw_sqlite_audit_open_put(struct gw_store *s, const struct gw_audit_
 enum gw_code gw_sqlite_audit_open_take(struct gw_store *s, const struct gw_uuid *writer,
                                        const struct gw_uuid *request_id, struct gw_audit_row *out,
                                        struct gw_error *err);
+enum gw_code gw_sqlite_audit_open_each_writer(struct gw_store *s, gw_journal_writer_fn fn, void *ctx,
+                                              struct gw_error *err);
 enum gw_code gw_sqlite_journal_file_put(struct gw_store *s, struct gw_str name, const struct gw_uuid *writer,
                                         uint64_t offset, struct gw_error *err);
 enum gw_code gw_sqlite_journal_file_get(struct gw_store *s, struct gw_str name, uint64_t *out_offset,

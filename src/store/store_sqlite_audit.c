@@ -174,6 +174,26 @@ enum gw_code gw_sqlite_audit_open_take(struct gw_store *s, const struct gw_uuid 
     return gw_db_query_one(db, AUDIT_OPEN_TAKE, VALUES(UUID(writer), UUID(request_id)), read_audit, out, "intent", err);
 }
 
+struct writer_walk {
+    gw_journal_writer_fn fn;
+    void *ctx;
+};
+
+static enum gw_code walk_writer(sqlite3_stmt *st, void *ctx, struct gw_error *err)
+{
+    const struct writer_walk *w = ctx;
+    struct gw_uuid writer;
+    GW_TRY(gw_db_read_uuid(st, 0, &writer, err));
+    return w->fn(w->ctx, &writer, err);
+}
+
+enum gw_code gw_sqlite_audit_open_each_writer(struct gw_store *s, gw_journal_writer_fn fn, void *ctx,
+                                              struct gw_error *err)
+{
+    return gw_db_walk(gw_sqlite_db(s), AUDIT_OPEN_EACH_WRITER, NULL, 0, walk_writer, &(struct writer_walk){fn, ctx},
+                      err);
+}
+
 /* ---- how far the journal has been taken ---- */
 
 static enum gw_code read_offset(sqlite3_stmt *st, void *ctx, struct gw_error *err)
@@ -220,19 +240,6 @@ enum gw_code gw_sqlite_journal_writer_delete(struct gw_store *s, const struct gw
 {
     GW_TRY(gw_db_change(gw_sqlite_db(s), JOURNAL_WRITER_DELETE_FILES, VALUES(UUID(writer)), NULL, err));
     return gw_db_change(gw_sqlite_db(s), JOURNAL_WRITER_DELETE, VALUES(UUID(writer)), NULL, err);
-}
-
-struct writer_walk {
-    gw_journal_writer_fn fn;
-    void *ctx;
-};
-
-static enum gw_code walk_writer(sqlite3_stmt *st, void *ctx, struct gw_error *err)
-{
-    const struct writer_walk *w = ctx;
-    struct gw_uuid writer;
-    GW_TRY(gw_db_read_uuid(st, 0, &writer, err));
-    return w->fn(w->ctx, &writer, err);
 }
 
 enum gw_code gw_sqlite_journal_writer_each(struct gw_store *s, gw_journal_writer_fn fn, void *ctx, struct gw_error *err)
