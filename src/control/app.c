@@ -219,6 +219,7 @@ static enum gw_code generation_start(struct gw_app *a, struct generation *g, str
     const struct gw_identity_options services = {
         .store = a->store,
         .shared = a->shared,
+        .sealed = a->sealed,
         .settings = &g->settings,
         .rules = g->rules,
         .hasher = g->view.hasher,

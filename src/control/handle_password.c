@@ -13,9 +13,10 @@ enum gw_code gw_handle_password_change(struct gw_exchange *x, struct gw_error *e
 {
     if (x->caller == NULL)
         return gw_reply_refuse(x, 403, "An operator has no password", NULL);
+    struct gw_kept_session keep = {.id = x->caller->session_id};
     enum gw_code code =
         gw_user_change_password(x->view->identity, &x->caller->user.id, gw_exchange_str(x, "currentPassword"),
-                                gw_exchange_str(x, "newPassword"), &x->caller->session_id, &x->call->address, err);
+                                gw_exchange_str(x, "newPassword"), &keep, &x->call->address, err);
     if (code == GW_EDENIED) {
         gw_log(GW_LOG_INFO, "password-change", {"outcome", GW_STR("refused")}, {"user", gw_exchange_actor(x)},
                {"address", gw_exchange_address(x)}, {"request", x->call->request_id});

@@ -15,11 +15,13 @@
 #include "token/ring.h"
 
 struct gw_policy;
+struct gw_sealed;
 struct gw_identity;
 
 struct gw_identity_options {
     struct gw_store *store;   /* all borrowed, must outlive */
     struct gw_shared *shared; /* NULL offline: control is down and will load at its start */
+    struct gw_sealed *sealed; /* NULL offline */
     const struct gw_settings *settings;
     const struct gw_password_rules *rules;
     struct gw_hasher *hasher;
@@ -76,10 +78,17 @@ GW_MUST_CHECK enum gw_code gw_user_change(struct gw_identity *i, const struct gw
 /* With all sessions. GW_ENOTFOUND; GW_ECONFLICT: the last active admin. */
 GW_MUST_CHECK enum gw_code gw_user_delete(struct gw_identity *i, const struct gw_uuid *id, struct gw_error *err);
 
-/* Own change: old password proved; ends the user's other sessions (all but keep). GW_EDENIED: old one wrong. */
+#define GW_REFRESH_TOKEN_LEN 43
+/* The session that a change of password leaves alive. */
+struct gw_kept_session {
+    struct gw_uuid id;
+    char refresh[GW_REFRESH_TOKEN_LEN + 1]; /* out: its refresh token from now on; "": it has ended meanwhile */
+};
+/* Own change: old password proved; ends the user's other sessions (all but keep), and the refresh tokens of that one that somebody may
+ * hold. GW_EDENIED: old one wrong. */
 GW_MUST_CHECK enum gw_code gw_user_change_password(struct gw_identity *i, const struct gw_uuid *id,
                                                    struct gw_str old_password, struct gw_str new_password,
-                                                   const struct gw_uuid *keep_session, const struct gw_ip *address,
+                                                   struct gw_kept_session *keep, const struct gw_ip *address,
                                                    struct gw_error *err);
 /* By an operator at the machine; ends all sessions. */
 GW_MUST_CHECK enum gw_code gw_user_set_password(struct gw_identity *i, const struct gw_uuid *id,
@@ -105,11 +114,15 @@ struct gw_login {
 struct gw_signed_in {
     struct gw_user_row user;
     struct gw_session_row session;
-    struct gw_buf token; /* compact JWT; caller gw_buf_done */
+    struct gw_buf token; /* compact JWT */
     int64_t expires_in_s;
-    size_t evicted_count; /* older sessions that had to go (session.at_limit: evict-oldest) */
-    bool is_new_device;   /* no session of the user that we know of came from this address with this user agent */
+    char refresh[GW_REFRESH_TOKEN_LEN + 1]; /* shown this once */
+    size_t evicted_count;                   /* older sessions that had to go (session.at_limit: evict-oldest) */
+    bool is_new_device; /* no session of the user that we know of came from this address with this user agent */
 };
+/* Wipes the tokens. */
+void gw_signed_in_done(struct gw_signed_in *s);
+GW_DEFINE_AUTO_DONE(gw_signed_in);
 /* GW_OK; GW_EDENIED: unknown user, wrong password or disabled, alike; GW_ELIMIT: hashing queue full (503); GW_ECONFLICT: session
  * limit reached under `deny`; GW_ETIMEOUT: the client has gone. Returns no sooner than the floor after it was called, except for GW_ELIMIT
  * and GW_ETIMEOUT. Upgrades an outdated hash. */
@@ -124,6 +137,29 @@ struct gw_caller {
 };
 GW_MUST_CHECK enum gw_code gw_identify(struct gw_identity *i, struct gw_str token, struct gw_caller *out,
                                        struct gw_error *err);
+
+/* ---- refresh tokens (identity/refresh.c) ---- */
+
+enum gw_refresh_outcome {
+#define GW_REFRESH_OUTCOME(name, text) GW_REFRESH_##name,
+#include "identity/refresh.def"
+#undef GW_REFRESH_OUTCOME
+};
+const char *gw_refresh_outcome_text(enum gw_refresh_outcome outcome);
+/* ROTATED or REPEATED: signed_in holds new tokens. */
+bool gw_refresh_is_given(enum gw_refresh_outcome outcome);
+
+struct gw_refreshed {
+    enum gw_refresh_outcome outcome;
+    struct gw_signed_in signed_in; /* user and session unless UNKNOWN; tokens when given. Caller gw_signed_in_done */
+};
+/* A use of a refresh token: spends it and gives the next, and an access token of the same session, which has been used thereby. What else may come
+ * of it is an outcome too; REUSED has ended the session. GW_EBACKEND offline. */
+GW_MUST_CHECK enum gw_code gw_refresh(struct gw_identity *i, struct gw_str token, struct gw_refreshed *out,
+                                      struct gw_error *err);
+/* The backend's own way: an access token for one that is good. out->refresh is "". GW_EDENIED as gw_identify. */
+GW_MUST_CHECK enum gw_code gw_refresh_by_access(struct gw_identity *i, struct gw_str token, struct gw_signed_in *out,
+                                                struct gw_error *err);
 
 /* ---- sessions (identity/session.c) ---- */
 

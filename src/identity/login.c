@@ -6,6 +6,7 @@
  * The hash takes long and holds no lock, so what it proved may be stale when the session is made: the transaction that inserts it
  * looks at the user again. A hash that changed meanwhile (an upgrade by another sign-in, or a new password) is proved once more.
  */
+#include "crypto/secret.h"
 #include "identity/state.h"
 #include <errno.h>
 #include <string.h>
@@ -136,10 +137,10 @@ static enum gw_code fill_session(struct gw_identity *i, const struct attempt *a,
     return GW_OK;
 }
 
-static enum gw_code sign_token(struct gw_identity *i, struct gw_signed_in *out, struct gw_error *err)
+enum gw_code gw_sign_access(struct gw_identity *i, struct gw_signed_in *out, struct gw_error *err)
 {
     const struct gw_settings *settings = i->options.settings;
-    int64_t now_s = out->session.created_s, end_s = now_s + settings->token_ttl_ms / 1000;
+    int64_t now_s = gw_clock_real_s(i->options.clock), end_s = now_s + settings->token_ttl_ms / 1000;
     char sub[GW_UUID_LEN + 1];
     struct gw_uuid jti;
     gw_uuid_format(&out->user.id, sub);
@@ -155,10 +156,17 @@ static enum gw_code sign_token(struct gw_identity *i, struct gw_signed_in *out, 
         .exp_s = end_s < out->session.expires_s ? end_s : out->session.expires_s,
     };
     out->expires_in_s = issue.exp_s - now_s;
+    gw_buf_init(&out->token, TOKEN_MAX_BYTES);
     pthread_mutex_lock(&i->tokens);
     enum gw_code code = gw_jwt_sign_access(i->signer, &issue, &out->token, err);
     pthread_mutex_unlock(&i->tokens);
     return code;
+}
+
+void gw_signed_in_done(struct gw_signed_in *s)
+{
+    gw_buf_done(&s->token);
+    gw_wipe(s->refresh, sizeof(s->refresh));
 }
 
 /* out->user becomes the row as it stands now: its role, not the one at the time of the proof, goes into the token. */
@@ -176,8 +184,9 @@ static enum gw_code admit(struct gw_change *c, struct attempt *a, struct gw_sign
         memcpy(out->user.password_hash, a->new_hash, sizeof(a->new_hash));
     GW_TRY(fill_session(c->identity, a, &out->session, err));
     GW_TRY(make_room(c, out, err));
-    GW_TRY(sign_token(c->identity, out, err));
     GW_TRY(gw_store_session_insert(store, &out->session, err));
+    GW_TRY(gw_change_begin_family(c, &out->session.id, out->refresh, err));
+    GW_TRY(gw_sign_access(c->identity, out, err));
     out->user.last_login_s = out->session.created_s;
     GW_TRY(gw_store_user_update(store, &out->user, err));
     c->put_user = &out->user;
@@ -218,7 +227,6 @@ enum gw_code gw_login(struct gw_identity *i, const struct gw_login *in, struct g
     int64_t floor_ms = gw_clock_mono_ms(i->options.clock) + i->options.settings->login_floor_ms;
     struct attempt a = {.in = in};
     struct gw_signed_in result = {.expires_in_s = 0};
-    gw_buf_init(&result.token, TOKEN_MAX_BYTES);
     enum gw_code code = GW_OK;
     for (int tries = 0; tries < TRIES; tries++) {
         code = sign_in(i, &a, &result, err);
@@ -231,5 +239,6 @@ enum gw_code gw_login(struct gw_identity *i, const struct gw_login *in, struct g
         *out = result;
     else
         gw_buf_done(&result.token);
+    gw_wipe(result.refresh, sizeof(result.refresh));
     return code;
 }

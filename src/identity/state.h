@@ -45,6 +45,12 @@ GW_MUST_CHECK enum gw_code gw_change_end_session(struct gw_change *c, const stru
 GW_MUST_CHECK enum gw_code gw_change_end_sessions(struct gw_change *c, const struct gw_uuid *user_id,
                                                   const struct gw_uuid *keep, struct gw_error *err);
 
+/* Within a change: the family of refresh tokens that a session had is forgotten, and another begun with dst (GW_REFRESH_TOKEN_LEN + 1). */
+GW_MUST_CHECK enum gw_code gw_change_begin_family(struct gw_change *c, const struct gw_uuid *session_id, char *dst,
+                                                  struct gw_error *err);
+/* Makes the access token of out->session and out->user, as of now. */
+GW_MUST_CHECK enum gw_code gw_sign_access(struct gw_identity *i, struct gw_signed_in *out, struct gw_error *err);
+
 /* How the segment shows a row. */
 void gw_live_session_of(const struct gw_identity *i, const struct gw_session_row *r, struct gw_live_session *out);
 /* Into the segment, which must be there. GW_EBACKEND when it is full. */

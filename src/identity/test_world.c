@@ -2,6 +2,7 @@
 #include "identity/test_world.h"
 
 #include "crypto/secret.h"
+#include "identity/sealed.h"
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -72,6 +73,7 @@ void world_renew(struct world *w)
     w->identity = NULL;
     const struct gw_identity_options o = {.store = w->store,
                                           .shared = w->shared,
+                                          .sealed = w->sealed,
                                           .settings = &w->settings,
                                           .rules = w->rules,
                                           .hasher = w->hasher,
@@ -96,6 +98,12 @@ void world_hasher(struct world *w, unsigned threads, unsigned queue_max)
     world_renew(w);
 }
 
+static void open_sealed(struct world *w)
+{
+    const struct gw_sealed_options o = {w->store, w->kek, &w->clock.clock, &w->random.random};
+    assert_int_equal(gw_sealed_open(&o, &w->sealed, &w->err), GW_OK);
+}
+
 static void open_shared(struct world *w)
 {
     const struct gw_shared_sizes sizes = {.sessions = 64, .users = 32, .revocations = 32};
@@ -106,6 +114,9 @@ void world_restart(struct world *w)
 {
     gw_shared_close(w->shared);
     w->shared = NULL;
+    gw_sealed_free(w->sealed);
+    w->sealed = NULL;
+    open_sealed(w);
     open_shared(w);
     world_renew(w);
 }
@@ -145,6 +156,8 @@ int world_set_up(void **state)
     world_token_key(w, "kT7vX2mQ9sLw4cZr8bNf3hJd6gYp1aEu");
     path_of(w, "x.db", path);
     assert_int_equal(gw_store_open_sqlite(path, &w->store, &w->err), GW_OK);
+    assert_int_equal(gw_secret_new(GW_STR("mB5xT8nV2cQ7zK4wR9yL1hF6jD3gS0pA"), &w->kek, &w->err), GW_OK);
+    open_sealed(w);
     open_shared(w);
     world_hasher(w, 2, 8);
     assert_int_equal(gw_identity_publish(w->identity, &w->err), GW_OK);
@@ -158,6 +171,8 @@ int world_tear_down(void **state)
     gw_identity_free(w->identity);
     gw_hasher_free(w->hasher);
     gw_shared_close(w->shared);
+    gw_sealed_free(w->sealed);
+    gw_secret_free(w->kek);
     gw_store_close(w->store);
     gw_token_ring_done(&w->ring);
     gw_password_rules_free(w->rules);

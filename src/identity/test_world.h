@@ -22,6 +22,8 @@ struct world {
     struct gw_settings settings;
     struct gw_store *store;
     struct gw_shared *shared;
+    struct gw_secret *kek;
+    struct gw_sealed *sealed;
     struct gw_password_rules *rules;
     struct gw_hasher *hasher;
     struct gw_token_ring ring;

@@ -46,16 +46,20 @@ static enum gw_code check_old(struct gw_identity *i, const struct gw_user_row *u
 
 /* was: the row that the old password was proved against. */
 static enum gw_code replace_proved(struct gw_change *c, const struct gw_user_row *was, const char *hash,
-                                   const struct gw_uuid *keep_session, struct gw_user_row *u, struct gw_error *err)
+                                   struct gw_kept_session *keep, struct gw_user_row *u, struct gw_error *err)
 {
     GW_TRY(gw_store_user_get(c->identity->options.store, &was->id, u, err));
     if (!u->active || strcmp(u->password_hash, was->password_hash) != 0)
         return gw_fail(err, GW_EDENIED, "the password was changed meanwhile");
-    return store_hash(c, u, hash, keep_session, err);
+    GW_TRY(store_hash(c, u, hash, &keep->id, err));
+    enum gw_code code = gw_change_begin_family(c, &keep->id, keep->refresh, err);
+    if (code == GW_ENOTFOUND)
+        keep->refresh[0] = '\0';
+    return code == GW_ENOTFOUND ? GW_OK : code;
 }
 
 enum gw_code gw_user_change_password(struct gw_identity *i, const struct gw_uuid *id, struct gw_str old_password,
-                                     struct gw_str new_password, const struct gw_uuid *keep_session,
+                                     struct gw_str new_password, struct gw_kept_session *keep,
                                      const struct gw_ip *address, struct gw_error *err)
 {
     struct gw_change c;
@@ -65,7 +69,7 @@ enum gw_code gw_user_change_password(struct gw_identity *i, const struct gw_uuid
     GW_TRY(check_old(i, &was, old_password, address, err));
     GW_TRY(gw_user_hash_password(i, &was, new_password, address, hash, err));
     GW_TRY(gw_change_begin(&c, i, err));
-    return gw_change_end(&c, replace_proved(&c, &was, hash, keep_session, &now, err), err);
+    return gw_change_end(&c, replace_proved(&c, &was, hash, keep, &now, err), err);
 }
 
 /* ---- by an operator ---- */
