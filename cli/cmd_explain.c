@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
+ * `aaiti explain ID`: why a request was refused (explain_id.c).
+ *
  * `aaiti explain METHOD PATH [--as USER|ROLE]`: what each stage would say to such a request and why. The gate's own stages are asked
  * (pipeline/rehearse.h); here are only the words for what they say. Nothing is sent anywhere.
  */
 #include "call.h"
 #include "commands.h"
+#include "explain_id.h"
 #include "home.h"
 #include "pipeline/rehearse.h"
 #include "policy_text.h"
@@ -266,7 +269,10 @@ static int explain(struct explain *e, char **argv)
 
 int cmd_explain(struct gw_cli *cli, int argc, char **argv)
 {
-    (void)argc;
+    if (argc == 2 && gw_cli_value(cli, "--as") != NULL)
+        return gw_cli_fail(cli, GW_EXIT_USAGE, "--as is for METHOD and PATH");
+    if (argc == 2)
+        return cli_explain_id(cli, argv[1]);
     __attribute__((cleanup(explain_done))) struct explain e = {.cli = cli};
     return explain(&e, argv);
 }

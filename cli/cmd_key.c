@@ -49,6 +49,8 @@ int cmd_key_list(struct gw_cli *cli, int argc, char **argv)
     fprintf(cli->out, "%-10s %-10s %-18s %-20s  %s\n", "KEY", "GENERATION", "KID", "SINCE", "UNTIL");
     print_keys(cli, cli_text(signing, "algorithm"), json_object_get(signing, "keys"));
     print_keys(cli, "upstream", json_object_get(json_object_get(answer, "upstream"), "keys"));
+    fprintf(cli->out, "%-10s %-10s %-18s %-20s  -\n", "request-id", "current", "-",
+            cli_text(json_object_get(answer, "requestId"), "since"));
     print_data_keys(cli, json_object_get(json_object_get(answer, "data"), "keys"));
     return GW_EXIT_YES;
 }

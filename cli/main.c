@@ -151,11 +151,15 @@ static const struct gw_command commands[] = {
          "upstream.url) takes a restart of `aaiti serve`."},
     {.name = "explain",
      .run = cmd_explain,
-     TWO_ARGUMENTS("METHOD PATH"),
-     .summary = "Tell what each stage would say to a request, and why",
+     .arguments = "ID | METHOD PATH",
+     .min_args = 1,
+     .max_args = 2,
+     .summary = "Tell why a request was refused, or what each stage would say to one",
      .help =
-         "Asks the gate's own stages, in their order. A name that is both a user's and a role's means the role; an e-mail\n"
-         "address or id means the user. Exit status 0: it would pass; 1: it would be refused.",
+         "ID is what a refused client was shown: `instance` of the answer's body, or its X-Request-Id. It tells stage, reason,\n"
+         "route and what would have been needed, to who holds the home's keys/request-id.key and to nobody else.\n"
+         "METHOD PATH asks the gate's own stages, in their order. A name that is both a user's and a role's means the role; an\n"
+         "e-mail address or id means the user. Exit status 0: it would pass; 1: it would be refused.",
      .options = {{"--as", "USER|ROLE", "Who asks; nobody, when not given"}}},
     {.name = "completion",
      .run = cmd_completion,

@@ -142,6 +142,8 @@ static const struct gw_api_route routes[] = {
     CALL("POST", "/keys/upstream/finish", OPERATOR, NULL, key_finish_upstream),
     CALL("POST", "/keys/data/rotate", OPERATOR, NULL, key_rotate_data),
 
+    CALL("GET", "/refusals/{id}", OPERATOR, NULL, refusal_get),
+
     WITH("POST", "/policy/reload", "system:write", NULL, policy_reload),
     WITH("GET", "/status", "system:read", NULL, status),
 };

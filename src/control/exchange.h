@@ -72,5 +72,7 @@ enum gw_code gw_handle_key_stage_upstream(struct gw_exchange *x, struct gw_error
 enum gw_code gw_handle_key_finish_upstream(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_key_rotate_data(struct gw_exchange *x, struct gw_error *err);
 
+enum gw_code gw_handle_refusal_get(struct gw_exchange *x, struct gw_error *err);
+
 enum gw_code gw_handle_policy_reload(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_status(struct gw_exchange *x, struct gw_error *err);

@@ -62,6 +62,15 @@ static json_t *upstream_keys(struct gw_exchange *x)
     return json_pack("{s:s?, s:o}", "file", path, "keys", keys);
 }
 
+static json_t *request_id_key(struct gw_exchange *x)
+{
+    const struct gw_keys_source source = gw_app_keys_source(x->app, x->view);
+    const char *path = gw_settings_path(x->arena, source.home, source.settings->request_id_key_file);
+    struct stat st;
+    bool is_there = path != NULL && stat(path, &st) == 0;
+    return json_pack("{s:s?, s:o}", "file", path, "since", is_there ? gw_reply_time(st.st_mtim.tv_sec) : json_null());
+}
+
 static json_t *data_keys_json(const struct gw_data_key *keys, size_t count)
 {
     static const char *const states[] = {
@@ -91,9 +100,10 @@ enum gw_code gw_handle_key_list(struct gw_exchange *x, struct gw_error *err)
 {
     json_t *data = NULL;
     GW_TRY(data_keys(x, &data, err));
-    return gw_reply_json(
-        x, 200, json_pack("{s:o, s:o, s:o}", "signing", signing_keys(x), "upstream", upstream_keys(x), "data", data),
-        err);
+    return gw_reply_json(x, 200,
+                         json_pack("{s:o, s:o, s:o, s:o}", "signing", signing_keys(x), "upstream", upstream_keys(x),
+                                   "requestId", request_id_key(x), "data", data),
+                         err);
 }
 
 /* ---- exchange ---- */

@@ -182,34 +182,46 @@ static enum gw_code load_upstream(const struct gw_keys_source *source, const str
 
 /* ---- the key of request ids ---- */
 
-static enum gw_code check_request_id(const struct gw_keys *k, const struct gw_token_ring *ring, const char *path,
-                                     struct gw_error *err)
+static const char *request_id_file(struct gw_arena *a, const struct gw_keys_source *source)
+{
+    return gw_settings_path(a, source->home, source->settings->request_id_key_file);
+}
+
+static enum gw_code check_request_id(const struct gw_keys *k, const struct gw_token_ring *ring,
+                                     const struct gw_keys_source *source, struct gw_error *err)
 {
     bool used = (k->upstream != NULL && gw_secret_eq(k->request_id, k->upstream)) ||
                 (k->upstream_next != NULL && gw_secret_eq(k->request_id, k->upstream_next));
     for (size_t i = 0; i < GW_TOKEN_GENERATIONS && !used; i++)
         used = ring->keys[i] != NULL && gw_token_key_is_text(ring->keys[i], k->request_id);
-    return used ? gw_fail(err, GW_EINVAL,
-                          "the key of request ids `%s` is also a token key or the upstream's; remove the file and run "
-                          "`aaiti init`",
-                          path)
-                : GW_OK;
+    return used
+               ? gw_fail(err, GW_EINVAL,
+                         "the key of request ids `%.*s` is also a token key or the upstream's; remove the file and run "
+                         "`aaiti init`",
+                         GW_STR_ARG(source->settings->request_id_key_file))
+               : GW_OK;
 }
 
-static enum gw_code load_request_id(const struct gw_keys_source *source, const struct gw_token_ring *ring,
-                                    struct gw_arena *a, struct gw_keys *out, struct gw_error *err)
+enum gw_code gw_keys_load_request_id(const struct gw_keys_source *source, struct gw_secret **out, struct gw_error *err)
 {
-    struct gw_str name = source->settings->request_id_key_file;
-    const char *path = gw_settings_path(a, source->home, name);
+    gw_auto(gw_arena) struct gw_arena a = {0};
     struct gw_error why = {0};
+    gw_arena_init(&a, 64 * 1024);
+    const char *path = request_id_file(&a, source);
     if (path == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for the name of the key of request ids");
-    enum gw_code code = gw_secret_load(path, &out->request_id, &why);
-    if (code == GW_ENOTFOUND && gw_keys_file_is_ours(name))
-        return GW_OK; /* control makes it at its start */
-    if (code != GW_OK)
-        return gw_fail(err, code, "key of request ids: %s", why.msg);
-    return check_request_id(out, ring, path, err);
+    enum gw_code code = gw_secret_load(path, out, &why);
+    return code == GW_OK ? code : gw_fail(err, code, "key of request ids: %s", why.msg);
+}
+
+/* Control makes a missing one, where it is ours. */
+static enum gw_code load_request_id(const struct gw_keys_source *source, const struct gw_token_ring *ring,
+                                    struct gw_keys *out, struct gw_error *err)
+{
+    enum gw_code code = gw_keys_load_request_id(source, &out->request_id, err);
+    if (code == GW_ENOTFOUND && gw_keys_file_is_ours(source->settings->request_id_key_file))
+        return GW_OK;
+    return code == GW_OK ? check_request_id(out, ring, source, err) : code;
 }
 
 enum gw_code gw_keys_make_request_id(const struct gw_keys_source *source, const struct gw_random *r,
@@ -217,7 +229,7 @@ enum gw_code gw_keys_make_request_id(const struct gw_keys_source *source, const 
 {
     gw_auto(gw_arena) struct gw_arena a = {0};
     gw_arena_init(&a, 64 * 1024);
-    const char *path = gw_settings_path(&a, source->home, source->settings->request_id_key_file);
+    const char *path = request_id_file(&a, source);
     if (path == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for the name of the key of request ids");
     return gw_keys_file_is_ours(source->settings->request_id_key_file) ? gw_secret_create(path, r, err) : GW_ECONFLICT;
@@ -233,7 +245,7 @@ enum gw_code gw_keys_load(const struct gw_keys_source *source, struct gw_keys *o
     gw_arena_init(&a, 64 * 1024);
     GW_TRY(given != NULL ? ring_of_text(source, given, &k.ring, err) : load_token_files(source, &a, &k.ring, err));
     GW_TRY(load_upstream(source, &k.ring, &a, &k, err));
-    GW_TRY(load_request_id(source, &k.ring, &a, &k, err));
+    GW_TRY(load_request_id(source, &k.ring, &k, err));
     *out = k;
     k = (struct gw_keys){0};
     return GW_OK;
@@ -246,7 +258,7 @@ enum gw_code gw_keys_load_others(const struct gw_keys_source *source, const stru
     gw_auto(gw_keys) struct gw_keys k = {0};
     gw_arena_init(&a, 64 * 1024);
     GW_TRY(load_upstream(source, ring, &a, &k, err));
-    GW_TRY(load_request_id(source, ring, &a, &k, err));
+    GW_TRY(load_request_id(source, ring, &k, err));
     *out = k;
     k = (struct gw_keys){0};
     return GW_OK;

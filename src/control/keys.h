@@ -40,6 +40,9 @@ GW_MUST_CHECK enum gw_code gw_keys_make_encryption(const struct gw_keys_source *
                                                    struct gw_error *err);
 /* Where it comes from, for messages: the file's name in the arena, or ENCRYPTION_KEY. NULL without memory. */
 const char *gw_keys_encryption_origin(struct gw_arena *a, const struct gw_keys_source *source);
+/* The key of request ids alone; GW_ENOTFOUND: there is none. */
+GW_MUST_CHECK enum gw_code gw_keys_load_request_id(const struct gw_keys_source *source, struct gw_secret **out,
+                                                   struct gw_error *err);
 /* Makes the key of request ids in the home directory, where it is the gateway's to make; GW_ECONFLICT: it is there. */
 GW_MUST_CHECK enum gw_code gw_keys_make_request_id(const struct gw_keys_source *source, const struct gw_random *r,
                                                    struct gw_error *err);

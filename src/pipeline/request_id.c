@@ -11,8 +11,9 @@
 #define VERSION 1
 #define LABEL "aaiti request id, AES-256-GCM key of an hour"
 #define HOUR_MS UINT64_C(3600000)
-#define MARKS 5
-#define PLAIN_BYTES (8 + 4 * MARKS)
+#define MARKS 6
+#define MARKS_AT 4
+#define PLAIN_BYTES (MARKS_AT + 4 * MARKS)
 
 enum {
     NONCE_AT = 16,
@@ -55,21 +56,21 @@ static uint64_t get_be(const uint8_t *src, size_t n)
 
 static void encode(const struct gw_refusal *what, uint8_t plain[PLAIN_BYTES])
 {
-    const uint32_t marks[MARKS] = {what->reason, what->stage, what->detail, what->route, what->right};
+    const uint32_t marks[MARKS] = {what->bundle, what->reason, what->stage, what->detail, what->route, what->right};
     plain[0] = VERSION;
-    put_be(plain + 1, 7, what->generation);
+    put_be(plain + 1, MARKS_AT - 1, what->generation);
     for (size_t i = 0; i < MARKS; i++)
-        put_be(plain + 8 + 4 * i, 4, marks[i]);
+        put_be(plain + MARKS_AT + 4 * i, 4, marks[i]);
 }
 
 static enum gw_code decode(const uint8_t plain[PLAIN_BYTES], struct gw_refusal *out, struct gw_error *err)
 {
-    uint32_t *const marks[MARKS] = {&out->reason, &out->stage, &out->detail, &out->route, &out->right};
+    uint32_t *const marks[MARKS] = {&out->bundle, &out->reason, &out->stage, &out->detail, &out->route, &out->right};
     if (plain[0] != VERSION)
         return gw_fail(err, GW_EINVAL, "the id is of version %u, which this program does not know", plain[0]);
-    out->generation = get_be(plain + 1, 7);
+    out->generation = (uint32_t)get_be(plain + 1, MARKS_AT - 1);
     for (size_t i = 0; i < MARKS; i++)
-        *marks[i] = (uint32_t)get_be(plain + 8 + 4 * i, 4);
+        *marks[i] = (uint32_t)get_be(plain + MARKS_AT + 4 * i, 4);
     return GW_OK;
 }
 

@@ -6,11 +6,12 @@
  *
  * An id is the base64url text of
  *     the request's own UUIDv7 (16 bytes) | nonce (12) | AES-256-GCM of what follows (28) | tag (16)
- *     version 1 (1) | generation of the policy (7) | marks of reason, stage, detail, route and right (4 each)
+ *     version 1 (1) | generation of the policy (3) | marks of its bundle, reason, stage, detail, route and right (4 each)
  * with the UUID as associated data. All ids are of one length, so that none tells what it holds. The UUID is in the clear: it says when
  * the request came, which its sender knows, and it finds the request in the audit trail even when the key is gone.
  *
- * A mark is a hash of a name, so that an id keeps its meaning when lists grow or a policy's routes move.
+ * A mark is a hash of a name, so that an id keeps its meaning when lists grow or a policy's routes move. Generations begin again when the
+ * whole gateway is restarted: which settings and policy it was is told by the bundle.
  *
  * Nonces are random. A key that draws 2^32 of them repeats one with a probability of 2^-33 (NIST SP 800-38D section 8.3), so none draws
  * more: the key of each hour is HMAC-SHA256(key, label | hour of the UUID), and 2^32 an hour are 1.2 million refusals a second. The file's
@@ -21,12 +22,13 @@
 #include "crypto/secret.h"
 
 #define GW_SEALED_ID_LEN 96
+#define GW_REFUSAL_GENERATION_BITS 24
 
 /* The names are marks; 0: none. */
 struct gw_refusal {
     struct gw_uuid request;
-    uint64_t generation; /* 0: there was no policy yet */
-    uint32_t reason, stage, detail, route;
+    uint32_t generation; /* its low GW_REFUSAL_GENERATION_BITS; 0: there was no policy yet */
+    uint32_t bundle, reason, stage, detail, route;
     uint32_t right; /* what the route asks for (gw_right_of_route) */
 };
 

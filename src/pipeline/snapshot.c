@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/snapshot.h"
 #include "pipeline/mint.h"
+#include "pipeline/request_id.h"
 
 #include <assert.h>
 #include <limits.h>
@@ -125,6 +126,7 @@ enum gw_code gw_snapshot_load(const struct gw_snapshot_source *source, struct gw
         return gw_fail(err, GW_ENOMEM, "no memory for a snapshot");
     gw_arena_init(&s->arena, ARENA_MAX_BYTES);
     s->ref = *source->ref;
+    s->mark = gw_name_mark(gw_str(source->ref->hash));
     s->references = 1;
     gw_auto(gw_faults) struct gw_faults *f = NULL;
     GW_TRY(gw_faults_new(&f, err));

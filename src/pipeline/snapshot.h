@@ -13,6 +13,7 @@
 
 struct gw_snapshot {
     struct gw_bundle_ref ref;
+    uint32_t mark;         /* of the bundle's hash (request_id.h) */
     struct gw_arena arena; /* strings of the settings */
     struct gw_settings settings;
     struct gw_policy *policy;

@@ -41,6 +41,7 @@ static struct gw_refusal refusal_at(uint64_t ms)
 {
     struct gw_refusal r = {.request = {{0, 0, 0, 0, 0, 0, 0x71, 0x23, 0x81, 9, 8, 7, 6, 5, 4, 3}},
                            .generation = 12,
+                           .bundle = gw_name_mark(GW_STR("a hash")),
                            .reason = gw_name_mark(GW_STR("NO_PERMISSION")),
                            .stage = gw_name_mark(GW_STR("access")),
                            .route = gw_name_mark(GW_STR("POST /api/bots")),
@@ -53,7 +54,8 @@ static struct gw_refusal refusal_at(uint64_t ms)
 static void assert_same(const struct gw_refusal *a, const struct gw_refusal *b)
 {
     assert_true(gw_uuid_eq(&a->request, &b->request));
-    assert_true(a->generation == b->generation && a->reason == b->reason && a->stage == b->stage);
+    assert_true(a->generation == b->generation && a->bundle == b->bundle && a->reason == b->reason &&
+                a->stage == b->stage);
     assert_true(a->detail == b->detail && a->route == b->route && a->right == b->right);
 }
 
@@ -72,7 +74,7 @@ static void an_id_says_what_was_sealed(void **state)
     struct gw_refusal empty = {.generation = 0}, full;
     (void)state;
     memset(&full, 0xff, sizeof(full));
-    full.generation = (UINT64_C(1) << 56) - 1;
+    full.generation = (1u << GW_REFUSAL_GENERATION_BITS) - 1;
     const struct gw_refusal *const rows[] = {&plain, &empty, &full};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char text[GW_SEALED_ID_LEN];

@@ -84,6 +84,7 @@ def test_sign_in_without_control_is_a_503_and_guarding_goes_on(own):
         statuses.add(answer.status_code)
         if answer.status_code == 503:
             assert answer.headers["content-type"] == "application/problem+json" and int(answer.headers["retry-after"]) >= 1
+            assert answer.json()["instance"].startswith("urn:aaiti:request:")  # which `aaiti explain` opens
         return answer.status_code == 200
 
     until(signed_in_again, what="sign-in after control's death")

@@ -146,6 +146,9 @@ def test_a_401_of_the_backend_to_our_credential_is_a_502(gateway):
     assert answer.status_code == 502
     assert answer.headers["content-type"] == "application/problem+json"
     assert "UPSTREAM_CREDENTIAL" in gateway.log()[before:] or "credential" in gateway.log()[before:]
+    told = gateway.aaiti_json("explain", answer.json()["instance"])
+    assert (told["reason"], told["stage"], told["route"]) == ("UPSTREAM_CREDENTIAL", None, "GET /api/bots")
+    assert answer.headers["X-Request-Id"] in answer.json()["instance"]
 
 
 def test_a_user_without_an_id_there_is_told_so(gateway):
