@@ -158,6 +158,8 @@ TABLE = {
         Case(["GET", "/api/bots", "--as", "{user}"], YES),
         Case(["GET", "/api/bots"], NO, answer=True, says="401"),
         Case(["GET", "/api/bots", "--as", NOBODY], NO, says="."),
+        Case([UNKNOWN_ID], NO, says="audit search"),
+        Case(["A" * 96], NO, says="no refusal of this gateway"),
     ],
     "completion": [Case(["bash"], YES), Case(["zsh"], USAGE, says="only bash")],
     "manual": [Case([], YES)],
