@@ -96,9 +96,14 @@ static enum gw_code print(void *ctx, const struct gw_audit_row *r, struct gw_err
 
 const char *rig_rows(struct rig *g)
 {
+    return rig_rows_after(g, 0);
+}
+
+const char *rig_rows_after(struct rig *g, int64_t id)
+{
     static char text[4096];
     text[0] = '\0';
-    assert_int_equal(gw_store_audit_each_after(g->store, 0, GW_AUDIT_PAGE_MAX, print, text, &g->err), GW_OK);
+    assert_int_equal(gw_store_audit_each_after(g->store, id, GW_AUDIT_PAGE_MAX, print, text, &g->err), GW_OK);
     return text;
 }
 

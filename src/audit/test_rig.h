@@ -28,6 +28,7 @@ struct gw_journal *rig_journal(struct rig *g, const char *series);
 void rig_append(struct gw_journal *j, enum gw_event_phase phase, uint32_t request, enum gw_outcome outcome);
 /* "action:outcome*count action:…", the oldest first. */
 const char *rig_rows(struct rig *g);
+const char *rig_rows_after(struct rig *g, int64_t id);
 int64_t rig_count_rows(struct rig *g);
 /* Names of files whose name has text in it. */
 unsigned rig_count_files(struct rig *g, const char *text);
