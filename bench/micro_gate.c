@@ -63,7 +63,7 @@ static enum gw_action ask(struct bench *b, struct gw_str authorization)
     gw_arena_init_over(&a, space, sizeof(space), grow, NULL, (size_t)1 << 20);
     struct gw_request *r = gw_request_new(b->rig.gate, &head, &a, &d);
     if (d.action == GW_PASS)
-        (void)gw_request_recheck(b->rig.gate, r, &d);
+        (void)gw_request_hand_over(b->rig.gate, r, &d);
     gw_request_done(b->rig.gate, r);
     b->used_bytes = gw_arena_used(&a);
     return d.action;

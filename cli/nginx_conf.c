@@ -30,7 +30,7 @@ static const char head_text[] =
                     "worker_rlimit_nofile 16384;\n"
                     /* Old workers hold connections of theirs no longer than a stop may take. */
                     "worker_shutdown_timeout 8s;\n"
-                    "thread_pool gw threads=1 max_queue=16;\n"
+                    "thread_pool gw threads=2 max_queue=16;\n"
                     "events { worker_connections 4096; }\n";
 
 static const char http_text[] =
@@ -148,6 +148,8 @@ static enum gw_code add_http(const struct gw_nginx_conf *c, struct gw_buf *out, 
     const char *directive =
         c->token_files.algorithm == GW_TOKEN_EDDSA ? "    gw_token_public_key \"" : "    gw_token_key \"";
     GW_TRY(add_value(out, directive, gw_str(c->token_files.path), "\";\n", err));
+    GW_TRY(add_value(out, "    gw_journal \"", gw_str(c->journal_dir), "\"", err));
+    gw_buf_addf(out, " %jd %jd;\n", (intmax_t)c->settings->journal_file_bytes, (intmax_t)c->settings->journal_files);
     if (c->upstream_key != NULL)
         GW_TRY(add_value(out, "    gw_upstream_key \"", gw_str(c->upstream_key), "\";\n", err));
     GW_TRY(add_value(out, "    gw_request_id_key \"", gw_str(c->request_id_key), "\";\n", err));

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-static struct gw_settings settings = {.body_max_bytes = 1048576};
+static struct gw_settings settings = {.body_max_bytes = 1048576, .journal_file_bytes = 4 << 20, .journal_files = 64};
 static struct gw_upstream upstream = {.port = 5000};
 
 static struct gw_nginx_conf sample(void)
@@ -19,6 +19,7 @@ static struct gw_nginx_conf sample(void)
     return (struct gw_nginx_conf){
         .settings = &settings,
         .upstream = &upstream,
+        .journal_dir = "/home/x y/journal",
         .run_dir = "/run/aaiti",
         .nginx_dir = "/run/aaiti.nginx",
         .module = "/usr/lib/nginx/modules/ngx_http_gw_module.so",
@@ -44,6 +45,7 @@ static void test_says_what_it_is_given(void **state)
     static const char *const wanted[] = {
         "worker_processes 2;\n",
         "gw_run_dir \"/run/aaiti\";",
+        "gw_journal \"/home/x y/journal\" 4194304 64;",
         "gw_token_key \"/home/x y/keys/token.key\";",
         "gw_request_id_key \"/h/keys/request-id.key\";",
         "client_max_body_size 1048576;",

@@ -146,6 +146,31 @@ ngx_http_gw_public_status(ngx_uint_t status)
 }
 
 
+/* A connection that did not come about has sent nothing; of any other nobody knows what the upstream made of it. */
+void
+ngx_http_gw_ended_unanswered(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx,
+    ngx_uint_t status)
+{
+    off_t                      sent;
+    ngx_uint_t                 i;
+    ngx_http_upstream_state_t  *state;
+
+    sent = 0;
+
+    if (r->upstream_states != NULL) {
+        state = r->upstream_states->elts;
+
+        for (i = 0; i < r->upstream_states->nelts; i++) {
+            sent += state[i].bytes_sent;
+        }
+    }
+
+    gw_request_ended(ctx->gate, ctx->request,
+                     sent > 0 ? GW_ENDING_UNKNOWN : GW_ENDING_NOT_SENT,
+                     (unsigned) status);
+}
+
+
 ngx_int_t
 ngx_http_gw_problem_handler(ngx_http_request_t *r)
 {
@@ -175,6 +200,9 @@ ngx_http_gw_problem_handler(ngx_http_request_t *r)
 
         if (ctx->decision.action == GW_REFUSE) {
             reason = ctx->decision.reason;
+
+        } else if (ctx->handed_over) {
+            ngx_http_gw_ended_unanswered(r, ctx, status);
         }
 
         request_id = ctx->decision.request_id;
@@ -187,6 +215,11 @@ ngx_http_gw_problem_handler(ngx_http_request_t *r)
     if (reason != GW_REASON_NONE) {
         status = gw_reason_status(reason);
         body = gw_problem(reason, request_id, &arena);
+
+    } else if (ctx != NULL && ctx->request != NULL
+               && gw_request_outcome_is_unknown(ctx->request))
+    {
+        body = gw_problem_outcome_unknown((unsigned) status, request_id, &arena);
 
     } else {
         body = gw_problem_of_status((unsigned) status, request_id, &arena);
@@ -212,6 +245,8 @@ ngx_http_gw_bad_gateway(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_gw_credential_refused(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 {
+    gw_request_ended(ctx->gate, ctx->request, GW_ENDING_ANSWERED,
+                     NGX_HTTP_UNAUTHORIZED);
     gw_request_refuse(ctx->request, GW_REASON_UPSTREAM_CREDENTIAL, &ctx->decision);
     ngx_http_gw_log_refusal(r, ctx);
 
@@ -370,6 +405,12 @@ ngx_http_gw_header_filter(ngx_http_request_t *r)
         if (!ngx_http_gw_is_answer(r, ctx)) {
             ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                           "gw: the upstream's answer is none of HTTP/1.1, or its end is unclear");
+
+            if (ctx->handed_over) {
+                gw_request_ended(ctx->gate, ctx->request, GW_ENDING_UNKNOWN,
+                                 NGX_HTTP_BAD_GATEWAY);
+            }
+
             return ngx_http_gw_bad_gateway(r);
         }
 
@@ -379,6 +420,11 @@ ngx_http_gw_header_filter(ngx_http_request_t *r)
             if (rc != NGX_OK) {
                 return rc;
             }
+        }
+
+        if (ctx->handed_over) {
+            gw_request_ended(ctx->gate, ctx->request, GW_ENDING_ANSWERED,
+                             (unsigned) r->headers_out.status);
         }
 
         ngx_http_gw_drop_headers(r, ctx->decision.action);

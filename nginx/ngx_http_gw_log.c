@@ -36,7 +36,7 @@ ngx_http_gw_log_path(ngx_http_request_t *r, u_char *dst)
 
 
 static u_char *
-ngx_http_gw_log_handler(ngx_http_request_t *r, ngx_http_request_t *sr,
+ngx_http_gw_log_line(ngx_http_request_t *r, ngx_http_request_t *sr,
     u_char *buf, size_t len)
 {
     u_char             *p, path[NGX_HTTP_GW_LOG_PATH_MAX];
@@ -64,7 +64,7 @@ ngx_http_gw_log_handler(ngx_http_request_t *r, ngx_http_request_t *sr,
 ngx_int_t
 ngx_http_gw_log_init_handler(ngx_http_request_t *r)
 {
-    r->log_handler = ngx_http_gw_log_handler;
+    r->log_handler = ngx_http_gw_log_line;
 
     return NGX_DECLINED;
 }
@@ -107,4 +107,20 @@ ngx_http_gw_log_refusal(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
                   gw_reason_why(d->reason), d->detail ? d->detail : "",
                   d->client_address.len, d->client_address.ptr,
                   d->user.len, d->user.ptr, d->route.len, d->route.ptr);
+}
+
+
+/* The last that is heard of a request: a client that went away, a connection that was cut. */
+ngx_int_t
+ngx_http_gw_log_handler(ngx_http_request_t *r)
+{
+    ngx_http_gw_ctx_t  *ctx;
+
+    ctx = ngx_http_gw_get_ctx(r);
+
+    if (ctx != NULL && ctx->handed_over) {
+        ngx_http_gw_ended_unanswered(r, ctx, r->headers_out.status);
+    }
+
+    return NGX_OK;
 }

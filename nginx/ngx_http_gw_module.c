@@ -9,6 +9,8 @@
  *     gw_upstream_key FILE;  http: mints for the upstream
  *     gw_request_id_key FILE;
  *                            http: seals into the id of a refused request why it was refused
+ *     gw_journal DIR SIZE COUNT;
+ *                            http: directory of the journal, size and number of its files
  *     gw on|off;             location: every request is judged before anything else sees it
  *     gw_retry;              location: target of error_page 419, hands a judged request to the upstream once more, by the other
  *                            upstream key
@@ -24,6 +26,8 @@ static void *ngx_http_gw_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_gw_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static char *ngx_http_gw_set_path(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_gw_set_journal(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_gw_set_retry(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -68,6 +72,13 @@ static ngx_command_t  ngx_http_gw_commands[] = {
       ngx_http_gw_set_path,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_gw_main_conf_t, request_id_key),
+      NULL },
+
+    { ngx_string("gw_journal"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE3,
+      ngx_http_gw_set_journal,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_gw_main_conf_t, journal_dir),
       NULL },
 
     { ngx_string("gw"),
@@ -120,7 +131,7 @@ ngx_module_t  ngx_http_gw_module = {
     ngx_http_gw_init_process,              /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    NULL,                                  /* exit process */
+    ngx_http_gw_exit_process,              /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -166,6 +177,7 @@ static bool
 ngx_http_gw_is_configured(ngx_http_gw_main_conf_t *gmcf)
 {
     return gmcf->run_dir.len > 0 && gmcf->request_id_key.len > 0
+           && gmcf->journal_dir.len > 0
            && (gmcf->token_key.len > 0) != (gmcf->token_public_key.len > 0);
 }
 
@@ -183,7 +195,8 @@ ngx_http_gw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->enable && !ngx_http_gw_is_configured(gmcf)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"gw on\" needs \"gw_run_dir\", \"gw_request_id_key\" and one of "
+                           "\"gw on\" needs \"gw_run_dir\", \"gw_request_id_key\", "
+                           "\"gw_journal\" and one of "
                            "\"gw_token_key\" and \"gw_token_public_key\" "
                            "at http level");
         return NGX_CONF_ERROR;
@@ -210,6 +223,34 @@ ngx_http_gw_set_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (ngx_conf_full_name(cf->cycle, path, 1) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_gw_set_journal(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char                     *rc;
+    ssize_t                   size;
+    ngx_str_t                *value;
+    ngx_http_gw_main_conf_t  *gmcf = conf;
+
+    rc = ngx_http_gw_set_path(cf, cmd, conf);
+
+    if (rc != NGX_CONF_OK) {
+        return rc;
+    }
+
+    value = cf->args->elts;
+    size = ngx_parse_size(&value[2]);
+    gmcf->journal_files = ngx_atoi(value[3].data, value[3].len);
+
+    if (size <= 0 || gmcf->journal_files < 2) {
+        return (char *) "expects a directory, the size of a file, and how many there may be (2 or more)";
+    }
+
+    gmcf->journal_file_size = (size_t) size;
 
     return NGX_CONF_OK;
 }
@@ -329,6 +370,9 @@ ngx_http_gw_init(ngx_conf_t *cf)
         != NGX_OK
         || ngx_http_gw_add_handler(cmcf, NGX_HTTP_ACCESS_PHASE,
                                    ngx_http_gw_access_handler)
+           != NGX_OK
+        || ngx_http_gw_add_handler(cmcf, NGX_HTTP_LOG_PHASE,
+                                   ngx_http_gw_log_handler)
            != NGX_OK)
     {
         return NGX_ERROR;

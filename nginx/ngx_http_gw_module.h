@@ -21,6 +21,9 @@ typedef struct {
     ngx_str_t            token_public_key;
     ngx_str_t            upstream_key;
     ngx_str_t            request_id_key;
+    ngx_str_t            journal_dir;
+    size_t               journal_file_size;
+    ngx_int_t            journal_files;
     ngx_thread_pool_t   *thread_pool;
     struct gw_gate      *gate;          /* NULL: the module is loaded but not configured */
 } ngx_http_gw_main_conf_t;
@@ -39,6 +42,10 @@ typedef struct {
     unsigned             retry:1;       /* to be handed over once more, with decision.credential */
     unsigned             retried:1;
     unsigned             unauthorized:1;    /* the upstream said so to either credential */
+    unsigned             handed_over:1;
+    unsigned             waiting:1;         /* in the queue of those whose record goes to the disk */
+    ngx_queue_t          queue;
+    ngx_http_request_t  *r;
     ngx_uint_t           http_version;  /* the client's; nginx forgets it over a backend's */
     struct gw_arena      arena;
     u_char               space[NGX_HTTP_GW_ARENA_SIZE];
@@ -61,13 +68,21 @@ ngx_int_t ngx_http_gw_answer_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_gw_problem_handler(ngx_http_request_t *r);
 void ngx_http_gw_header_filter_init(void);
 
+/* How a request ended that was handed over and of which no answer has been seen; once. */
+void ngx_http_gw_ended_unanswered(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx,
+    ngx_uint_t status);
+
 /* log.c */
+ngx_int_t ngx_http_gw_log_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_gw_log_init_handler(ngx_http_request_t *r);
 void ngx_http_gw_log_refusal(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx);
 
 /* worker.c */
 ngx_int_t ngx_http_gw_gate_create(ngx_conf_t *cf, ngx_http_gw_main_conf_t *gmcf);
 ngx_int_t ngx_http_gw_init_process(ngx_cycle_t *cycle);
+void ngx_http_gw_exit_process(ngx_cycle_t *cycle);
+/* Runs the request's phases again when an upkeep of the journal has ended. Its context's cleanup takes it off again. */
+void ngx_http_gw_wait(ngx_http_gw_ctx_t *ctx);
 
 static ngx_inline struct gw_str
 ngx_http_gw_str(ngx_str_t s)

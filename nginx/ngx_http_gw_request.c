@@ -17,6 +17,10 @@ ngx_http_gw_ctx_cleanup(void *data)
 {
     ngx_http_gw_ctx_t  *ctx = data;
 
+    if (ctx->waiting) {
+        ngx_queue_remove(&ctx->queue);
+    }
+
     gw_request_done(ctx->gate, ctx->request);
 }
 
@@ -127,6 +131,7 @@ ngx_http_gw_judge(ngx_http_request_t *r, ngx_http_gw_main_conf_t *gmcf)
     }
 
     ngx_memzero(ctx, offsetof(ngx_http_gw_ctx_t, space));
+    ctx->r = r;
     ctx->gate = gmcf->gate;
     ctx->http_version = r->http_version;
     ngx_http_gw_arena_init(r, &ctx->arena, ctx->space, sizeof(ctx->space));
@@ -362,7 +367,16 @@ ngx_http_gw_obey(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 static ngx_int_t
 ngx_http_gw_hand_over(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 {
-    (void) gw_request_recheck(ctx->gate, ctx->request, &ctx->decision);
+    enum gw_handover  handover;
+
+    handover = gw_request_hand_over(ctx->gate, ctx->request, &ctx->decision);
+
+    if (handover == GW_HANDOVER_WAIT) {
+        ngx_http_gw_wait(ctx);
+        return NGX_AGAIN;
+    }
+
+    ctx->handed_over = handover == GW_HANDOVER_GO;
 
     return ngx_http_gw_obey(r, ctx);
 }
@@ -389,7 +403,8 @@ ngx_http_gw_hand_over_again(ngx_http_request_t *r)
     r->error_page = 0;
     r->filter_finalize = 0;
 
-    if (!gw_request_recheck(ctx->gate, ctx->request, &ctx->decision)) {
+    /* Its record, if there is one, has been written and waited for. */
+    if (gw_request_hand_over(ctx->gate, ctx->request, &ctx->decision) != GW_HANDOVER_GO) {
         return ngx_http_gw_obey(r, ctx);
     }
 

@@ -3,7 +3,8 @@
  * The gate's life in nginx. The master makes it while it reads the configuration (at start and at each HUP), for then it may
  * still read key files; the cycle's pool frees it. Each worker starts its copy after the fork and polls it from a timer.
  * A worker loads its first snapshot before it accepts anything, so that a reload or a restarted worker never answers 503
- * while its predecessor would have answered; later ones are built in a pool thread, one at a time.
+ * while its predecessor would have answered; later ones are built in a pool thread, one at a time. So is the upkeep of the
+ * journal: its files, and the syncs that requests wait for.
  */
 #include "ngx_http_gw_module.h"
 
@@ -12,6 +13,7 @@
 
 #define NGX_HTTP_GW_POLL_MS   100
 #define NGX_HTTP_GW_RETRY_MS  5000
+#define NGX_HTTP_GW_WAIT_MS   1000
 
 typedef struct {
     struct gw_gate      *gate;
@@ -28,6 +30,11 @@ static struct {
     ngx_msec_t           retry_at;      /* after a failed load */
     unsigned             loading:1;
     unsigned             failed:1;
+    ngx_thread_task_t   *upkeep;        /* its ctx is a struct gw_upkeep ** */
+    unsigned             in_upkeep:1;
+    unsigned             upkeep_failed:1;
+    ngx_queue_t          waiting;       /* contexts of requests */
+    ngx_event_t          waiting_timer;
 } ngx_http_gw_worker;
 
 /* nginx's debug log wants a connection behind each event. */
@@ -79,6 +86,9 @@ ngx_http_gw_gate_create(ngx_conf_t *cf, ngx_http_gw_main_conf_t *gmcf)
     options.upstream_key_file = gmcf->upstream_key.len
                                 ? (char *) gmcf->upstream_key.data : NULL;
     options.request_id_key_file = (char *) gmcf->request_id_key.data;
+    options.journal_dir = (char *) gmcf->journal_dir.data;
+    options.journal_file_bytes = gmcf->journal_file_size;
+    options.journal_files_max = (unsigned) gmcf->journal_files;
 
     if (gw_gate_new(&options, &gmcf->gate, &error) != GW_OK) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "gw: %s", error.msg);
@@ -135,10 +145,148 @@ ngx_http_gw_load_done(ngx_event_t *ev)
 }
 
 
+/* ---- upkeep of the journal ---- */
+
+static void ngx_http_gw_begin_upkeep(void);
+
+
+/* Their phases begin again with the access handler, which asks for the hand-over once more, and perhaps waits again. */
+static void
+ngx_http_gw_wake_all(void)
+{
+    ngx_queue_t         woken, *q;
+    ngx_connection_t   *c;
+    ngx_http_gw_ctx_t  *ctx;
+
+    ngx_queue_init(&woken);
+
+    if (!ngx_queue_empty(&ngx_http_gw_worker.waiting)) {
+        ngx_queue_add(&woken, &ngx_http_gw_worker.waiting);
+        ngx_queue_init(&ngx_http_gw_worker.waiting);
+    }
+
+    while (!ngx_queue_empty(&woken)) {
+        q = ngx_queue_head(&woken);
+        ngx_queue_remove(q);
+        ctx = ngx_queue_data(q, ngx_http_gw_ctx_t, queue);
+        ctx->waiting = 0;
+        c = ctx->r->connection;
+
+        ngx_http_core_run_phases(ctx->r);
+        ngx_http_run_posted_requests(c);
+    }
+}
+
+
+static void
+ngx_http_gw_upkeep_thread(void *data, ngx_log_t *log)
+{
+    struct gw_upkeep  **upkeep = data;
+
+    gw_upkeep_run(*upkeep);
+}
+
+
+/* Event loop. The same complaint is made once. */
+static void
+ngx_http_gw_end_upkeep(struct gw_upkeep *upkeep, ngx_log_t *log)
+{
+    struct gw_error  error;
+
+    if (gw_gate_upkeep_end(ngx_http_gw_worker.gate, upkeep, &error) == GW_OK) {
+        if (ngx_http_gw_worker.upkeep_failed) {
+            ngx_log_error(NGX_LOG_NOTICE, log, 0, "gw: the journal is well again");
+        }
+
+        ngx_http_gw_worker.upkeep_failed = 0;
+        return;
+    }
+
+    if (!ngx_http_gw_worker.upkeep_failed) {
+        ngx_log_error(NGX_LOG_ERR, log, 0, "gw: journal: %s", error.msg);
+    }
+
+    ngx_http_gw_worker.upkeep_failed = 1;
+}
+
+
+static void
+ngx_http_gw_upkeep_done(ngx_event_t *ev)
+{
+    struct gw_upkeep  **upkeep = ngx_http_gw_worker.upkeep->ctx;
+
+    ngx_http_gw_worker.in_upkeep = 0;
+    ngx_http_gw_end_upkeep(*upkeep, ev->log);
+    ngx_http_gw_wake_all();
+    ngx_http_gw_begin_upkeep();
+
+    if (ngx_queue_empty(&ngx_http_gw_worker.waiting)
+        && ngx_http_gw_worker.waiting_timer.timer_set)
+    {
+        ngx_del_timer(&ngx_http_gw_worker.waiting_timer);
+    }
+}
+
+
+static void
+ngx_http_gw_begin_upkeep(void)
+{
+    struct gw_upkeep  **upkeep;
+
+    if (ngx_http_gw_worker.in_upkeep) {
+        return;
+    }
+
+    upkeep = ngx_http_gw_worker.upkeep->ctx;
+    *upkeep = gw_gate_upkeep_begin(ngx_http_gw_worker.gate);
+
+    if (*upkeep == NULL) {
+        return;
+    }
+
+    if (ngx_thread_task_post(ngx_http_gw_worker.thread_pool, ngx_http_gw_worker.upkeep)
+        != NGX_OK)
+    {
+        /* Those who wait ask again, and are refused. */
+        ngx_http_gw_end_upkeep(*upkeep, ngx_cycle->log);
+        return;
+    }
+
+    ngx_http_gw_worker.in_upkeep = 1;
+}
+
+
+/* Runs only when no upkeep has come for so long; its being set keeps a worker that ends from forgetting those who wait. */
+static void
+ngx_http_gw_look_after_waiting(ngx_event_t *ev)
+{
+    ngx_http_gw_wake_all();
+}
+
+
+void
+ngx_http_gw_wait(ngx_http_gw_ctx_t *ctx)
+{
+    if (!ctx->waiting) {
+        ctx->waiting = 1;
+        ngx_queue_insert_tail(&ngx_http_gw_worker.waiting, &ctx->queue);
+    }
+
+    if (!ngx_http_gw_worker.waiting_timer.timer_set) {
+        ngx_add_timer(&ngx_http_gw_worker.waiting_timer, NGX_HTTP_GW_WAIT_MS);
+    }
+
+    ngx_http_gw_begin_upkeep();
+}
+
+
+/* ---- the worker ---- */
+
 static void
 ngx_http_gw_poll(ngx_event_t *ev)
 {
     ngx_add_timer(ev, NGX_HTTP_GW_POLL_MS);
+    ngx_http_gw_begin_upkeep();
 
     if (!gw_gate_poll(ngx_http_gw_worker.gate) || ngx_http_gw_worker.loading) {
         return;
@@ -156,11 +304,40 @@ ngx_http_gw_poll(ngx_event_t *ev)
 }
 
 
+static ngx_thread_task_t *
+ngx_http_gw_make_task(ngx_cycle_t *cycle, size_t size,
+    void (*run)(void *data, ngx_log_t *log), ngx_event_handler_pt done)
+{
+    ngx_thread_task_t  *task;
+
+    task = ngx_thread_task_alloc(cycle->pool, size);
+
+    if (task != NULL) {
+        task->handler = run;
+        task->event.handler = done;
+        task->event.data = &ngx_http_gw_no_connection;
+        task->event.log = cycle->log;
+    }
+
+    return task;
+}
+
+
+static void
+ngx_http_gw_init_timer(ngx_event_t *timer, ngx_event_handler_pt handler,
+    ngx_log_t *log)
+{
+    timer->handler = handler;
+    timer->data = &ngx_http_gw_no_connection;
+    timer->log = log;
+}
+
+
 ngx_int_t
 ngx_http_gw_init_process(ngx_cycle_t *cycle)
 {
-    ngx_event_t              *timer;
     struct gw_error           error;
+    struct gw_upkeep         *upkeep;
     ngx_http_gw_load_t       *load;
     ngx_http_gw_main_conf_t  *gmcf;
 
@@ -185,23 +362,33 @@ ngx_http_gw_init_process(ngx_cycle_t *cycle)
     ngx_http_gw_worker.gate = gmcf->gate;
     ngx_http_gw_worker.thread_pool = gmcf->thread_pool;
 
-    ngx_http_gw_worker.task = ngx_thread_task_alloc(cycle->pool,
-                                                    sizeof(ngx_http_gw_load_t));
-    if (ngx_http_gw_worker.task == NULL) {
+    ngx_queue_init(&ngx_http_gw_worker.waiting);
+
+    ngx_http_gw_worker.task = ngx_http_gw_make_task(cycle, sizeof(ngx_http_gw_load_t),
+                                                    ngx_http_gw_load_thread,
+                                                    ngx_http_gw_load_done);
+    ngx_http_gw_worker.upkeep = ngx_http_gw_make_task(cycle, sizeof(struct gw_upkeep *),
+                                                      ngx_http_gw_upkeep_thread,
+                                                      ngx_http_gw_upkeep_done);
+
+    if (ngx_http_gw_worker.task == NULL || ngx_http_gw_worker.upkeep == NULL) {
         return NGX_ERROR;
     }
 
     load = ngx_http_gw_worker.task->ctx;
     load->gate = gmcf->gate;
 
-    ngx_http_gw_worker.task->handler = ngx_http_gw_load_thread;
-    ngx_http_gw_worker.task->event.handler = ngx_http_gw_load_done;
-    ngx_http_gw_worker.task->event.data = &ngx_http_gw_no_connection;
-    ngx_http_gw_worker.task->event.log = cycle->log;
-
     if (gw_gate_start(gmcf->gate, &error) != GW_OK) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "gw: %s", error.msg);
         return NGX_ERROR;
+    }
+
+    /* The first files, before anything is accepted. */
+    upkeep = gw_gate_upkeep_begin(gmcf->gate);
+
+    if (upkeep != NULL) {
+        gw_upkeep_run(upkeep);
+        ngx_http_gw_end_upkeep(upkeep, cycle->log);
     }
 
     if (gw_gate_poll(gmcf->gate)) {
@@ -209,13 +396,22 @@ ngx_http_gw_init_process(ngx_cycle_t *cycle)
         ngx_http_gw_loaded(load, cycle->log);
     }
 
-    timer = &ngx_http_gw_worker.timer;
-    timer->handler = ngx_http_gw_poll;
-    timer->data = &ngx_http_gw_no_connection;
-    timer->log = cycle->log;
-    timer->cancelable = 1;      /* a graceful shutdown does not wait for it */
+    ngx_http_gw_init_timer(&ngx_http_gw_worker.waiting_timer,
+                           ngx_http_gw_look_after_waiting, cycle->log);
 
-    ngx_add_timer(timer, NGX_HTTP_GW_POLL_MS);
+    ngx_http_gw_init_timer(&ngx_http_gw_worker.timer, ngx_http_gw_poll, cycle->log);
+    ngx_http_gw_worker.timer.cancelable = 1;    /* a graceful shutdown does not wait for it */
+
+    ngx_add_timer(&ngx_http_gw_worker.timer, NGX_HTTP_GW_POLL_MS);
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_gw_exit_process(ngx_cycle_t *cycle)
+{
+    if (ngx_http_gw_worker.gate != NULL) {
+        gw_gate_stop(ngx_http_gw_worker.gate);
+    }
 }

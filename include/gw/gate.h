@@ -26,9 +26,13 @@ struct gw_gate_options {
     const char *
         upstream_key_file; /* mints for the upstream; NULL when the policy needs none. One staged as FILE.next is read too */
     const char *request_id_key_file; /* seals into a refusal's id why it was refused */
+    const char *journal_dir; /* the workers' group may write there; opened now, so that only the master need reach it */
+    size_t journal_file_bytes;
+    unsigned journal_files_max; /* of all workers, for changes and for refusals each */
 };
 
-/* Master: reads the keys, those of every generation. Refuses weak or equal ones with the command that mends it. */
+/* Master: reads the keys, those of every generation, and opens the journal's directory. Refuses weak or equal keys with the command that
+ * mends it. */
 GW_MUST_CHECK enum gw_code gw_gate_new(const struct gw_gate_options *options, struct gw_gate **out,
                                        struct gw_error *err);
 void gw_gate_free(struct gw_gate *g);
@@ -43,6 +47,18 @@ GW_MUST_CHECK enum gw_code gw_gate_load(const struct gw_gate *g, struct gw_snaps
 void gw_gate_install(struct gw_gate *g, struct gw_snapshot *s);
 /* Generation in use; 0: none yet. */
 uint64_t gw_gate_generation(const struct gw_gate *g);
+/* A worker ends: what was counted and not yet written is written. */
+void gw_gate_stop(struct gw_gate *g);
+
+/* ---- upkeep of the journal: files are made, and records put on disk, in a pool thread, one job at a time ---- */
+
+struct gw_upkeep;
+/* Event loop, every 100 ms and when a hand-over waits. NULL: nothing to do. */
+struct gw_upkeep *gw_gate_upkeep_begin(struct gw_gate *g);
+/* Pool thread. */
+void gw_upkeep_run(struct gw_upkeep *u);
+/* Event loop, after the run, or in its place where there is no thread; frees u. Those whose hand-over waits ask again. Not GW_OK: what went wrong; it will be tried again. */
+GW_MUST_CHECK enum gw_code gw_gate_upkeep_end(struct gw_gate *g, struct gw_upkeep *u, struct gw_error *err);
 
 /* ---- a request ---- */
 
@@ -97,11 +113,28 @@ struct gw_decision {
  * refusal. */
 struct gw_request *gw_request_new(struct gw_gate *g, struct gw_request_head *head, struct gw_arena *a,
                                   struct gw_decision *out);
-/* Once more just before the request is handed to the upstream (a slow body must not carry it past a change): session, user and
- * revocation as of now. True: hand it over. False: *out is the refusal. */
-bool gw_request_recheck(struct gw_gate *g, struct gw_request *r, struct gw_decision *out);
+enum gw_handover {
+    GW_HANDOVER_GO,     /* hand it to the upstream now */
+    GW_HANDOVER_WAIT,   /* its record is on its way to the disk: ask again after an upkeep */
+    GW_HANDOVER_REFUSE, /* *out is the refusal */
+};
+/* Just before the request is handed to the upstream, each time: session, user and revocation as of now (a slow body must not carry it
+ * past a change); then what is about to happen is written down, where the route says so. */
+enum gw_handover gw_request_hand_over(struct gw_gate *g, struct gw_request *r, struct gw_decision *out);
+
+enum gw_ending {
+    GW_ENDING_ANSWERED, /* a whole head of an answer came, of the status given */
+    GW_ENDING_NOT_SENT, /* no byte of it reached the upstream */
+    GW_ENDING_UNKNOWN,  /* it was handed over, and no answer came */
+};
+/* How what was handed over ended; the first call counts. status: of the answer, whosever it is. Without one gw_request_done takes it for
+ * unknown. */
+void gw_request_ended(struct gw_gate *g, struct gw_request *r, enum gw_ending ending, unsigned status);
+/* It may have changed something at the backend, and nobody knows: the client is to be told that. */
+bool gw_request_outcome_is_unknown(const struct gw_request *r);
+
 /* The upstream answered 401 or 403, so it did not carry the request out, and may not have liked the credential. True: *out has one by
- * the other upstream key; hand the request over once more, after a recheck. False: there is no other, or it was tried. */
+ * the other upstream key; hand the request over once more. False: there is no other, or it was tried. */
 bool gw_request_retry(struct gw_gate *g, struct gw_request *r, struct gw_decision *out);
 /* The upstream took the credential of a retry: later requests begin with that key. */
 void gw_request_retry_taken(struct gw_gate *g, const struct gw_request *r);
@@ -126,6 +159,8 @@ bool gw_response_header_is_dropped(struct gw_str name, struct gw_str value);
 struct gw_str gw_problem(enum gw_reason reason, struct gw_str request_id, struct gw_arena *a);
 /* The same for a status that nginx gives by itself (400, 413, 502, 504 …). */
 struct gw_str gw_problem_of_status(unsigned status, struct gw_str request_id, struct gw_arena *a);
+/* Of a change that was handed over and got no answer, 502 or 504: type `outcome-unknown`. */
+struct gw_str gw_problem_outcome_unknown(unsigned status, struct gw_str request_id, struct gw_arena *a);
 unsigned gw_reason_status(enum gw_reason reason);
 const char *gw_reason_name(enum gw_reason reason); /* "NO_ROUTE" */
 const char *gw_reason_why(enum gw_reason reason);

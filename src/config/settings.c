@@ -106,6 +106,11 @@ const struct gw_option gw_settings_options[] = {
     {"reset.code_ttl", GW_OPT_DURATION, AT(reset_code_ttl_ms), "1h", SECONDS(60), DAYS(7), NULL, NULL,
      "How long a one-time code for a new password is good."},
 
+    {"journal.file_size", GW_OPT_BYTES, AT(journal_file_bytes), "4MiB", 64 * 1024, MIB(64), NULL, NULL,
+     "Size of a journal file; each worker holds four, made in advance. Takes a restart."},
+    {"journal.files", GW_OPT_INT, AT(journal_files), "64", 4, 4096, NULL, NULL,
+     "Files that may wait for the control plane, of changes and of refusals each; beyond it changes are refused. Takes a restart."},
+
     {"self_test.path", GW_OPT_STRING, AT(self_test_path), "", 0, 1000, NULL, NULL,
      "Path of the backend that is fetched at start with a minted credential; empty: no test."},
     {"body.max", GW_OPT_BYTES, AT(body_max_bytes), "1MiB", 1024, MIB(1024), NULL, NULL,

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "control/bundle.h"
+#include "control/journal_dir.h"
 #include "control/keys.h"
 #include "control/log.h"
 #include "control/rotation.h"
@@ -43,6 +44,7 @@ struct gw_app {
     struct gw_app_options options;
     char *home;
     char run_dir[GW_RUN_PATH_MAX + 1];
+    int journal_dir;
     int lock_fd;
     struct gw_token_ring ring;               /* under reloading; without a current key until the files were read */
     struct gw_secret *encryption_text, *kek; /* NULL until they are needed */
@@ -353,6 +355,7 @@ static enum gw_code open_shared(struct gw_app *a, const struct gw_settings *s, s
         return GW_OK;
     GW_TRY(gw_run_dir_name(s, a->home, a->run_dir, err));
     GW_TRY(gw_run_dir_make(a->run_dir, geteuid(), (gid_t)-1, err));
+    GW_TRY(gw_journal_dir_open(a->home, a->run_dir, &a->journal_dir, err));
     return gw_shared_open(a->run_dir, GW_SHARED_WRITER, &sizes, &a->shared, err);
 }
 
@@ -445,7 +448,7 @@ enum gw_code gw_app_open(const struct gw_app_options *o, struct gw_faults *f, st
         return gw_fail(err, GW_ENOMEM, "no memory for the application");
     json_set_alloc_funcs(malloc, free_wiped);
     a->options = *o;
-    a->lock_fd = -1;
+    a->lock_fd = a->journal_dir = -1;
     pthread_mutex_init(&a->lock, NULL);
     pthread_mutex_init(&a->reloading, NULL);
     a->home = strdup(o->home);
@@ -470,6 +473,7 @@ void gw_app_close(struct gw_app *a)
     gw_secret_free(a->kek);
     gw_secret_free(a->encryption_text);
     gw_token_ring_done(&a->ring);
+    gw_fd_auto_(&a->journal_dir);
     gw_fd_auto_(&a->lock_fd);
     pthread_mutex_destroy(&a->lock);
     pthread_mutex_destroy(&a->reloading);
@@ -527,6 +531,11 @@ bool gw_app_ring_doorbell(const struct gw_app *a)
 struct gw_shared *gw_app_shared(struct gw_app *a)
 {
     return a->shared;
+}
+
+int gw_app_journal_dir(const struct gw_app *a)
+{
+    return a->journal_dir;
 }
 
 const char *gw_app_run_dir(const struct gw_app *a)

@@ -51,6 +51,8 @@ enum gw_journal_priority {
 /* GW_ELIMIT: no room, or no file at all. */
 GW_MUST_CHECK enum gw_code gw_journal_append(struct gw_journal *j, const struct gw_event *e,
                                              enum gw_journal_priority priority);
+/* Whether an event of any length can be appended with GW_JOURNAL_NORMAL. */
+bool gw_journal_has_room(const struct gw_journal *j);
 /* An event could not be recorded, and what it tells of happened all the same: counted, and told to control. */
 void gw_journal_count_lost(struct gw_journal *j);
 /* Of the last event appended; the first is 1. */
@@ -78,10 +80,14 @@ struct gw_journal_sync {
 };
 /* Somebody waits for the disk to have the last event: returns its sequence. Sync until gw_journal_synced has reached it. */
 uint64_t gw_journal_want_sync(struct gw_journal *j);
+/* Somebody wants on disk what no sync has covered yet. */
+bool gw_journal_is_waited_for(const struct gw_journal *j);
 GW_MUST_CHECK enum gw_code gw_journal_sync_begin(struct gw_journal *j, struct gw_journal_sync *out,
                                                  struct gw_error *err);
 /* Pool thread. */
 GW_MUST_CHECK enum gw_code gw_journal_sync_run(struct gw_journal_sync *s, struct gw_error *err);
+/* In place of the run. */
+void gw_journal_sync_drop(struct gw_journal_sync *s);
 /* code: what the run gave. */
 void gw_journal_sync_end(struct gw_journal *j, const struct gw_journal_sync *s, enum gw_code code);
 /* All events that somebody wanted on disk, up to this one, are there. */

@@ -204,6 +204,11 @@ enum gw_code gw_journal_append(struct gw_journal *j, const struct gw_event *e, e
     return GW_OK;
 }
 
+bool gw_journal_has_room(const struct gw_journal *j)
+{
+    return j->spare != NULL || room(j, GW_JOURNAL_NORMAL) >= sizeof(struct gw_journal_head) + GW_EVENT_BYTES_MAX;
+}
+
 void gw_journal_count_lost(struct gw_journal *j)
 {
     j->lost++;
@@ -315,6 +320,17 @@ uint64_t gw_journal_want_sync(struct gw_journal *j)
     return j->wanted;
 }
 
+bool gw_journal_is_waited_for(const struct gw_journal *j)
+{
+    return j->wanted > j->synced;
+}
+
+void gw_journal_sync_drop(struct gw_journal_sync *s)
+{
+    while (s->count > 0)
+        close(s->fds[--s->count]);
+}
+
 enum gw_code gw_journal_sync_begin(struct gw_journal *j, struct gw_journal_sync *out, struct gw_error *err)
 {
     struct gw_journal_sync s = {.sequence = j->sequence, .sealed_count = j->sealed_count};
@@ -328,8 +344,7 @@ enum gw_code gw_journal_sync_begin(struct gw_journal *j, struct gw_journal_sync 
         if (s.fds[s.count] >= 0)
             continue;
         enum gw_code code = gw_fail(err, GW_EBACKEND, "cannot sync the journal: %s", strerror(errno));
-        while (s.count > 0)
-            close(s.fds[--s.count]);
+        gw_journal_sync_drop(&s);
         return code;
     }
     *out = s;

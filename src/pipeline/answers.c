@@ -84,6 +84,11 @@ const struct gw_problem_text *gw_problem_text(unsigned status)
     return &problems[status < 500 ? PROBLEM_BAD_REQUEST : PROBLEM_INTERNAL];
 }
 
+struct gw_str gw_problem_outcome_unknown(unsigned status, struct gw_str request_id, struct gw_arena *a)
+{
+    return write_problem(&problems[PROBLEM_OUTCOME_UNKNOWN], status, request_id, a);
+}
+
 struct gw_str gw_problem_of_status(unsigned status, struct gw_str request_id, struct gw_arena *a)
 {
     return write_problem(gw_problem_text(status), status, request_id, a);

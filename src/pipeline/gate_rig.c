@@ -93,16 +93,34 @@ static void make_keys(struct gw_rig *rig)
     need(gw_token_ring_load(&files, &rig->ring, &err) == GW_OK, "token key", &err);
 }
 
+void gw_rig_upkeep(struct gw_rig *rig)
+{
+    struct gw_error err = {.msg = ""};
+    struct gw_upkeep *u = gw_gate_upkeep_begin(rig->gate);
+    need(u != NULL, "upkeep", NULL);
+    gw_upkeep_run(u);
+    need(gw_gate_upkeep_end(rig->gate, u, &err) == GW_OK, "upkeep", &err);
+}
+
+struct gw_gate_options gw_rig_options(const struct gw_rig *rig)
+{
+    return (struct gw_gate_options){.run_dir = rig->dir,
+                                    .token_key_file = rig->token_key_file,
+                                    .upstream_key_file = rig->upstream_key_file,
+                                    .request_id_key_file = rig->request_id_key_file,
+                                    .journal_dir = rig->journal_dir,
+                                    .journal_file_bytes = GW_JOURNAL_FILE_MIN_BYTES,
+                                    .journal_files_max = GW_RIG_JOURNAL_FILES};
+}
+
 static void start_gate(struct gw_rig *rig)
 {
     struct gw_error err = {.msg = ""};
-    const struct gw_gate_options options = {.run_dir = rig->dir,
-                                            .token_key_file = rig->token_key_file,
-                                            .upstream_key_file = rig->upstream_key_file,
-                                            .request_id_key_file = rig->request_id_key_file};
+    const struct gw_gate_options options = gw_rig_options(rig);
     need(gw_gate_new(&options, &rig->gate, &err) == GW_OK, "gate", &err);
     rig->gate->clock = &rig->clock.clock;
     need(gw_gate_start(rig->gate, &err) == GW_OK, "start", &err);
+    gw_rig_upkeep(rig);
     struct gw_snapshot *snapshot = NULL;
     need(gw_gate_poll(rig->gate), "nothing to load", NULL);
     need(gw_gate_load(rig->gate, &snapshot, &err) == GW_OK, "load", &err);
@@ -117,6 +135,8 @@ void gw_rig_new(struct gw_rig *rig, const char *policy)
     gw_fake_clock_init(&rig->clock, GW_RIG_NOW_S * 1000);
     make_keys(rig);
     make_dir(rig, "bundles");
+    make_dir(rig, "journal");
+    snprintf(rig->journal_dir, sizeof(rig->journal_dir), "%s/journal", rig->dir);
     const struct gw_shared_sizes sizes = {.sessions = 2048, .users = 2048, .revocations = 64};
     need(gw_shared_open(rig->dir, GW_SHARED_WRITER, &sizes, &rig->writer, &err) == GW_OK, "writer", &err);
     gw_rig_publish(rig, FIRST_HASH, NULL, policy);

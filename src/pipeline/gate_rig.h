@@ -9,10 +9,12 @@
 #define GW_RIG_NOW_S INT64_C(1800000000)
 #define GW_RIG_HEADERS_MAX 64
 #define GW_RIG_PATH_MAX 160
+#define GW_RIG_JOURNAL_FILES 4
 
 struct gw_rig {
     char dir[32];
     char token_key_file[GW_RIG_PATH_MAX], upstream_key_file[GW_RIG_PATH_MAX], request_id_key_file[GW_RIG_PATH_MAX];
+    char journal_dir[GW_RIG_PATH_MAX];
     struct gw_fake_clock clock;
     struct gw_gate *gate;
     struct gw_shared *writer;
@@ -28,6 +30,10 @@ struct gw_rig {
 /* Policy text NULL: a small one that has a route of every kind. The gate is started, its snapshot installed, the segment ready. */
 void gw_rig_new(struct gw_rig *rig, const char *policy);
 void gw_rig_free(struct gw_rig *rig);
+/* What its gate was made with; strings are the rig's. */
+struct gw_gate_options gw_rig_options(const struct gw_rig *rig);
+/* One turn of the journal's upkeep, which must have something to do and succeed. gw_rig_new has done the first. */
+void gw_rig_upkeep(struct gw_rig *rig);
 /* Writes a bundle of these texts (NULL: the rig's own) and publishes it. hash: 64 hex digits. */
 void gw_rig_publish(struct gw_rig *rig, const char *hash, const char *settings, const char *policy);
 

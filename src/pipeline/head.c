@@ -6,7 +6,7 @@
 /* ---- requests ---- */
 
 enum match { EXACT, PREFIX };
-enum field { OTHER, AUTHORIZATION, COOKIE, ORIGIN, FETCH_SITE, HOST, FORWARDED_FOR, CONNECTION };
+enum field { OTHER, AUTHORIZATION, COOKIE, ORIGIN, FETCH_SITE, HOST, USER_AGENT, FORWARDED_FOR, CONNECTION };
 enum fate { KEEP, DROP };
 
 struct rule {
@@ -23,6 +23,7 @@ static const struct rule request_rules[] = {
     {GW_STR("origin"), EXACT, KEEP, ORIGIN},
     {GW_STR("sec-fetch-site"), EXACT, KEEP, FETCH_SITE},
     {GW_STR("host"), EXACT, KEEP, HOST},
+    {GW_STR("user-agent"), EXACT, KEEP, USER_AGENT},
     /* who the client is: the gateway's to say */
     {GW_STR("x-forwarded-for"), EXACT, DROP, FORWARDED_FOR},
     {GW_STR("x-forwarded-"), PREFIX, DROP, OTHER},
@@ -97,6 +98,9 @@ static bool read_field(enum field field, struct gw_header *h, struct gw_head_fie
         return set_once(&out->host, h->value);
     case COOKIE:
         return gw_cookie_find_ours(h->value, &out->cookies);
+    case USER_AGENT:
+        (void)set_once(&out->user_agent, h->value);
+        return true;
     case FORWARDED_FOR:
         out->forwarded_for_headers++;
         return true;

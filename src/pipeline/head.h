@@ -9,9 +9,9 @@
 
 #include "pipeline/credential.h"
 
-/* The headers that decide. ptr NULL: there was none. */
+/* The headers that decide, and the user agent, of which the first counts. ptr NULL: there was none. */
 struct gw_head_fields {
-    struct gw_str authorization, origin, fetch_site, host;
+    struct gw_str authorization, origin, fetch_site, host, user_agent;
     struct gw_own_cookies cookies;
     struct gw_header *authorization_header;
     unsigned forwarded_for_headers;

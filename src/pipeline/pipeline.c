@@ -74,6 +74,7 @@ static void refuse(struct gw_request *r, const char *stage, struct gw_verdict v)
     write_refusal(r->out, v);
     if (r->out->request_id.len > 0)
         seal_id(r, stage, v);
+    gw_record_refusal(r);
 }
 
 void gw_request_refuse(struct gw_request *r, enum gw_reason reason, struct gw_decision *out)
@@ -210,13 +211,31 @@ static const struct gw_stage rechecks[] = {
     {.name = "identity", .check = recheck_identity},
 };
 
-bool gw_request_recheck(struct gw_gate *g, struct gw_request *r, struct gw_decision *out)
+static bool recheck(struct gw_request *r)
 {
-    if (!r->signed_in)
-        return true;
+    return !r->signed_in || run(r, rechecks, sizeof(rechecks) / sizeof(rechecks[0]));
+}
+
+enum gw_handover gw_request_hand_over(struct gw_gate *g, struct gw_request *r, struct gw_decision *out)
+{
     r->now_s = gw_clock_real_s(g->clock);
     r->out = out;
-    return run(r, rechecks, sizeof(rechecks) / sizeof(rechecks[0]));
+    if (!recheck(r)) {
+        gw_record_end(r, GW_ENDING_NOT_SENT, out->status);
+        return GW_HANDOVER_REFUSE;
+    }
+    enum gw_reason reason = gw_record_hand_over(r);
+    if (reason != GW_REASON_NONE) {
+        refuse(r, NULL, (struct gw_verdict){.reason = reason});
+        return GW_HANDOVER_REFUSE;
+    }
+    return gw_record_waits(r) ? GW_HANDOVER_WAIT : GW_HANDOVER_GO;
+}
+
+void gw_request_ended(struct gw_gate *g, struct gw_request *r, enum gw_ending ending, unsigned status)
+{
+    (void)g;
+    gw_record_end(r, ending, status);
 }
 
 void gw_request_done(struct gw_gate *g, struct gw_request *r)
@@ -224,6 +243,7 @@ void gw_request_done(struct gw_gate *g, struct gw_request *r)
     (void)g;
     if (r == NULL)
         return;
+    gw_record_end(r, GW_ENDING_UNKNOWN, 0);
     gw_snapshot_unref(r->snapshot);
     r->snapshot = NULL;
 }

@@ -9,6 +9,7 @@
 #include "crypto/random.h"
 #include "pipeline/head.h"
 #include "pipeline/mint.h"
+#include "pipeline/record.h"
 #include "pipeline/request_id.h"
 #include "pipeline/snapshot.h"
 #include "policy/path.h"
@@ -40,6 +41,7 @@ struct gw_gate {
     unsigned mint;                           /* the one in use: the last that the backend took */
     struct gw_random_pool pool;
     struct gw_id_sealer *sealer;
+    struct gw_records records;
 };
 
 struct gw_request {
@@ -50,6 +52,7 @@ struct gw_request {
     struct gw_arena *arena;
     struct gw_decision *out;
     int64_t now_s;
+    struct gw_str path; /* canonical, without query */
     struct gw_head_fields fields;
     struct gw_ip client;
     enum gw_method method;
@@ -63,6 +66,8 @@ struct gw_request {
     uint32_t shown_version; /* of the user whom the credential is for */
     unsigned mint;          /* which made it */
     bool tried_other;
+    enum gw_record record;
+    uint64_t intent; /* its sequence, where it waits for the disk; 0: it does not */
 };
 
 enum gw_detail {

@@ -15,6 +15,7 @@ enum gw_code gw_stage_route(struct gw_request *r, struct gw_verdict *v)
     if (code == GW_ELIMIT)
         return gw_refuse(v, GW_REASON_TARGET_TOO_LONG, GW_DETAIL_NONE);
     GW_TRY(code);
+    r->path = uri.path;
     r->method = gw_method_parse(r->head->method);
     r->route = gw_policy_match(policy, r->method, uri.path, uri.query);
     if (r->route == NULL)

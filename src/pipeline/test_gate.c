@@ -25,7 +25,8 @@ static void test_a_new_bundle_takes_effect_and_old_requests_keep_theirs(void **s
     load_and_install();
     assert_false(gw_gate_poll(rig.gate));
     assert_int_equal(gw_gate_generation(rig.gate), 2);
-    assert_true(gw_request_recheck(rig.gate, rig.request, &rig.decision)); /* judged by the old one */
+    assert_int_equal(gw_request_hand_over(rig.gate, rig.request, &rig.decision),
+                     GW_HANDOVER_GO); /* judged by the old one */
     assert_refused(ASK("GET", "/api/bots", bearer(VIEWER)), GW_REASON_ROUTE_DENIED);
     assert_passed(ASK("GET", "/api/new", bearer(VIEWER)));
     assert_int_equal(rig.decision.credential.len, 0);
@@ -79,10 +80,8 @@ static void test_before_control_everything_is_503(void **state)
     (void)state;
     struct gw_gate *g = NULL;
     struct gw_gate *started = rig.gate;
-    const struct gw_gate_options options = {.run_dir = "/nonexistent/run",
-                                            .token_key_file = rig.token_key_file,
-                                            .upstream_key_file = rig.upstream_key_file,
-                                            .request_id_key_file = rig.request_id_key_file};
+    struct gw_gate_options options = gw_rig_options(&rig);
+    options.run_dir = "/nonexistent/run";
     assert_int_equal(gw_gate_new(&options, &g, NULL), GW_OK);
     assert_int_equal(gw_gate_start(g, NULL), GW_OK);
     assert_false(gw_gate_poll(g));
@@ -122,10 +121,10 @@ static void test_equal_and_weak_keys_are_refused(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct gw_gate *g = NULL;
         struct gw_error err = {.msg = ""};
-        const struct gw_gate_options options = {.run_dir = rig.dir,
-                                                .token_key_file = rows[i].token,
-                                                .upstream_key_file = rows[i].upstream,
-                                                .request_id_key_file = rows[i].request_id};
+        struct gw_gate_options options = gw_rig_options(&rig);
+        options.token_key_file = rows[i].token;
+        options.upstream_key_file = rows[i].upstream;
+        options.request_id_key_file = rows[i].request_id;
         assert_int_equal(gw_gate_new(&options, &g, &err), rows[i].code);
         assert_null(strstr(err.msg, "t7Qm2vXc"));
         gw_gate_free(g);

@@ -131,12 +131,7 @@ static enum gw_code restart_with(const char *key, const char *policy, struct gw_
     fclose(f);
     gw_gate_free(rig.gate);
     rig.gate = NULL;
-    const struct gw_gate_options options = {
-        .run_dir = rig.dir,
-        .token_key_file = rig.token_key_file,
-        .upstream_key_file = rig.upstream_key_file,
-        .request_id_key_file = rig.request_id_key_file,
-    };
+    const struct gw_gate_options options = gw_rig_options(&rig);
     GW_TRY(gw_gate_new(&options, &rig.gate, err));
     rig.gate->clock = &rig.clock.clock;
     GW_TRY(gw_gate_start(rig.gate, err));

@@ -175,7 +175,7 @@ static void test_a_change_during_the_body_bites_at_the_recheck(void **state)
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
         assert_passed(ASK("GET", "/api/bots", bearer(VIEWER)));
         changes[i].change();
-        bool goes_on = gw_request_recheck(rig.gate, rig.request, &rig.decision);
+        bool goes_on = gw_request_hand_over(rig.gate, rig.request, &rig.decision) == GW_HANDOVER_GO;
         assert_int_equal(goes_on, changes[i].reason == GW_REASON_NONE);
         if (goes_on)
             assert_passed(&rig.decision);
@@ -192,7 +192,7 @@ static void test_a_user_changed_during_the_body_is_shown_as_of_now(void **state)
     assert_passed(ASK("GET", "/api/bots", bearer(VIEWER)));
     struct gw_str before = rig.decision.credential;
     change_user(VIEWER, "trader", 1);
-    assert_true(gw_request_recheck(rig.gate, rig.request, &rig.decision));
+    assert_int_equal(gw_request_hand_over(rig.gate, rig.request, &rig.decision), GW_HANDOVER_GO);
     assert_false(gw_str_eq(before, rig.decision.credential));
 }
 

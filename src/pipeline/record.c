@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The journal's view of a request. What opens risk is refused when it cannot be recorded; what reduces risk goes on whatever the
+ * journal says, and the loss is counted.
+ */
+#include "pipeline/pipeline.h"
+
+static struct gw_event describe(const struct gw_request *r, enum gw_event_phase phase, enum gw_outcome outcome)
+{
+    struct gw_event e = {.time_ms = gw_clock_real_ms(r->gate->clock),
+                         .phase = phase,
+                         .outcome = outcome,
+                         .count = 1,
+                         .request_id = r->id,
+                         .path = r->path,
+                         .user_agent = r->fields.user_agent};
+    memcpy(e.address, r->client.b, sizeof(e.address));
+    if (r->snapshot != NULL)
+        e.generation = r->snapshot->ref.generation;
+    if (r->route != NULL) {
+        e.action = r->route->action;
+        e.route = r->route->pattern;
+    }
+    if (r->signed_in) {
+        e.user_id = r->user_id;
+        e.session_id = r->session_id;
+    }
+    return e;
+}
+
+static bool reduces_risk(const struct gw_request *r)
+{
+    return r->route->risk == GW_RISK_REDUCES;
+}
+
+/* ---- before ---- */
+
+/* Something may have changed afterwards, or must be on disk before: one record does not do. */
+static bool wants_intent(const struct gw_request *r)
+{
+    return !gw_method_is_safe(r->method) || r->route->audit == GW_AUDIT_DURABLE;
+}
+
+static enum gw_reason write_intent(struct gw_request *r)
+{
+    struct gw_journal *changes = r->gate->records.journals[GW_JOURNAL_CHANGES];
+    const struct gw_event e = describe(r, GW_EVENT_INTENT, GW_OUTCOME_PENDING);
+    bool is_written =
+        gw_journal_append(changes, &e, reduces_risk(r) ? GW_JOURNAL_RESERVED : GW_JOURNAL_NORMAL) == GW_OK;
+    if (!is_written && !reduces_risk(r))
+        return GW_REASON_JOURNAL_FULL;
+    if (!is_written)
+        gw_journal_count_lost(changes);
+    r->record = is_written ? GW_RECORD_INTENT : GW_RECORD_DONE;
+    /* What closes a position does not wait for a disk that may be sick. */
+    if (is_written && r->route->audit == GW_AUDIT_DURABLE && !reduces_risk(r))
+        r->intent = gw_journal_want_sync(changes);
+    return GW_REASON_NONE;
+}
+
+/* Its one record is written when it has been answered, which must not find the journal full. */
+static enum gw_reason begin_read(struct gw_request *r)
+{
+    if (!gw_journal_has_room(r->gate->records.journals[GW_JOURNAL_CHANGES]))
+        return GW_REASON_JOURNAL_FULL;
+    r->record = GW_RECORD_READ;
+    return GW_REASON_NONE;
+}
+
+bool gw_record_waits(const struct gw_request *r)
+{
+    return r->intent > gw_journal_synced(r->gate->records.journals[GW_JOURNAL_CHANGES]);
+}
+
+enum gw_reason gw_record_hand_over(struct gw_request *r)
+{
+    const struct gw_records *c = &r->gate->records;
+    if (r->route->audit == GW_AUDIT_NONE)
+        return GW_REASON_NONE;
+    if (r->record == GW_RECORD_NONE && wants_intent(r))
+        return write_intent(r);
+    if (r->record == GW_RECORD_NONE)
+        return begin_read(r);
+    if (!gw_record_waits(r) || r->intent > c->failed)
+        return GW_REASON_NONE;
+    gw_record_end(r, GW_ENDING_NOT_SENT, gw_reason_status(GW_REASON_JOURNAL_FAILED));
+    return GW_REASON_JOURNAL_FAILED;
+}
+
+/* ---- after ---- */
+
+static enum gw_outcome outcome_of(enum gw_ending ending, unsigned status)
+{
+    switch (ending) {
+    case GW_ENDING_ANSWERED:
+        return status < 400 ? GW_OUTCOME_DONE : GW_OUTCOME_FAILED;
+    case GW_ENDING_NOT_SENT:
+        return GW_OUTCOME_NOT_SENT;
+    case GW_ENDING_UNKNOWN:
+        break;
+    }
+    return GW_OUTCOME_UNKNOWN;
+}
+
+/* The intent has the rest. */
+static struct gw_event outcome_event(const struct gw_request *r, enum gw_outcome outcome)
+{
+    return (struct gw_event){.time_ms = gw_clock_real_ms(r->gate->clock),
+                             .phase = GW_EVENT_OUTCOME,
+                             .outcome = outcome,
+                             .count = 1,
+                             .request_id = r->id,
+                             .action = r->route->action};
+}
+
+void gw_record_end(struct gw_request *r, enum gw_ending ending, unsigned status)
+{
+    if (r->record != GW_RECORD_INTENT && r->record != GW_RECORD_READ)
+        return;
+    struct gw_journal *changes = r->gate->records.journals[GW_JOURNAL_CHANGES];
+    bool is_read = r->record == GW_RECORD_READ;
+    enum gw_outcome outcome = outcome_of(ending, status);
+    struct gw_event e = is_read ? describe(r, GW_EVENT_SINGLE, outcome) : outcome_event(r, outcome);
+    e.status = (uint16_t)status;
+    if (gw_journal_append(changes, &e, GW_JOURNAL_RESERVED) != GW_OK)
+        gw_journal_count_lost(changes);
+    bool is_unknown = outcome == GW_OUTCOME_UNKNOWN && !gw_method_is_safe(r->method);
+    r->record = is_unknown ? GW_RECORD_UNKNOWN : GW_RECORD_DONE;
+    r->intent = 0;
+}
+
+bool gw_request_outcome_is_unknown(const struct gw_request *r)
+{
+    return r->record == GW_RECORD_UNKNOWN;
+}
+
+/* ---- refusals ---- */
+
+void gw_record_refusal(struct gw_request *r)
+{
+    struct gw_records *c = &r->gate->records;
+    struct gw_event e = describe(r, GW_EVENT_TALLY, GW_OUTCOME_REFUSED);
+    e.action = GW_STR("request_refused");
+    e.reason = gw_str(gw_reason_name(r->out->reason));
+    e.status = (uint16_t)r->out->status;
+    e.last_ms = e.time_ms;
+    gw_tally_add(c->tally, &e);
+}
