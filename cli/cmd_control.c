@@ -11,6 +11,7 @@
 #include "home.h"
 #include "supervisor.h"
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -90,6 +91,9 @@ int cmd_control(struct gw_cli *cli, int argc, char **argv)
     (void)sigaddset(&signals, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
+    /* Else each thread has a heap of its own, which keeps the block (19 MiB) of the last hash made there: every reload makes
+     * one in another thread. (To map each block anew would cost four hashes' time.) */
+    (void)mallopt(M_ARENA_MAX, 1);
     enum gw_code code = open_app(cli, &app, &err);
     gw_keys_scrub_environment();
     if (code == GW_OK)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Neither memory nor open files grow with what was done: requests, sign-ins, reloads of the policy, restarts of the workers."""
+import concurrent.futures
 import contextlib
 import os
 import re
 import signal
 import socket
+import threading
 from pathlib import Path
 
 import httpx
@@ -118,6 +120,33 @@ def test_reloads_leave_nothing_behind(own):
     reload(200)
     assert len(list(bundles.iterdir())) <= 5
     policy.write_text(original)
+
+
+def test_reloads_amid_sign_ins_keep_no_block_of_each_pool_of_hashers(own):
+    """Each reload makes a pool, and hashes, in another thread, while the pools before it have sign-ins left to do."""
+    gateway, _ = own
+    policy = gateway.home / "policy.yaml"
+    original = policy.read_text()
+    over = threading.Event()
+
+    def fail_to_sign_in():
+        while not over.is_set():
+            assert gateway.client().post("/api/auth/login", json={"username": "nobody", "password": "x"}).status_code == 401
+
+    [control] = gateway.pids("control")
+    before, _ = held(control)
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        clients = [pool.submit(fail_to_sign_in) for _ in range(3)]
+        try:
+            for n in range(15):
+                policy.write_text(f"{original}\n# {n}\n")
+                gateway.aaiti("policy", "reload")
+        finally:
+            over.set()
+        for client in clients:
+            client.result()
+    policy.write_text(original)
+    until_steady(gateway, {f"control {control}": (before, 64)}, HASH_MIB)
 
 
 def test_hang_ups_leave_nothing_behind(own):
