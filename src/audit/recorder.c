@@ -96,7 +96,9 @@ static void sign(struct gw_recorder *c, struct gw_audit_row *r)
 enum gw_code gw_recorder_add(struct gw_recorder *c, struct gw_store *s, struct gw_audit_row *r, struct gw_error *err)
 {
     sign(c, r);
-    return gw_store_audit_add(s, r, err);
+    enum gw_code code = gw_store_audit_add(s, r, err);
+    /* No conflict of the change's own, which callers match. */
+    return code == GW_ECONFLICT ? gw_fail(err, GW_EBACKEND, "audit: this number of the writer is taken") : code;
 }
 
 /* ---- what has no transaction ---- */

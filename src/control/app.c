@@ -226,6 +226,7 @@ static enum gw_code generation_start(struct gw_app *a, struct generation *g, str
         .rules = g->rules,
         .hasher = g->view.hasher,
         .ring = &a->ring,
+        .recorder = a->recorder,
         .clock = a->options.clock,
         .random = a->options.random,
     };
@@ -420,12 +421,26 @@ enum gw_code gw_app_sealed(struct gw_app *a, struct gw_sealed **out, struct gw_e
 
 /* ---- opening ---- */
 
+/* We hold the home directory: whoever left an intent without outcome is dead. */
+static enum gw_code open_recorder(struct gw_app *a, struct gw_error *err)
+{
+    char number[24];
+    size_t count = 0;
+    GW_TRY(gw_recorder_new(a->options.random, a->options.clock, &a->recorder, err));
+    GW_TRY(gw_recorder_mend(a->recorder, a->store, &count, err));
+    (void)snprintf(number, sizeof(number), "%zu", count);
+    if (count > 0)
+        gw_log(GW_LOG_WARN, "audit", {"count", gw_str(number)},
+               {"text", GW_STR("killed in the middle of exchanging keys or configuration; their outcome is unknown")});
+    return GW_OK;
+}
+
 static enum gw_code open_all(struct gw_app *a, struct gw_faults *f, struct gw_error *err)
 {
     GW_TRY(take_lock(a, err));
     GW_TRY(generation_new(a, f, &a->current, err));
     GW_TRY(open_store(a, err));
-    GW_TRY(gw_recorder_new(a->options.random, a->options.clock, &a->recorder, err));
+    GW_TRY(open_recorder(a, err));
     if (a->options.mode == GW_APP_CONTROL) {
         const struct gw_keys_source source = {
             .home = a->home, .settings = &a->current->settings, .getenv_fn = a->options.getenv_fn};

@@ -380,6 +380,7 @@ static enum gw_code answer(struct gw_exchange *x, struct gw_caller *caller, stru
         return gw_reply_refuse(x, 404, NULL, NULL);
     GW_TRY(decode_id(x, err));
     GW_TRY(identify(x, caller, err));
+    gw_exchange_set_actor(x);
     unsigned refusal = refuse_access(x);
     if (refusal != 0)
         return gw_reply_refuse(x, refusal, NULL, NULL);

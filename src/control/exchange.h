@@ -4,6 +4,7 @@
  * One call being answered, as its handler sees it: row found, caller known and permitted, body checked against the row's members.
  * Handlers are in handle_*.c, by noun; only dispatch.c calls them.
  */
+#include "audit/recorder.h"
 #include "control/dispatch.h"
 
 struct gw_exchange {
@@ -12,6 +13,7 @@ struct gw_exchange {
     const struct gw_call *call;
     const struct gw_api_route *route;
     const struct gw_caller *caller; /* NULL: nobody signed in, or an operator */
+    struct gw_actor by;             /* the same, as the audit trail has it */
     struct gw_str id;               /* what stands for {id}, decoded */
     json_t *body;
     struct gw_arena *arena;
@@ -28,6 +30,16 @@ bool gw_exchange_may(const struct gw_exchange *x, const char *permission);
 /* For the log: user name, or "operator"; and the client's address. */
 struct gw_str gw_exchange_actor(const struct gw_exchange *x);
 struct gw_str gw_exchange_address(const struct gw_exchange *x);
+
+/* ---- the audit trail (trail.c) ---- */
+
+/* Sets by; route and caller are known. */
+void gw_exchange_set_actor(struct gw_exchange *x);
+/* For what changes files, and so has no transaction to stand in: before anything is touched. What cannot be recorded is not begun. */
+GW_MUST_CHECK enum gw_code gw_exchange_intend(struct gw_exchange *x, const struct gw_deed *deed,
+                                              struct gw_audit_row *out, struct gw_error *err);
+/* How it ended; gives code back. */
+GW_MUST_CHECK enum gw_code gw_exchange_conclude(struct gw_exchange *x, struct gw_audit_row *row, enum gw_code code);
 
 /* ---- answers (reply.c) ---- */
 

@@ -51,10 +51,9 @@ enum gw_code gw_handle_login(struct gw_exchange *x, struct gw_error *err)
     if ((username.ptr == NULL) == (email.ptr == NULL))
         return gw_fail(err, GW_EINVAL, "/username: one of `username` and `email` is needed");
     const struct gw_login in = {
+        .by = &x->by,
         .username = username.ptr != NULL ? username : email,
         .password = gw_exchange_str(x, "password"),
-        .address = x->call->address,
-        .user_agent = x->call->user_agent,
         .gone = x->call->gone,
         .gone_ctx = x->call->gone_ctx,
     };
@@ -85,7 +84,7 @@ enum gw_code gw_handle_logout(struct gw_exchange *x, struct gw_error *err)
     if (x->caller == NULL)
         return gw_reply_refuse(x, 403, "An operator has no session", NULL);
     /* No token outlives its session, so the jti is not revoked too: whoever may sign in and out could fill that table. */
-    enum gw_code code = gw_session_end(x->view->identity, &x->caller->session_id, err);
+    enum gw_code code = gw_session_end(x->view->identity, &x->by, &x->caller->session_id, err);
     if (code != GW_OK && code != GW_ENOTFOUND) /* ended meanwhile by another call */
         return code;
     gw_buf_add(&x->reply->set_cookie, GW_STR(COOKIE COOKIE_RULES "; Max-Age=0"));
@@ -117,9 +116,8 @@ enum gw_code gw_handle_register(struct gw_exchange *x, struct gw_error *err)
         .email = gw_exchange_str(x, "email"),
         .role = x->view->settings->register_role,
         .password = gw_exchange_str(x, "password"),
-        .address = x->call->address,
     };
-    enum gw_code code = gw_user_add(x->view->identity, x->view->policy, &new, &user, err);
+    enum gw_code code = gw_user_add(x->view->identity, &x->by, x->view->policy, &new, &user, err);
     if (code == GW_ECONFLICT)
         return gw_reply_refuse(x, 409, "Username or email already exists", NULL);
     if (code != GW_OK)

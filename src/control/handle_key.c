@@ -108,11 +108,25 @@ enum gw_code gw_handle_key_list(struct gw_exchange *x, struct gw_error *err)
 
 /* ---- exchange ---- */
 
+static enum gw_code intend(struct gw_exchange *x, const char *key, const char *step, struct gw_audit_row *out,
+                           struct gw_error *err)
+{
+    return gw_exchange_intend(x,
+                              &(struct gw_deed){.action = "key_rotated",
+                                                .resource_type = "keys",
+                                                .resource_name = key,
+                                                .details = json_pack("{s:s}", "step", step)},
+                              out, err);
+}
+
 enum gw_code gw_handle_key_rotate_signing(struct gw_exchange *x, struct gw_error *err)
 {
     enum gw_rotation_told told = GW_NOBODY_TOLD;
     bool force = json_is_true(json_object_get(x->body, "force"));
-    GW_TRY(gw_rotation_sign(x->app, force ? GW_ROTATE_NOW : GW_ROTATE_IN_TURN, &told, err));
+    struct gw_audit_row row;
+    GW_TRY(intend(x, "signing", force ? "by force" : "in turn", &row, err));
+    enum gw_code code = gw_rotation_sign(x->app, force ? GW_ROTATE_NOW : GW_ROTATE_IN_TURN, &told, err);
+    GW_TRY(gw_exchange_conclude(x, &row, code));
     log_exchange(x, force ? GW_STR("signing key rotated by force") : GW_STR("signing key rotated"), told);
     json_t *body = json_pack("{s:o, s:o}", "signing", signing_keys(x), "nginx", nginx_member(told));
     return gw_reply_json(x, 200, body, err);
@@ -121,7 +135,10 @@ enum gw_code gw_handle_key_rotate_signing(struct gw_exchange *x, struct gw_error
 enum gw_code gw_handle_key_stage_upstream(struct gw_exchange *x, struct gw_error *err)
 {
     enum gw_rotation_told told = GW_NOBODY_TOLD;
-    GW_TRY(gw_rotation_stage_upstream(x->app, gw_exchange_str(x, "secret"), &told, err));
+    struct gw_audit_row row;
+    GW_TRY(intend(x, "upstream", "stage", &row, err));
+    enum gw_code code = gw_rotation_stage_upstream(x->app, gw_exchange_str(x, "secret"), &told, err);
+    GW_TRY(gw_exchange_conclude(x, &row, code));
     log_exchange(x, GW_STR("next upstream secret staged"), told);
     return gw_reply_json(x, 200, json_pack("{s:o}", "nginx", nginx_member(told)), err);
 }
@@ -129,7 +146,9 @@ enum gw_code gw_handle_key_stage_upstream(struct gw_exchange *x, struct gw_error
 enum gw_code gw_handle_key_finish_upstream(struct gw_exchange *x, struct gw_error *err)
 {
     enum gw_rotation_told told = GW_NOBODY_TOLD;
-    GW_TRY(gw_rotation_finish_upstream(x->app, &told, err));
+    struct gw_audit_row row;
+    GW_TRY(intend(x, "upstream", "finish", &row, err));
+    GW_TRY(gw_exchange_conclude(x, &row, gw_rotation_finish_upstream(x->app, &told, err)));
     log_exchange(x, GW_STR("next upstream secret is the current one"), told);
     return gw_reply_json(x, 200, json_pack("{s:o}", "nginx", nginx_member(told)), err);
 }
@@ -140,8 +159,10 @@ enum gw_code gw_handle_key_rotate_data(struct gw_exchange *x, struct gw_error *e
     json_t *data = NULL;
     uint32_t id = 0;
     char number[16];
+    struct gw_audit_row row;
     GW_TRY(gw_app_sealed(x->app, &sealed, err));
-    GW_TRY(gw_sealed_rotate(sealed, &id, err));
+    GW_TRY(intend(x, "data", "rotate", &row, err));
+    GW_TRY(gw_exchange_conclude(x, &row, gw_sealed_rotate(sealed, &id, err)));
     (void)snprintf(number, sizeof(number), "%u", id);
     gw_log(GW_LOG_INFO, "key", {"by", gw_exchange_actor(x)}, {"request", x->call->request_id},
            {"what", GW_STR("data key rotated")}, {"id", gw_str(number)});

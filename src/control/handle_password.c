@@ -14,9 +14,8 @@ enum gw_code gw_handle_password_change(struct gw_exchange *x, struct gw_error *e
     if (x->caller == NULL)
         return gw_reply_refuse(x, 403, "An operator has no password", NULL);
     struct gw_kept_session keep = {.id = x->caller->session_id};
-    enum gw_code code =
-        gw_user_change_password(x->view->identity, &x->caller->user.id, gw_exchange_str(x, "currentPassword"),
-                                gw_exchange_str(x, "newPassword"), &keep, &x->call->address, err);
+    enum gw_code code = gw_user_change_password(x->view->identity, &x->by, gw_exchange_str(x, "currentPassword"),
+                                                gw_exchange_str(x, "newPassword"), &keep, err);
     if (code == GW_EDENIED) {
         gw_log(GW_LOG_INFO, "password-change", {"outcome", GW_STR("refused")}, {"user", gw_exchange_actor(x)},
                {"address", gw_exchange_address(x)}, {"request", x->call->request_id});
@@ -27,8 +26,8 @@ enum gw_code gw_handle_password_change(struct gw_exchange *x, struct gw_error *e
 
 enum gw_code gw_handle_password_reset(struct gw_exchange *x, struct gw_error *err)
 {
-    enum gw_code code = gw_user_reset_finish(x->view->identity, gw_exchange_str(x, "code"),
-                                             gw_exchange_str(x, "newPassword"), &x->call->address, err);
+    enum gw_code code = gw_user_reset_finish(x->view->identity, &x->by, gw_exchange_str(x, "code"),
+                                             gw_exchange_str(x, "newPassword"), err);
     if (code == GW_EDENIED) {
         gw_log(GW_LOG_INFO, "password-reset", {"outcome", GW_STR("refused")}, {"address", gw_exchange_address(x)},
                {"request", x->call->request_id});
@@ -41,7 +40,7 @@ enum gw_code gw_handle_password_set(struct gw_exchange *x, struct gw_error *err)
 {
     struct gw_user_row user;
     GW_TRY(gw_user_find(x->view->identity, x->id, &user, err));
-    GW_TRY(gw_user_set_password(x->view->identity, &user.id, gw_exchange_str(x, "newPassword"), err));
+    GW_TRY(gw_user_set_password(x->view->identity, &x->by, &user.id, gw_exchange_str(x, "newPassword"), err));
     return reply_done(x, "password-set", gw_str(user.username), err);
 }
 
@@ -50,7 +49,7 @@ enum gw_code gw_handle_reset_begin(struct gw_exchange *x, struct gw_error *err)
     struct gw_user_row user;
     char code[GW_RESET_CODE_LEN + 1];
     GW_TRY(gw_user_find(x->view->identity, x->id, &user, err));
-    GW_TRY(gw_user_reset_begin(x->view->identity, &user.id, code, err));
+    GW_TRY(gw_user_reset_begin(x->view->identity, &x->by, &user.id, code, err));
     gw_log(GW_LOG_INFO, "password-reset-code", {"user", gw_str(user.username)}, {"by", gw_exchange_actor(x)},
            {"address", gw_exchange_address(x)}, {"request", x->call->request_id});
     json_t *body =

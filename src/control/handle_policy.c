@@ -26,8 +26,13 @@ static json_int_t generation_of(struct gw_exchange *x)
 enum gw_code gw_handle_policy_reload(struct gw_exchange *x, struct gw_error *err)
 {
     gw_auto(gw_faults) struct gw_faults *faults = NULL;
+    struct gw_audit_row row;
     GW_TRY(gw_faults_new(&faults, err));
+    GW_TRY(
+        gw_exchange_intend(x, &(struct gw_deed){.action = "settings_changed", .resource_type = "policy"}, &row, err));
     enum gw_code code = gw_app_reload(x->app, faults, err);
+    row.generation = (uint64_t)generation_of(x);
+    code = gw_exchange_conclude(x, &row, code);
     if (gw_faults_count(faults) > 0) {
         gw_log(GW_LOG_WARN, "reload", {"by", gw_exchange_actor(x)}, {"request", x->call->request_id},
                {"first", gw_str(gw_faults_get(faults, 0)->message)}, {"text", GW_STR("refused; keeping the old one")});

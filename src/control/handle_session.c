@@ -88,7 +88,7 @@ enum gw_code gw_handle_session_end_all(struct gw_exchange *x, struct gw_error *e
     size_t ended = 0;
     GW_TRY(find_owner(x, "users:write", &owner, err));
     bool own = x->caller != NULL && gw_uuid_eq(&owner, &x->caller->user.id);
-    GW_TRY(gw_session_end_all(x->view->identity, &owner, own ? &x->caller->session_id : NULL, &ended, err));
+    GW_TRY(gw_session_end_all(x->view->identity, &x->by, &owner, own ? &x->caller->session_id : NULL, &ended, err));
     char id[GW_UUID_LEN + 1];
     gw_uuid_format(&owner, id);
     gw_log(GW_LOG_INFO, "session-end-all", {"user", gw_str(id)}, {"by", gw_exchange_actor(x)},
@@ -120,7 +120,7 @@ enum gw_code gw_handle_session_end(struct gw_exchange *x, struct gw_error *err)
         if (!s.found) /* another's or none: not told apart */
             return gw_reply_refuse(x, 404, NULL, NULL);
     }
-    GW_TRY(gw_session_end(x->view->identity, &id, err));
+    GW_TRY(gw_session_end(x->view->identity, &x->by, &id, err));
     gw_log(GW_LOG_INFO, "session-end", {"session", x->id}, {"by", gw_exchange_actor(x)},
            {"address", gw_exchange_address(x)}, {"request", x->call->request_id});
     x->reply->status = 204;
@@ -135,7 +135,7 @@ enum gw_code gw_handle_token_revoke(struct gw_exchange *x, struct gw_error *err)
         return gw_fail(err, GW_EINVAL, "/jti: expected a UUID");
     if (gw_time_parse(gw_exchange_str(x, "expires"), &expires_s) != GW_OK)
         return gw_fail(err, GW_EINVAL, "/expires: expected a time such as 2026-11-24T04:29:50Z");
-    GW_TRY(gw_token_revoke(x->view->identity, &jti, expires_s, err));
+    GW_TRY(gw_token_revoke(x->view->identity, &x->by, &jti, expires_s, err));
     gw_log(GW_LOG_INFO, "token-revoke", {"jti", gw_exchange_str(x, "jti")}, {"by", gw_exchange_actor(x)},
            {"address", gw_exchange_address(x)}, {"request", x->call->request_id});
     x->reply->status = 204;

@@ -51,9 +51,8 @@ enum gw_code gw_handle_user_add(struct gw_exchange *x, struct gw_error *err)
         .role = gw_exchange_str(x, "role"),
         .upstream_id = gw_exchange_str(x, "upstreamId"),
         .password = gw_exchange_str(x, "password"),
-        .address = x->call->address,
     };
-    GW_TRY(gw_user_add(x->view->identity, x->view->policy, &new, &user, err));
+    GW_TRY(gw_user_add(x->view->identity, &x->by, x->view->policy, &new, &user, err));
     log_change(x, "user-add", &user);
     return gw_reply_json(x, 201, with_notice(x, &user), err);
 }
@@ -67,12 +66,9 @@ enum gw_code gw_handle_user_import(struct gw_exchange *x, struct gw_error *err)
         .role = gw_exchange_str(x, "role"),
         .upstream_id = gw_exchange_str(x, "upstreamId"),
         .password_hash = gw_exchange_str(x, "passwordHash"),
-        .address = x->call->address,
+        .disabled = json_is_false(json_object_get(x->body, "active")),
     };
-    const struct gw_user_change disable = {.set = GW_USER_SET_ACTIVE, .active = false};
-    GW_TRY(gw_user_add(x->view->identity, x->view->policy, &new, &user, err));
-    if (json_is_false(json_object_get(x->body, "active")))
-        GW_TRY(gw_user_change(x->view->identity, x->view->policy, &user.id, &disable, &user, err));
+    GW_TRY(gw_user_add(x->view->identity, &x->by, x->view->policy, &new, &user, err));
     log_change(x, "user-import", &user);
     return gw_reply_json(x, 201, with_notice(x, &user), err);
 }
@@ -100,7 +96,7 @@ enum gw_code gw_handle_user_change(struct gw_exchange *x, struct gw_error *err)
     if (c.set == 0)
         return gw_fail(err, GW_EINVAL, "the body: nothing to change");
     GW_TRY(gw_user_find(x->view->identity, x->id, &user, err));
-    GW_TRY(gw_user_change(x->view->identity, x->view->policy, &user.id, &c, &user, err));
+    GW_TRY(gw_user_change(x->view->identity, &x->by, x->view->policy, &user.id, &c, &user, err));
     log_change(x, "user-change", &user);
     return gw_reply_json(x, 200, with_notice(x, &user), err);
 }
@@ -109,7 +105,7 @@ enum gw_code gw_handle_user_delete(struct gw_exchange *x, struct gw_error *err)
 {
     struct gw_user_row user;
     GW_TRY(gw_user_find(x->view->identity, x->id, &user, err));
-    GW_TRY(gw_user_delete(x->view->identity, &user.id, err));
+    GW_TRY(gw_user_delete(x->view->identity, &x->by, &user.id, err));
     log_change(x, "user-delete", &user);
     x->reply->status = 204;
     return GW_OK;

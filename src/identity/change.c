@@ -2,6 +2,7 @@
 /*
  * Database first, then the segment: a crash between the two leaves the segment behind, never ahead, and the next start mends it.
  */
+#include "audit/row.h"
 #include "identity/state.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -78,14 +79,21 @@ enum gw_code gw_put_live_revocation(struct gw_identity *i, const struct gw_uuid 
 
 /* ---- a change ---- */
 
-enum gw_code gw_change_begin(struct gw_change *c, struct gw_identity *i, struct gw_error *err)
+enum gw_code gw_change_begin(struct gw_change *c, struct gw_identity *i, const struct gw_actor *by,
+                             struct gw_error *err)
 {
-    *c = (struct gw_change){.identity = i};
+    *c = (struct gw_change){.identity = i, .by = by};
     gw_store_hold(i->options.store);
     enum gw_code code = gw_store_begin(i->options.store, err);
     if (code != GW_OK)
         gw_store_release(i->options.store);
     return code;
+}
+
+enum gw_code gw_change_record(struct gw_change *c, const struct gw_deed *deed, struct gw_error *err)
+{
+    gw_recorder_row(c->by, deed, &c->row);
+    return gw_recorder_add(c->identity->options.recorder, c->identity->options.store, &c->row, err);
 }
 
 /* Ends before beginnings: nothing may be live for a moment by what it was and what it becomes. */
@@ -108,21 +116,35 @@ static enum gw_code tell_segment(const struct gw_change *c, struct gw_error *err
     return gw_put_live_session(i, &live, err);
 }
 
-/* Only a new record can lack a slot; nobody has been told of it yet. The first failure is the one to report. */
-static void take_back(const struct gw_change *c)
+/* Rows are never changed: a second one, like the first, says that it came to nothing. */
+static enum gw_code undo(struct gw_change *c, struct gw_error *err)
 {
     struct gw_store *store = c->identity->options.store;
-    enum gw_code code = GW_OK;
     if (c->put_session != NULL)
-        code = gw_store_session_delete(store, &c->put_session->id, NULL);
+        GW_TRY(gw_store_session_delete(store, &c->put_session->id, err));
     else if (c->put_user != NULL && c->put_user->version == 0)
-        code = gw_store_user_delete(store, &c->put_user->id, NULL);
+        GW_TRY(gw_store_user_delete(store, &c->put_user->id, err));
+    else
+        return GW_OK;
+    c->row.outcome = GW_OUTCOME_FAILED;
+    gw_audit_text(GW_STR("no-room"), c->row.reason, sizeof(c->row.reason));
+    return gw_recorder_add(c->identity->options.recorder, store, &c->row, err);
+}
+
+/* Only a new record can lack a slot; nobody has been told of it yet. The first failure is the one to report. */
+static void take_back(struct gw_change *c)
+{
+    struct gw_store *store = c->identity->options.store;
+    enum gw_code code = gw_store_begin(store, NULL);
+    if (code == GW_OK)
+        code = gw_store_end(store, undo(c, NULL), NULL);
     (void)code;
 }
 
 enum gw_code gw_change_end(struct gw_change *c, enum gw_code code, struct gw_error *err)
 {
     struct gw_store *store = c->identity->options.store;
+    assert(code != GW_OK || c->by == NULL || c->row.action[0] != '\0');
     code = gw_store_end(store, code, err);
     if (code == GW_OK) {
         code = tell_segment(c, err);

@@ -4,8 +4,12 @@
  * Users, sessions and sign-in. Every change goes to the store first and then to the authority segment, so that the segment
  * never knows more than the database and a crash between the two is mended at the next start. Any thread.
  *
+ * `by` is who makes the change: its row of the audit trail is in the same transaction, and a change that cannot write its row is not
+ * made. Refusals change nothing and leave no row here; control counts them (control/refusals.h).
+ *
  * The services share one object, made by the control plane (or by the CLI when control is down).
  */
+#include "audit/recorder.h"
 #include "config/settings.h"
 #include "crypto/mac.h"
 #include "identity/hasher.h"
@@ -26,6 +30,7 @@ struct gw_identity_options {
     const struct gw_password_rules *rules;
     struct gw_hasher *hasher;
     const struct gw_token_ring *ring; /* its keys are shared */
+    struct gw_recorder *recorder;
     const struct gw_clock *clock;
     const struct gw_random *random;
     void (*wait_ms)(void *ctx, int64_t ms); /* how a sign-in waits for its floor; NULL: sleeps */
@@ -51,12 +56,12 @@ struct gw_user_new {
     struct gw_str username, email, role, upstream_id;
     struct gw_str password;      /* empty: none; checked by the rules */
     struct gw_str password_hash; /* imported; instead of password */
-    struct gw_ip address;        /* for the hashing queue */
+    bool disabled;
 };
 /* GW_EINVAL: a field that breaks its rule, or a role that the policy has not (err names those it has). GW_ECONFLICT: the name or the
  * address is taken, also as another user's address or name. Names: 1..64 of [A-Za-z0-9._@-], no leading dot or dash. */
-GW_MUST_CHECK enum gw_code gw_user_add(struct gw_identity *i, const struct gw_policy *p, const struct gw_user_new *n,
-                                       struct gw_user_row *out, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_user_add(struct gw_identity *i, const struct gw_actor *by, const struct gw_policy *p,
+                                       const struct gw_user_new *n, struct gw_user_row *out, struct gw_error *err);
 /* By user name, e-mail or UUID. GW_ENOTFOUND. */
 GW_MUST_CHECK enum gw_code gw_user_find(struct gw_identity *i, struct gw_str name, struct gw_user_row *out,
                                         struct gw_error *err);
@@ -72,11 +77,12 @@ struct gw_user_change {
 };
 /* GW_ENOTFOUND; GW_EINVAL and GW_ECONFLICT as gw_user_add, and GW_ECONFLICT when it would leave no active admin. A disabled
  * user's sessions end. Bites on the next request. */
-GW_MUST_CHECK enum gw_code gw_user_change(struct gw_identity *i, const struct gw_policy *p, const struct gw_uuid *id,
-                                          const struct gw_user_change *change, struct gw_user_row *out,
-                                          struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_user_change(struct gw_identity *i, const struct gw_actor *by, const struct gw_policy *p,
+                                          const struct gw_uuid *id, const struct gw_user_change *change,
+                                          struct gw_user_row *out, struct gw_error *err);
 /* With all sessions. GW_ENOTFOUND; GW_ECONFLICT: the last active admin. */
-GW_MUST_CHECK enum gw_code gw_user_delete(struct gw_identity *i, const struct gw_uuid *id, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_user_delete(struct gw_identity *i, const struct gw_actor *by, const struct gw_uuid *id,
+                                          struct gw_error *err);
 
 #define GW_REFRESH_TOKEN_LEN 43
 /* The session that a change of password leaves alive. */
@@ -84,30 +90,42 @@ struct gw_kept_session {
     struct gw_uuid id;
     char refresh[GW_REFRESH_TOKEN_LEN + 1]; /* out: its refresh token from now on; "": it has ended meanwhile */
 };
-/* Own change: old password proved; ends the user's other sessions (all but keep), and the refresh tokens of that one that somebody may
- * hold. GW_EDENIED: old one wrong. */
-GW_MUST_CHECK enum gw_code gw_user_change_password(struct gw_identity *i, const struct gw_uuid *id,
+/* Own change, of the user of `by`: old password proved; ends the user's other sessions (all but keep), and the refresh tokens of that one that
+ * somebody may hold. GW_EDENIED: old one wrong. */
+GW_MUST_CHECK enum gw_code gw_user_change_password(struct gw_identity *i, const struct gw_actor *by,
                                                    struct gw_str old_password, struct gw_str new_password,
-                                                   struct gw_kept_session *keep, const struct gw_ip *address,
-                                                   struct gw_error *err);
+                                                   struct gw_kept_session *keep, struct gw_error *err);
 /* By an operator at the machine; ends all sessions. */
-GW_MUST_CHECK enum gw_code gw_user_set_password(struct gw_identity *i, const struct gw_uuid *id,
-                                                struct gw_str new_password, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_user_set_password(struct gw_identity *i, const struct gw_actor *by,
+                                                const struct gw_uuid *id, struct gw_str new_password,
+                                                struct gw_error *err);
 /* Admin reset: a one-time code (text, 128 bits) to hand to the user; dst holds GW_RESET_CODE_LEN + 1. */
 #define GW_RESET_CODE_LEN 22
-GW_MUST_CHECK enum gw_code gw_user_reset_begin(struct gw_identity *i, const struct gw_uuid *id, char *dst,
-                                               struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_user_reset_begin(struct gw_identity *i, const struct gw_actor *by,
+                                               const struct gw_uuid *id, char *dst, struct gw_error *err);
 /* GW_EDENIED: code unknown, used or expired. Ends all sessions. */
-GW_MUST_CHECK enum gw_code gw_user_reset_finish(struct gw_identity *i, struct gw_str code, struct gw_str new_password,
-                                                const struct gw_ip *address, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_user_reset_finish(struct gw_identity *i, const struct gw_actor *by, struct gw_str code,
+                                                struct gw_str new_password, struct gw_error *err);
 
 /* ---- sign-in (identity/login.c) ---- */
 
+/* Why a sign-in was refused, and whose it would have been: for the audit trail, never for the client. */
+struct gw_login_refusal {
+    enum gw_login_reason {
+        GW_LOGIN_UNKNOWN_USER,
+        GW_LOGIN_DISABLED,
+        GW_LOGIN_NO_PASSWORD,
+        GW_LOGIN_WRONG_PASSWORD,
+        GW_LOGIN_SESSION_LIMIT,
+    } reason;
+    struct gw_uuid user_id; /* zero: unknown. The name as typed is told to nobody: people type passwords there. */
+};
+
 struct gw_login {
-    struct gw_str username; /* user name or e-mail */
+    const struct gw_actor *by; /* address, user agent, request id */
+    struct gw_str username;    /* user name or e-mail */
     struct gw_str password;
-    struct gw_ip address;
-    struct gw_str user_agent;
+    struct gw_login_refusal *refusal; /* filled on GW_EDENIED and GW_ECONFLICT; may be NULL */
     gw_gone_fn gone;
     void *gone_ctx;
 };
@@ -155,8 +173,8 @@ struct gw_refreshed {
 };
 /* A use of a refresh token: spends it and gives the next, and an access token of the same session, which has been used thereby. What else may come
  * of it is an outcome too; REUSED has ended the session. GW_EBACKEND offline. */
-GW_MUST_CHECK enum gw_code gw_refresh(struct gw_identity *i, struct gw_str token, struct gw_refreshed *out,
-                                      struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_refresh(struct gw_identity *i, const struct gw_actor *by, struct gw_str token,
+                                      struct gw_refreshed *out, struct gw_error *err);
 /* The backend's own way: an access token for one that is good. out->refresh is "". GW_EDENIED as gw_identify. */
 GW_MUST_CHECK enum gw_code gw_refresh_by_access(struct gw_identity *i, struct gw_str token, struct gw_signed_in *out,
                                                 struct gw_error *err);
@@ -164,14 +182,15 @@ GW_MUST_CHECK enum gw_code gw_refresh_by_access(struct gw_identity *i, struct gw
 /* ---- sessions (identity/session.c) ---- */
 
 /* GW_ENOTFOUND. */
-GW_MUST_CHECK enum gw_code gw_session_end(struct gw_identity *i, const struct gw_uuid *session_id,
-                                          struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_session_end(struct gw_identity *i, const struct gw_actor *by,
+                                          const struct gw_uuid *session_id, struct gw_error *err);
 /* All of a user's but keep (NULL: none kept). *out_count may be NULL. */
-GW_MUST_CHECK enum gw_code gw_session_end_all(struct gw_identity *i, const struct gw_uuid *user_id,
-                                              const struct gw_uuid *keep, size_t *out_count, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_session_end_all(struct gw_identity *i, const struct gw_actor *by,
+                                              const struct gw_uuid *user_id, const struct gw_uuid *keep,
+                                              size_t *out_count, struct gw_error *err);
 /* Live ones only, with last_seen_s freshened from the counter segment. fn may not call the store. */
 GW_MUST_CHECK enum gw_code gw_session_each(struct gw_identity *i, const struct gw_uuid *user_id, gw_session_fn fn,
                                            void *ctx, struct gw_error *err);
 /* Until expires_s and the longest leeway of a verifier. GW_EBACKEND when the segment has no room: then it is not stored either. */
-GW_MUST_CHECK enum gw_code gw_token_revoke(struct gw_identity *i, const struct gw_uuid *jti, int64_t expires_s,
-                                           struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_token_revoke(struct gw_identity *i, const struct gw_actor *by, const struct gw_uuid *jti,
+                                           int64_t expires_s, struct gw_error *err);

@@ -36,9 +36,20 @@ static enum gw_code verify(struct gw_identity *i, struct attempt *a, struct gw_e
     const struct gw_login *in = a->in;
     struct gw_str password = gw_str_sub(in->password, 0, GW_PASSWORD_MAX_BYTES);
     const char *hash = hash_of(&a->user, in->password);
-    enum gw_code code = gw_hasher_verify(i->options.hasher, &in->address, hash, password, in->gone, in->gone_ctx, err);
+    enum gw_code code =
+        gw_hasher_verify(i->options.hasher, &in->by->address, hash, password, in->gone, in->gone_ctx, err);
     return code == GW_EPARSE ? gw_fail(err, GW_EDENIED, "%s: the stored hash is of no known kind", a->user.username)
                              : code;
+}
+
+/* What a refused proof was refused for. */
+static enum gw_login_reason reason_of(const struct gw_user_row *u)
+{
+    if (u->username[0] == '\0')
+        return GW_LOGIN_UNKNOWN_USER;
+    if (!u->active)
+        return GW_LOGIN_DISABLED;
+    return u->password_hash[0] == '\0' ? GW_LOGIN_NO_PASSWORD : GW_LOGIN_WRONG_PASSWORD;
 }
 
 /* While the password is at hand. That the pool is busy is no reason to refuse: the next sign-in upgrades. */
@@ -50,7 +61,7 @@ static enum gw_code upgrade(struct gw_identity *i, struct attempt *a, struct gw_
         return GW_OK;
     char hash[GW_PWHASH_LEN];
     enum gw_code code =
-        gw_hasher_make(i->options.hasher, &in->address, in->password, in->gone, in->gone_ctx, hash, err);
+        gw_hasher_make(i->options.hasher, &in->by->address, in->password, in->gone, in->gone_ctx, hash, err);
     if (code == GW_OK)
         memcpy(a->new_hash, hash, sizeof(hash));
     return code == GW_ELIMIT ? GW_OK : code;
@@ -131,8 +142,8 @@ static enum gw_code fill_session(struct gw_identity *i, const struct attempt *a,
     struct gw_session_row r = {.user_id = a->user.id, .created_s = now_s, .last_seen_s = now_s, .country = "unknown"};
     r.expires_s = now_s + i->options.settings->session_absolute_ms / 1000;
     GW_TRY(gw_uuid_v7(i->options.random, i->options.clock, &r.id, err));
-    gw_ip_format(&a->in->address, r.address);
-    copy_user_agent(a->in->user_agent, r.user_agent);
+    gw_ip_format(&a->in->by->address, r.address);
+    copy_user_agent(a->in->by->user_agent, r.user_agent);
     *out = r;
     return GW_OK;
 }
@@ -169,13 +180,28 @@ void gw_signed_in_done(struct gw_signed_in *s)
     gw_wipe(s->refresh, sizeof(s->refresh));
 }
 
+static enum gw_code record_sign_in(struct gw_change *c, const struct gw_signed_in *s, struct gw_error *err)
+{
+    return gw_change_record(c,
+                            &(struct gw_deed){.action = "user_login",
+                                              .resource_type = "sessions",
+                                              .resource = &s->session.id,
+                                              .user_id = &s->user.id,
+                                              .session_id = &s->session.id,
+                                              .details = json_pack("{s:b, s:I}", "newDevice", (int)s->is_new_device,
+                                                                   "endedSessions", (json_int_t)s->evicted_count)},
+                            err);
+}
+
 /* out->user becomes the row as it stands now: its role, not the one at the time of the proof, goes into the token. */
 static enum gw_code admit(struct gw_change *c, struct attempt *a, struct gw_signed_in *out, struct gw_error *err)
 {
     struct gw_store *store = c->identity->options.store;
     enum gw_code code = gw_store_user_get(store, &a->user.id, &out->user, err);
-    if (code == GW_ENOTFOUND || (code == GW_OK && !out->user.active))
+    if (code == GW_ENOTFOUND || (code == GW_OK && !out->user.active)) {
+        a->user.active = false;
         return gw_fail(err, GW_EDENIED, "the user was disabled or deleted meanwhile");
+    }
     GW_TRY(code);
     a->stale = strcmp(out->user.password_hash, a->user.password_hash) != 0;
     if (a->stale)
@@ -187,6 +213,7 @@ static enum gw_code admit(struct gw_change *c, struct attempt *a, struct gw_sign
     GW_TRY(gw_store_session_insert(store, &out->session, err));
     GW_TRY(gw_change_begin_family(c, &out->session.id, out->refresh, err));
     GW_TRY(gw_sign_access(c->identity, out, err));
+    GW_TRY(record_sign_in(c, out, err));
     out->user.last_login_s = out->session.created_s;
     GW_TRY(gw_store_user_update(store, &out->user, err));
     c->put_user = &out->user;
@@ -198,7 +225,7 @@ static enum gw_code sign_in(struct gw_identity *i, struct attempt *a, struct gw_
 {
     struct gw_change c;
     GW_TRY(prove(i, a, err));
-    GW_TRY(gw_change_begin(&c, i, err));
+    GW_TRY(gw_change_begin(&c, i, a->in->by, err));
     return gw_change_end(&c, admit(&c, a, out, err), err);
 }
 
@@ -222,6 +249,15 @@ static void wait_until(const struct gw_identity *i, int64_t mono_ms)
         sleep_ms(ms);
 }
 
+static void tell_refusal(const struct attempt *a, enum gw_code code)
+{
+    struct gw_login_refusal *r = a->in->refusal;
+    if (r == NULL || (code != GW_EDENIED && code != GW_ECONFLICT))
+        return;
+    r->reason = code == GW_ECONFLICT ? GW_LOGIN_SESSION_LIMIT : reason_of(&a->user);
+    r->user_id = a->user.id;
+}
+
 enum gw_code gw_login(struct gw_identity *i, const struct gw_login *in, struct gw_signed_in *out, struct gw_error *err)
 {
     int64_t floor_ms = gw_clock_mono_ms(i->options.clock) + i->options.settings->login_floor_ms;
@@ -233,6 +269,7 @@ enum gw_code gw_login(struct gw_identity *i, const struct gw_login *in, struct g
         if (code == GW_OK || !a.stale)
             break;
     }
+    tell_refusal(&a, code);
     if (code != GW_ELIMIT && code != GW_ETIMEOUT)
         wait_until(i, floor_ms);
     if (code == GW_OK)

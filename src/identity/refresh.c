@@ -135,16 +135,40 @@ bool gw_refresh_is_given(enum gw_refresh_outcome outcome)
 
 /* ---- a use ---- */
 
+static enum gw_code record(struct gw_change *c, const char *action, const struct gw_signed_in *s, struct gw_error *err)
+{
+    return gw_change_record(c,
+                            &(struct gw_deed){.action = action,
+                                              .resource_type = "sessions",
+                                              .resource = &s->session.id,
+                                              .user_id = &s->user.id,
+                                              .session_id = &s->session.id},
+                            err);
+}
+
+static enum gw_code end_family(struct gw_change *c, const struct gw_signed_in *s, struct gw_error *err)
+{
+    GW_TRY(gw_change_end_session(c, &s->session.id, err));
+    return record(c, "refresh_reused", s, err);
+}
+
 static enum gw_code carry_out(struct gw_change *c, const struct gw_refresh_row *row,
                               const struct gw_refresh_row *newest, struct gw_refreshed *out, struct gw_error *err)
 {
     struct gw_identity *i = c->identity;
     struct gw_signed_in *s = &out->signed_in;
     if (out->outcome == GW_REFRESH_REUSED)
-        return gw_change_end_session(c, &row->session_id, err);
+        return end_family(c, s, err);
+    if (out->outcome == GW_REFRESH_ROTATED) {
+        GW_TRY(rotate(i, row, s->refresh, err));
+        GW_TRY(record(c, "token_refreshed", s, err));
+    } else {
+        c->by = NULL; /* nothing is changed */
+    }
     if (!gw_refresh_is_given(out->outcome))
         return GW_OK;
-    GW_TRY(out->outcome == GW_REFRESH_ROTATED ? rotate(i, row, s->refresh, err) : repeat(i, newest, s->refresh, err));
+    if (out->outcome == GW_REFRESH_REPEATED)
+        GW_TRY(repeat(i, newest, s->refresh, err));
     return gw_sign_access(i, s, err);
 }
 
@@ -156,8 +180,10 @@ static enum gw_code use(struct gw_change *c, struct gw_str token, struct gw_refr
     uint8_t hash[GW_MAC_BYTES];
     GW_TRY(gw_sha256(token, hash, err));
     enum gw_code code = gw_store_refresh_get(store, hash, &row, err);
-    if (code == GW_ENOTFOUND)
+    if (code == GW_ENOTFOUND) {
+        c->by = NULL; /* nothing is changed */
         return GW_OK;
+    }
     GW_TRY(code);
     GW_TRY(gw_store_refresh_newest(store, &row.session_id, &newest, err));
     GW_TRY(gw_store_session_get(store, &row.session_id, &s->session, err));
@@ -178,12 +204,13 @@ static void touch(const struct gw_identity *i, const struct gw_session_row *sess
     gw_shared_touch(i->options.shared, &session->id, gw_clock_real_s(i->options.clock));
 }
 
-enum gw_code gw_refresh(struct gw_identity *i, struct gw_str token, struct gw_refreshed *out, struct gw_error *err)
+enum gw_code gw_refresh(struct gw_identity *i, const struct gw_actor *by, struct gw_str token, struct gw_refreshed *out,
+                        struct gw_error *err)
 {
     struct gw_change c;
     struct gw_refreshed result = {.outcome = GW_REFRESH_UNKNOWN};
     GW_TRY(check_online(i, err));
-    GW_TRY(gw_change_begin(&c, i, err));
+    GW_TRY(gw_change_begin(&c, i, by, err));
     enum gw_code code = gw_change_end(&c, use(&c, token, &result, err), err);
     if (code != GW_OK) {
         gw_signed_in_done(&result.signed_in);

@@ -19,19 +19,43 @@ bool gw_session_is_over(const struct gw_identity *i, const struct gw_session_row
 
 /* ---- ending ---- */
 
-enum gw_code gw_session_end(struct gw_identity *i, const struct gw_uuid *session_id, struct gw_error *err)
+static enum gw_code end_one(struct gw_change *c, const struct gw_uuid *session_id, struct gw_error *err)
 {
-    struct gw_change c;
-    GW_TRY(gw_change_begin(&c, i, err));
-    return gw_change_end(&c, gw_change_end_session(&c, session_id, err), err);
+    bool is_own = gw_uuid_eq(session_id, &c->by->session_id);
+    GW_TRY(gw_change_end_session(c, session_id, err));
+    return gw_change_record(c,
+                            &(struct gw_deed){.action = is_own ? "user_logout" : "session_ended",
+                                              .resource_type = "sessions",
+                                              .resource = session_id},
+                            err);
 }
 
-enum gw_code gw_session_end_all(struct gw_identity *i, const struct gw_uuid *user_id, const struct gw_uuid *keep,
-                                size_t *out_count, struct gw_error *err)
+enum gw_code gw_session_end(struct gw_identity *i, const struct gw_actor *by, const struct gw_uuid *session_id,
+                            struct gw_error *err)
 {
     struct gw_change c;
-    GW_TRY(gw_change_begin(&c, i, err));
-    enum gw_code code = gw_change_end_sessions(&c, user_id, keep, err);
+    GW_TRY(gw_change_begin(&c, i, by, err));
+    return gw_change_end(&c, end_one(&c, session_id, err), err);
+}
+
+static enum gw_code end_many(struct gw_change *c, const struct gw_uuid *user_id, const struct gw_uuid *keep,
+                             struct gw_error *err)
+{
+    GW_TRY(gw_change_end_sessions(c, user_id, keep, err));
+    return gw_change_record(c,
+                            &(struct gw_deed){.action = "sessions_ended",
+                                              .resource_type = "users",
+                                              .resource = user_id,
+                                              .details = json_pack("{s:I}", "count", (json_int_t)c->ended.count)},
+                            err);
+}
+
+enum gw_code gw_session_end_all(struct gw_identity *i, const struct gw_actor *by, const struct gw_uuid *user_id,
+                                const struct gw_uuid *keep, size_t *out_count, struct gw_error *err)
+{
+    struct gw_change c;
+    GW_TRY(gw_change_begin(&c, i, by, err));
+    enum gw_code code = end_many(&c, user_id, keep, err);
     size_t count = c.ended.count;
     GW_TRY(gw_change_end(&c, code, err));
     if (out_count != NULL)
@@ -39,16 +63,27 @@ enum gw_code gw_session_end_all(struct gw_identity *i, const struct gw_uuid *use
     return GW_OK;
 }
 
-enum gw_code gw_token_revoke(struct gw_identity *i, const struct gw_uuid *jti, int64_t expires_s, struct gw_error *err)
+static enum gw_code store_revocation(struct gw_change *c, const struct gw_uuid *jti, int64_t until_s,
+                                     struct gw_error *err)
 {
+    GW_TRY(gw_store_revocation_insert(c->identity->options.store, jti, until_s, err));
+    return gw_change_record(c, &(struct gw_deed){.action = "token_revoked", .resource_type = "tokens", .resource = jti},
+                            err);
+}
+
+enum gw_code gw_token_revoke(struct gw_identity *i, const struct gw_actor *by, const struct gw_uuid *jti,
+                             int64_t expires_s, struct gw_error *err)
+{
+    struct gw_change c;
     int64_t until_s = expires_s + GW_JWT_LEEWAY_MAX_S; /* a verifier may take the token for that much longer */
-    if (i->options.shared == NULL)
-        return gw_store_revocation_insert(i->options.store, jti, until_s, err);
     /* The segment first, here alone: the store must not keep more than it has room for, or the next start fails to fill it. A
      * failure of the store leaves the token refused until then. */
-    gw_shared_purge_revocations(i->options.shared, gw_clock_real_s(i->options.clock));
-    GW_TRY(gw_put_live_revocation(i, jti, until_s, err));
-    return gw_store_revocation_insert(i->options.store, jti, until_s, err);
+    if (i->options.shared != NULL) {
+        gw_shared_purge_revocations(i->options.shared, gw_clock_real_s(i->options.clock));
+        GW_TRY(gw_put_live_revocation(i, jti, until_s, err));
+    }
+    GW_TRY(gw_change_begin(&c, i, by, err));
+    return gw_change_end(&c, store_revocation(&c, jti, until_s, err), err);
 }
 
 /* ---- walking ---- */
@@ -104,7 +139,7 @@ enum gw_code gw_identity_clean_up(struct gw_identity *i, struct gw_error *err)
 {
     struct gw_change c;
     struct over over = {.identity = i};
-    GW_TRY(gw_change_begin(&c, i, err));
+    GW_TRY(gw_change_begin(&c, i, NULL, err));
     enum gw_code code = gw_change_end(&c, end_over(&c, &over, err), err);
     gw_id_list_done(&over.ids);
     if (code == GW_OK && i->options.shared != NULL)

@@ -23,20 +23,25 @@ GW_MUST_CHECK enum gw_code gw_id_list_add(struct gw_id_list *l, const struct gw_
 void gw_id_list_done(struct gw_id_list *l);
 GW_DEFINE_AUTO_DONE(gw_id_list);
 
-/* A change: one transaction, and what the authority segment is told once that is on disk. The store is held until it has
+/* A change: one transaction with its row of the audit trail, and what the authority segment is told once that is on disk. The store is held until it has
  * been told, so that the segment hears of changes in the order of their commits, also from the services of an older
  * configuration that a call still uses. */
 struct gw_change {
     struct gw_identity *identity;
+    const struct gw_actor *by;       /* NULL: the schedule, or nothing is changed: no row */
+    struct gw_audit_row row;         /* empty action: none yet */
     struct gw_id_list ended;         /* sessions to drop */
     const struct gw_uuid *drop_user; /* these three may be NULL, and are borrowed */
     const struct gw_user_row *put_user;
     const struct gw_session_row *put_session;
 };
 
-GW_MUST_CHECK enum gw_code gw_change_begin(struct gw_change *c, struct gw_identity *i, struct gw_error *err);
-/* Commits and tells the segment when code is GW_OK, rolls back otherwise; gives the code to pass on. What finds no slot in the
- * segment is taken out of the store again: GW_EBACKEND. */
+GW_MUST_CHECK enum gw_code gw_change_begin(struct gw_change *c, struct gw_identity *i, const struct gw_actor *by,
+                                           struct gw_error *err);
+/* Within a change, once: its row. */
+GW_MUST_CHECK enum gw_code gw_change_record(struct gw_change *c, const struct gw_deed *deed, struct gw_error *err);
+/* Commits and tells the segment when code is GW_OK, rolls back otherwise; gives the code to pass on. Asserts that somebody's change has its
+ * row. What finds no slot in the segment is taken out of the store again, with a second row that says so: GW_EBACKEND. */
 GW_MUST_CHECK enum gw_code gw_change_end(struct gw_change *c, enum gw_code code, struct gw_error *err);
 
 /* Within a change: deletes sessions, and notes them for the segment. */

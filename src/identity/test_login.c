@@ -22,9 +22,9 @@ static void a_good_password_opens_a_session_that_both_planes_see(void **state)
     struct world *w = *state;
     struct gw_user_row u = world_add(w, "alice", "trader", GOOD_PASSWORD);
     struct gw_signed_in s;
-    struct gw_login in = {.username = GW_STR("ALICE"), .password = GW_STR(GOOD_PASSWORD)};
-    in.user_agent = GW_STR("curl/8\n\x1b[31m\xc3\xa9");
-    assert_int_equal(gw_ip_parse(GW_STR("192.0.2.7"), &in.address), GW_OK);
+    struct gw_actor by = {.user_agent = GW_STR("curl/8\n\x1b[31m\xc3\xa9")};
+    const struct gw_login in = {.by = &by, .username = GW_STR("ALICE"), .password = GW_STR(GOOD_PASSWORD)};
+    assert_int_equal(gw_ip_parse(GW_STR("192.0.2.7"), &by.address), GW_OK);
     assert_int_equal(gw_login(w->identity, &in, &s, &w->err), GW_OK);
     assert_true(gw_uuid_eq(&s.user.id, &u.id));
     assert_int_equal(s.user.last_login_s, WORLD_START_S);
@@ -85,7 +85,7 @@ static void an_e_mail_address_serves_as_a_name(void **state)
     struct gw_user_row u = world_add(w, "alice", "trader", GOOD_PASSWORD);
     const struct gw_user_change c = {.set = GW_USER_SET_EMAIL, .email = GW_STR("a@example.org")};
     struct gw_signed_in s;
-    assert_int_equal(gw_user_change(w->identity, world_policy, &u.id, &c, &u, &w->err), GW_OK);
+    assert_int_equal(gw_user_change(w->identity, &world_actor, world_policy, &u.id, &c, &u, &w->err), GW_OK);
     assert_int_equal(world_login(w, "A@Example.org", GOOD_PASSWORD, &s), GW_OK);
     gw_buf_done(&s.token);
 }
@@ -106,11 +106,12 @@ static void every_refusal_is_alike_in_answer_work_and_time(void **state)
         .role = GW_STR("trader"),
         .password_hash = GW_STR("$2b$12$oBfibYsN1nBKizMrxMzUf.yy0H3A9tKjwhIhorlf3FSiJ23KQ46jC"),
     };
-    assert_int_equal(gw_user_add(w->identity, world_policy, &imported, &disabled, &w->err), GW_OK);
+    assert_int_equal(gw_user_add(w->identity, &world_actor, world_policy, &imported, &disabled, &w->err), GW_OK);
     const struct gw_user_change disable = {.set = GW_USER_SET_ACTIVE, .active = false};
     world_add(w, "alice", "trader", GOOD_PASSWORD);
     world_add(w, "hashless", "trader", "");
-    assert_int_equal(gw_user_change(w->identity, world_policy, &disabled.id, &disable, &disabled, &w->err), GW_OK);
+    assert_int_equal(
+        gw_user_change(w->identity, &world_actor, world_policy, &disabled.id, &disable, &disabled, &w->err), GW_OK);
     const struct {
         const char *name, *password;
     } cases[] = {
@@ -160,7 +161,8 @@ static void a_client_that_has_gone_gets_no_session_and_no_wait(void **state)
     struct world *w = *state;
     world_add(w, "alice", "trader", GOOD_PASSWORD);
     struct gw_signed_in s;
-    const struct gw_login in = {.username = GW_STR("alice"), .password = GW_STR(GOOD_PASSWORD), .gone = is_gone};
+    const struct gw_login in = {
+        .by = &world_actor, .username = GW_STR("alice"), .password = GW_STR(GOOD_PASSWORD), .gone = is_gone};
     w->waited_ms = -1;
     assert_int_equal(gw_login(w->identity, &in, &s, &w->err), GW_ETIMEOUT);
     assert_int_equal(w->waited_ms, -1);
@@ -176,7 +178,7 @@ struct crowd {
 static void *log_in_elsewhere(void *ctx)
 {
     struct crowd *c = ctx;
-    const struct gw_login in = {.username = GW_STR("nobody"), .password = GW_STR("x")};
+    const struct gw_login in = {.by = &world_actor, .username = GW_STR("nobody"), .password = GW_STR("x")};
     struct gw_signed_in s;
     c->in_queue = gw_login(c->world->identity, &in, &s, NULL);
     return NULL;
@@ -187,7 +189,7 @@ static bool fill_queue(void *ctx)
 {
     struct crowd *c = ctx;
     struct gw_hasher_stats stats = {.waiting = 0};
-    const struct gw_login in = {.username = GW_STR("nobody"), .password = GW_STR("x")};
+    const struct gw_login in = {.by = &world_actor, .username = GW_STR("nobody"), .password = GW_STR("x")};
     struct gw_signed_in s;
     if (pthread_create(&c->thread, NULL, log_in_elsewhere, c) != 0)
         return true;
@@ -205,7 +207,7 @@ static void a_full_queue_refuses_at_once(void **state)
     struct crowd c = {.world = w, .in_queue = GW_EINTERNAL};
     world_hasher(w, 1, 1);
     const struct gw_login in = {
-        .username = GW_STR("nobody"), .password = GW_STR("x"), .gone = fill_queue, .gone_ctx = &c};
+        .by = &world_actor, .username = GW_STR("nobody"), .password = GW_STR("x"), .gone = fill_queue, .gone_ctx = &c};
     struct gw_signed_in s;
     assert_int_equal(gw_login(w->identity, &in, &s, &w->err), GW_EDENIED);
     assert_int_equal(pthread_join(c.thread, NULL), 0);
@@ -225,7 +227,7 @@ static void an_imported_bcrypt_hash_is_upgraded_once(void **state)
         .role = GW_STR("trader"),
         .password_hash = GW_STR("$2b$12$oBfibYsN1nBKizMrxMzUf.yy0H3A9tKjwhIhorlf3FSiJ23KQ46jC"),
     };
-    assert_int_equal(gw_user_add(w->identity, world_policy, &n, &u, &w->err), GW_OK);
+    assert_int_equal(gw_user_add(w->identity, &world_actor, world_policy, &n, &u, &w->err), GW_OK);
     assert_int_equal(world_login(w, "alice", "Str0ng!pass", &s), GW_EDENIED);
     assert_string_equal(world_get(w, "alice").password_hash, u.password_hash);
     for (int round = 0; round < 2; round++) {
@@ -262,27 +264,27 @@ static bool disable_user(void *ctx)
     struct overtaking *o = ctx;
     const struct gw_user_change c = {.set = GW_USER_SET_ACTIVE, .active = false};
     struct gw_user_row u;
-    return gw_user_change(o->world->identity, world_policy, &o->user_id, &c, &u, NULL) != GW_OK;
+    return gw_user_change(o->world->identity, &world_actor, world_policy, &o->user_id, &c, &u, NULL) != GW_OK;
 }
 
 static bool delete_user(void *ctx)
 {
     struct overtaking *o = ctx;
-    return gw_user_delete(o->world->identity, &o->user_id, NULL) != GW_OK;
+    return gw_user_delete(o->world->identity, &world_actor, &o->user_id, NULL) != GW_OK;
 }
 
 static bool change_password(void *ctx)
 {
     struct overtaking *o = ctx;
     return o->times++ == 0 &&
-           gw_user_set_password(o->world->identity, &o->user_id, GW_STR(OTHER_PASSWORD), NULL) != GW_OK;
+           gw_user_set_password(o->world->identity, &world_actor, &o->user_id, GW_STR(OTHER_PASSWORD), NULL) != GW_OK;
 }
 
 static bool make_same_hash_anew(void *ctx)
 {
     struct overtaking *o = ctx;
     return o->times++ == 0 &&
-           gw_user_set_password(o->world->identity, &o->user_id, GW_STR(GOOD_PASSWORD), NULL) != GW_OK;
+           gw_user_set_password(o->world->identity, &world_actor, &o->user_id, GW_STR(GOOD_PASSWORD), NULL) != GW_OK;
 }
 
 static bool demote_user(void *ctx)
@@ -290,7 +292,7 @@ static bool demote_user(void *ctx)
     struct overtaking *o = ctx;
     const struct gw_user_change c = {.set = GW_USER_SET_ROLE, .role = GW_STR("viewer")};
     struct gw_user_row u;
-    return gw_user_change(o->world->identity, world_policy, &o->user_id, &c, &u, NULL) != GW_OK;
+    return gw_user_change(o->world->identity, &world_actor, world_policy, &o->user_id, &c, &u, NULL) != GW_OK;
 }
 
 static void what_changes_during_a_sign_in_decides_it(void **state)
@@ -310,7 +312,8 @@ static void what_changes_during_a_sign_in_decides_it(void **state)
         struct gw_user_row u = world_add(w, cases[n].name, "trader", GOOD_PASSWORD);
         struct overtaking o = {.world = w, .user_id = u.id};
         struct gw_signed_in s;
-        const struct gw_login in = {.username = gw_str(cases[n].name),
+        const struct gw_login in = {.by = &world_actor,
+                                    .username = gw_str(cases[n].name),
                                     .password = GW_STR(GOOD_PASSWORD),
                                     .gone = cases[n].change,
                                     .gone_ctx = &o};
@@ -372,7 +375,7 @@ static void or_the_sign_in_is_denied(void **state)
 static void *log_in_once(void *ctx)
 {
     struct world *w = ctx;
-    const struct gw_login in = {.username = GW_STR("alice"), .password = GW_STR(GOOD_PASSWORD)};
+    const struct gw_login in = {.by = &world_actor, .username = GW_STR("alice"), .password = GW_STR(GOOD_PASSWORD)};
     struct gw_signed_in s;
     if (gw_login(w->identity, &in, &s, NULL) != GW_OK)
         return ctx;

@@ -43,7 +43,7 @@ static struct gw_uuid sign_in_for(struct world *w, struct token *out)
 static enum gw_refresh_outcome use(struct world *w, const struct token *t, struct token *next)
 {
     struct gw_refreshed r;
-    if (gw_refresh(w->identity, gw_str(t->text), &r, &w->err) != GW_OK)
+    if (gw_refresh(w->identity, &world_actor, gw_str(t->text), &r, &w->err) != GW_OK)
         fail_msg("%s", w->err.msg);
     if (gw_refresh_is_given(r.outcome))
         assert_int_equal(world_identify(w, &r.signed_in), GW_OK);
@@ -71,9 +71,9 @@ static void each_use_gives_the_next_token_and_access_as_the_user_is_now(void **s
     struct gw_refreshed r;
     struct gw_caller before, after;
     assert_int_equal(strlen(first.text), GW_REFRESH_TOKEN_LEN);
-    assert_int_equal(gw_user_change(w->identity, world_policy, &u.id, &c, &u, &w->err), GW_OK);
+    assert_int_equal(gw_user_change(w->identity, &world_actor, world_policy, &u.id, &c, &u, &w->err), GW_OK);
     world_advance(w, 100);
-    assert_int_equal(gw_refresh(w->identity, gw_str(first.text), &r, &w->err), GW_OK);
+    assert_int_equal(gw_refresh(w->identity, &world_actor, gw_str(first.text), &r, &w->err), GW_OK);
     assert_outcome(ROTATED, r.outcome);
     assert_string_equal(r.signed_in.user.role, "viewer");
     assert_int_equal(r.signed_in.expires_in_s, WORLD_TOKEN_S);
@@ -111,7 +111,7 @@ static void what_is_no_refresh_token_gives_nothing_and_ends_nothing(void **state
                                  gw_buf_str(&s.token)};
     for (size_t n = 0; n < COUNT(bad); n++) {
         struct gw_refreshed r;
-        assert_int_equal(gw_refresh(w->identity, bad[n], &r, &w->err), GW_OK);
+        assert_int_equal(gw_refresh(w->identity, &world_actor, bad[n], &r, &w->err), GW_OK);
         assert_outcome(UNKNOWN, r.outcome);
         assert_int_equal(r.signed_in.token.len, 0);
         assert_string_equal(r.signed_in.refresh, "");
@@ -184,7 +184,7 @@ static void *run_client(void *arg)
     struct client *c = arg;
     struct gw_error err = {0};
     pthread_barrier_wait(c->start);
-    c->code = gw_refresh(c->world->identity, gw_str(c->presents->text), &c->got, &err);
+    c->code = gw_refresh(c->world->identity, &world_actor, gw_str(c->presents->text), &c->got, &err);
     return NULL;
 }
 
@@ -238,7 +238,7 @@ static void refreshing_is_use_and_stops_at_the_absolute_end(void **state)
     }
     world_advance(w, WORLD_ABSOLUTE_S - age_s - 1);
     struct gw_refreshed r;
-    assert_int_equal(gw_refresh(w->identity, gw_str(t.text), &r, &w->err), GW_OK);
+    assert_int_equal(gw_refresh(w->identity, &world_actor, gw_str(t.text), &r, &w->err), GW_OK);
     assert_outcome(ROTATED, r.outcome);
     assert_int_equal(r.signed_in.expires_in_s, 1); /* no access token outlives its session */
     memcpy(kept.text, r.signed_in.refresh, sizeof(kept.text));
@@ -270,13 +270,13 @@ static void whatever_ends_the_session_ends_the_family(void **state)
         enum gw_code code = GW_OK;
         world_advance(w, 1); /* it is the oldest */
         if (how == LOGOUT)
-            code = gw_session_end(w->identity, &session, &w->err);
+            code = gw_session_end(w->identity, &world_actor, &session, &w->err);
         if (how == DISABLED)
-            code = gw_user_change(w->identity, world_policy, &u.id, &disable, &u, &w->err);
+            code = gw_user_change(w->identity, &world_actor, world_policy, &u.id, &disable, &u, &w->err);
         if (how == DELETED)
-            code = gw_user_delete(w->identity, &u.id, &w->err);
+            code = gw_user_delete(w->identity, &world_actor, &u.id, &w->err);
         if (how == SET)
-            code = gw_user_set_password(w->identity, &u.id, GW_STR(OTHER_PASSWORD), &w->err);
+            code = gw_user_set_password(w->identity, &world_actor, &u.id, GW_STR(OTHER_PASSWORD), &w->err);
         for (int n = 0; how == EVICTED && n < 3; n++)
             sign_in_for(w, &next);
         if (how == CLEANED) {
@@ -286,32 +286,32 @@ static void whatever_ends_the_session_ends_the_family(void **state)
         assert_int_equal(code, GW_OK);
         assert_outcome(UNKNOWN, use(w, &t, &next));
         if (how != DELETED)
-            assert_int_equal(gw_user_delete(w->identity, &u.id, &w->err), GW_OK);
+            assert_int_equal(gw_user_delete(w->identity, &world_actor, &u.id, &w->err), GW_OK);
     }
 }
 
 static void an_own_change_of_password_begins_the_kept_sessions_family_anew(void **state)
 {
-    static const struct gw_ip somewhere = {{0}};
     struct world *w = *state;
     struct token kept, spent, other, next;
     struct gw_user_row u = world_add(w, "alice", "trader", GOOD_PASSWORD);
     struct gw_kept_session keep = {.id = sign_in_for(w, &spent)};
+    const struct gw_actor by = {.user_id = u.id};
     sign_in_for(w, &other);
     assert_outcome(ROTATED, use(w, &spent, &kept));
-    assert_int_equal(gw_user_change_password(w->identity, &u.id, GW_STR(GOOD_PASSWORD), GW_STR(OTHER_PASSWORD), &keep,
-                                             &somewhere, &w->err),
-                     GW_OK);
+    assert_int_equal(
+        gw_user_change_password(w->identity, &by, GW_STR(GOOD_PASSWORD), GW_STR(OTHER_PASSWORD), &keep, &w->err),
+        GW_OK);
     assert_outcome(UNKNOWN, use(w, &kept, &next));
     assert_outcome(UNKNOWN, use(w, &spent, &next));
     assert_outcome(UNKNOWN, use(w, &other, &next));
     assert_true(world_has_live_session(w, &keep.id));
     memcpy(kept.text, keep.refresh, sizeof(kept.text));
     assert_outcome(ROTATED, use(w, &kept, &next));
-    assert_int_equal(gw_session_end(w->identity, &keep.id, &w->err), GW_OK);
-    assert_int_equal(gw_user_change_password(w->identity, &u.id, GW_STR(OTHER_PASSWORD), GW_STR(GOOD_PASSWORD), &keep,
-                                             &somewhere, &w->err),
-                     GW_OK);
+    assert_int_equal(gw_session_end(w->identity, &world_actor, &keep.id, &w->err), GW_OK);
+    assert_int_equal(
+        gw_user_change_password(w->identity, &by, GW_STR(OTHER_PASSWORD), GW_STR(GOOD_PASSWORD), &keep, &w->err),
+        GW_OK);
     assert_string_equal(keep.refresh, "");
 }
 
@@ -387,9 +387,9 @@ static void an_older_successor_put_back_is_not_given(void **state)
     assert_int_equal(gw_store_sealed_get(w->store, gw_str(name), 0, &old, &w->err), GW_OK);
     assert_outcome(ROTATED, use(w, &second, &third));
     assert_int_equal(gw_store_sealed_put(w->store, &old, &w->err), GW_OK);
-    assert_int_equal(gw_refresh(w->identity, gw_str(second.text), &r, &w->err), GW_ECRYPTO);
+    assert_int_equal(gw_refresh(w->identity, &world_actor, gw_str(second.text), &r, &w->err), GW_ECRYPTO);
     assert_int_equal(gw_store_sealed_delete(w->store, gw_str(name), &w->err), GW_OK);
-    assert_int_equal(gw_refresh(w->identity, gw_str(second.text), &r, &w->err), GW_EBACKEND);
+    assert_int_equal(gw_refresh(w->identity, &world_actor, gw_str(second.text), &r, &w->err), GW_EBACKEND);
     assert_outcome(ROTATED, use(w, &third, &second));
 }
 
@@ -407,7 +407,7 @@ static void an_access_token_gives_another_within_its_session(void **state)
     assert_string_equal(fresh.refresh, "");
     assert_int_equal(world_identify(w, &fresh), GW_OK);
     assert_int_equal(gw_refresh_by_access(w->identity, gw_str(t.text), &none, &w->err), GW_EDENIED);
-    assert_int_equal(gw_session_end(w->identity, &s.session.id, &w->err), GW_OK);
+    assert_int_equal(gw_session_end(w->identity, &world_actor, &s.session.id, &w->err), GW_OK);
     assert_int_equal(gw_refresh_by_access(w->identity, gw_buf_str(&fresh.token), &none, &w->err), GW_EDENIED);
     gw_signed_in_done(&fresh);
     gw_signed_in_done(&s);
@@ -423,7 +423,7 @@ static void offline_nothing_is_refreshed(void **state)
     gw_shared_close(w->shared);
     w->shared = NULL;
     world_renew(w);
-    assert_int_equal(gw_refresh(w->identity, gw_str(t.text), &r, &w->err), GW_EBACKEND);
+    assert_int_equal(gw_refresh(w->identity, &world_actor, gw_str(t.text), &r, &w->err), GW_EBACKEND);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)

@@ -21,7 +21,7 @@ static void a_token_speaks_for_the_user_as_it_is_now(void **state)
     struct gw_signed_in s = world_sign_in(w, "alice");
     const struct gw_user_change c = {.set = GW_USER_SET_ROLE, .role = GW_STR("viewer")};
     struct gw_caller caller;
-    assert_int_equal(gw_user_change(w->identity, world_policy, &u.id, &c, &u, &w->err), GW_OK);
+    assert_int_equal(gw_user_change(w->identity, &world_actor, world_policy, &u.id, &c, &u, &w->err), GW_OK);
     assert_int_equal(gw_identify(w->identity, gw_buf_str(&s.token), &caller, &w->err), GW_OK);
     assert_true(gw_uuid_eq(&caller.user.id, &u.id));
     assert_string_equal(caller.user.role, "viewer");
@@ -92,7 +92,7 @@ static void a_revoked_token_is_dead_and_stays_so_over_restarts(void **state)
     struct gw_signed_in s = world_sign_in(w, "alice");
     struct gw_caller caller;
     assert_int_equal(gw_identify(w->identity, gw_buf_str(&s.token), &caller, &w->err), GW_OK);
-    assert_int_equal(gw_token_revoke(w->identity, &caller.jti, caller.token_expires_s, &w->err), GW_OK);
+    assert_int_equal(gw_token_revoke(w->identity, &world_actor, &caller.jti, caller.token_expires_s, &w->err), GW_OK);
     assert_int_equal(world_identify(w, &s), GW_EDENIED);
     world_restart(w);
     assert_int_equal(gw_identity_publish(w->identity, &w->err), GW_OK);
@@ -163,10 +163,10 @@ static void an_ended_session_is_dead_in_store_and_segment(void **state)
     struct world *w = *state;
     world_add(w, "alice", "trader", GOOD_PASSWORD);
     struct gw_signed_in s = world_sign_in(w, "alice"), other = world_sign_in(w, "alice");
-    assert_int_equal(gw_session_end(w->identity, &s.session.id, &w->err), GW_OK);
+    assert_int_equal(gw_session_end(w->identity, &world_actor, &s.session.id, &w->err), GW_OK);
     assert_int_equal(world_identify(w, &s), GW_EDENIED);
     assert_false(world_has_live_session(w, &s.session.id));
-    assert_int_equal(gw_session_end(w->identity, &s.session.id, &w->err), GW_ENOTFOUND);
+    assert_int_equal(gw_session_end(w->identity, &world_actor, &s.session.id, &w->err), GW_ENOTFOUND);
     assert_int_equal(world_identify(w, &other), GW_OK);
     gw_buf_done(&s.token);
     gw_buf_done(&other.token);
@@ -180,11 +180,11 @@ static void all_of_a_users_sessions_end_but_the_kept_one(void **state)
     struct gw_signed_in s[3] = {world_sign_in(w, "alice"), world_sign_in(w, "alice"), world_sign_in(w, "alice")};
     struct gw_signed_in bob = world_sign_in(w, "bob");
     size_t ended = 0;
-    assert_int_equal(gw_session_end_all(w->identity, &u.id, &s[1].session.id, &ended, &w->err), GW_OK);
+    assert_int_equal(gw_session_end_all(w->identity, &world_actor, &u.id, &s[1].session.id, &ended, &w->err), GW_OK);
     assert_int_equal(ended, 2);
     for (size_t n = 0; n < 3; n++)
         assert_int_equal(world_identify(w, &s[n]), n == 1 ? GW_OK : GW_EDENIED);
-    assert_int_equal(gw_session_end_all(w->identity, &u.id, NULL, NULL, &w->err), GW_OK);
+    assert_int_equal(gw_session_end_all(w->identity, &world_actor, &u.id, NULL, NULL, &w->err), GW_OK);
     assert_int_equal(world_identify(w, &s[1]), GW_EDENIED);
     assert_int_equal(world_identify(w, &bob), GW_OK);
     for (size_t n = 0; n < 3; n++)
@@ -240,8 +240,8 @@ static void clean_up_ends_what_is_over_and_forgets_spent_revocations(void **stat
     const struct gw_uuid soon = {{1}}, later = {{2}};
     size_t revocations = 0;
     struct gw_shared_fill fill;
-    assert_int_equal(gw_token_revoke(w->identity, &soon, WORLD_START_S + 10, &w->err), GW_OK);
-    assert_int_equal(gw_token_revoke(w->identity, &later, WORLD_START_S + WORLD_TOKEN_S, &w->err), GW_OK);
+    assert_int_equal(gw_token_revoke(w->identity, &world_actor, &soon, WORLD_START_S + 10, &w->err), GW_OK);
+    assert_int_equal(gw_token_revoke(w->identity, &world_actor, &later, WORLD_START_S + WORLD_TOKEN_S, &w->err), GW_OK);
     world_advance(w, WORLD_IDLE_S + 1);
     gw_shared_touch(w->shared, &used.session.id, WORLD_START_S + 100);
     assert_int_equal(gw_identity_clean_up(w->identity, &w->err), GW_OK);
@@ -262,7 +262,7 @@ static void a_revocation_outlasts_the_leeway_of_verifiers(void **state)
     const struct gw_uuid jti = {{1}};
     bool revoked = false;
     size_t kept = 0;
-    assert_int_equal(gw_token_revoke(w->identity, &jti, WORLD_START_S + 10, &w->err), GW_OK);
+    assert_int_equal(gw_token_revoke(w->identity, &world_actor, &jti, WORLD_START_S + 10, &w->err), GW_OK);
     world_advance(w, 10 + 59);
     assert_int_equal(gw_identity_clean_up(w->identity, &w->err), GW_OK);
     assert_int_equal(gw_shared_is_revoked(w->shared, &jti, &revoked), GW_OK);
@@ -279,7 +279,7 @@ static void the_store_keeps_no_revocation_that_the_segment_has_no_room_for(void 
     enum gw_code code = GW_OK;
     for (unsigned n = 0; n < 1000 && code == GW_OK; n++) {
         const struct gw_uuid jti = {{1, (uint8_t)(n >> 8), (uint8_t)n}};
-        code = gw_token_revoke(w->identity, &jti, WORLD_START_S + WORLD_TOKEN_S, &w->err);
+        code = gw_token_revoke(w->identity, &world_actor, &jti, WORLD_START_S + WORLD_TOKEN_S, &w->err);
         taken += code == GW_OK;
     }
     assert_int_equal(code, GW_EBACKEND);
@@ -314,7 +314,7 @@ static void offline_changes_reach_the_store_and_wait_for_control(void **state)
     gw_shared_close(w->shared);
     w->shared = NULL;
     world_renew(w);
-    assert_int_equal(gw_session_end(w->identity, &s.session.id, &w->err), GW_OK);
+    assert_int_equal(gw_session_end(w->identity, &world_actor, &s.session.id, &w->err), GW_OK);
     world_add(w, "bob", "viewer", "");
     assert_int_equal(gw_identity_clean_up(w->identity, &w->err), GW_OK);
     assert_int_equal(gw_identity_save_last_seen(w->identity, &w->err), GW_OK);

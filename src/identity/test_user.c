@@ -15,28 +15,28 @@
 static enum gw_code try_add(struct world *w, struct gw_user_new n)
 {
     struct gw_user_row u;
-    return gw_user_add(w->identity, world_policy, &n, &u, &w->err);
+    return gw_user_add(w->identity, &world_actor, world_policy, &n, &u, &w->err);
 }
 
 static enum gw_code set_active(struct world *w, const struct gw_user_row *u, bool active)
 {
     const struct gw_user_change c = {.set = GW_USER_SET_ACTIVE, .active = active};
     struct gw_user_row after;
-    return gw_user_change(w->identity, world_policy, &u->id, &c, &after, &w->err);
+    return gw_user_change(w->identity, &world_actor, world_policy, &u->id, &c, &after, &w->err);
 }
 
 static enum gw_code set_role(struct world *w, const struct gw_user_row *u, const char *role)
 {
     const struct gw_user_change c = {.set = GW_USER_SET_ROLE, .role = gw_str(role)};
     struct gw_user_row after;
-    return gw_user_change(w->identity, world_policy, &u->id, &c, &after, &w->err);
+    return gw_user_change(w->identity, &world_actor, world_policy, &u->id, &c, &after, &w->err);
 }
 
 static enum gw_code set_email(struct world *w, const struct gw_user_row *u, const char *email)
 {
     const struct gw_user_change c = {.set = GW_USER_SET_EMAIL, .email = gw_str(email)};
     struct gw_user_row after;
-    return gw_user_change(w->identity, world_policy, &u->id, &c, &after, &w->err);
+    return gw_user_change(w->identity, &world_actor, world_policy, &u->id, &c, &after, &w->err);
 }
 
 /* ---- adding and finding ---- */
@@ -52,7 +52,7 @@ static void a_user_is_in_the_store_and_in_the_segment(void **state)
     struct gw_user_row u;
     struct gw_live_user live;
     char id[GW_UUID_LEN + 1];
-    assert_int_equal(gw_user_add(w->identity, world_policy, &n, &u, &w->err), GW_OK);
+    assert_int_equal(gw_user_add(w->identity, &world_actor, world_policy, &n, &u, &w->err), GW_OK);
     gw_uuid_format(&u.id, id);
     const char *const names[] = {"alice", "Alice", "ALICE@example.org", id};
     for (size_t k = 0; k < COUNT(names); k++) {
@@ -182,7 +182,7 @@ static void a_refused_change_changes_nothing(void **state)
     struct gw_user_row u = world_add(w, "alice", "trader", GOOD_PASSWORD), after;
     const struct gw_user_change c = {
         .set = GW_USER_SET_UPSTREAM_ID | GW_USER_SET_ROLE, .upstream_id = GW_STR("x"), .role = GW_STR("king")};
-    assert_int_equal(gw_user_change(w->identity, world_policy, &u.id, &c, &after, &w->err), GW_EINVAL);
+    assert_int_equal(gw_user_change(w->identity, &world_actor, world_policy, &u.id, &c, &after, &w->err), GW_EINVAL);
     after = world_get(w, "alice");
     assert_string_equal(after.upstream_id, "");
     assert_int_equal(after.version, u.version);
@@ -194,12 +194,12 @@ static void a_deleted_user_is_gone_everywhere(void **state)
     struct gw_user_row u = world_add(w, "alice", "trader", GOOD_PASSWORD);
     struct gw_signed_in s = world_sign_in(w, "alice");
     struct gw_live_user live;
-    assert_int_equal(gw_user_delete(w->identity, &u.id, &w->err), GW_OK);
+    assert_int_equal(gw_user_delete(w->identity, &world_actor, &u.id, &w->err), GW_OK);
     assert_int_equal(gw_shared_get_user(w->shared, &u.id, &live), GW_ENOTFOUND);
     assert_false(world_has_live_session(w, &s.session.id));
     assert_int_equal(world_identify(w, &s), GW_EDENIED);
     assert_int_equal(gw_user_find(w->identity, GW_STR("alice"), &u, &w->err), GW_ENOTFOUND);
-    assert_int_equal(gw_user_delete(w->identity, &u.id, &w->err), GW_ENOTFOUND);
+    assert_int_equal(gw_user_delete(w->identity, &world_actor, &u.id, &w->err), GW_ENOTFOUND);
     gw_buf_done(&s.token);
 }
 
@@ -210,9 +210,9 @@ static void the_last_active_admin_stays(void **state)
     assert_int_equal(set_active(w, &second, false), GW_OK); /* a disabled admin counts for nothing */
     assert_int_equal(set_active(w, &first, false), GW_ECONFLICT);
     assert_int_equal(set_role(w, &first, "trader"), GW_ECONFLICT);
-    assert_int_equal(gw_user_delete(w->identity, &first.id, &w->err), GW_ECONFLICT);
+    assert_int_equal(gw_user_delete(w->identity, &world_actor, &first.id, &w->err), GW_ECONFLICT);
     assert_int_equal(set_email(w, &first, "first@example.org"), GW_OK);
-    assert_int_equal(gw_user_delete(w->identity, &second.id, &w->err), GW_OK);
+    assert_int_equal(gw_user_delete(w->identity, &world_actor, &second.id, &w->err), GW_OK);
     assert_true(world_get(w, "first").active);
     world_add(w, "third", "admin", "");
     assert_int_equal(set_role(w, &first, "trader"), GW_OK);
@@ -230,7 +230,7 @@ static void *step_down(void *ctx)
     struct rival *r = ctx;
     const struct gw_user_change c = {.set = GW_USER_SET_ROLE, .role = GW_STR("viewer")};
     struct gw_user_row after;
-    r->code = gw_user_change(r->world->identity, world_policy, &r->user.id, &c, &after, NULL);
+    r->code = gw_user_change(r->world->identity, &world_actor, world_policy, &r->user.id, &c, &after, NULL);
     return NULL;
 }
 
@@ -264,14 +264,13 @@ static void a_user_without_a_slot_is_none(void **state)
 
 /* ---- passwords ---- */
 
-static const struct gw_ip somewhere = {{0}};
-
 static void an_own_change_proves_the_old_password_and_ends_other_sessions(void **state)
 {
     struct world *w = *state;
     struct gw_user_row u = world_add(w, "alice", "trader", GOOD_PASSWORD);
     struct gw_signed_in kept = world_sign_in(w, "alice"), other = world_sign_in(w, "alice"), s;
     struct gw_kept_session keep = {.id = kept.session.id};
+    const struct gw_actor by = {.user_id = u.id};
     const struct {
         const char *old_password, *new_password;
         enum gw_code code;
@@ -281,8 +280,8 @@ static void an_own_change_proves_the_old_password_and_ends_other_sessions(void *
         {GOOD_PASSWORD, OTHER_PASSWORD, GW_EDENIED},
     };
     for (size_t n = 0; n < COUNT(cases); n++) {
-        assert_int_equal(gw_user_change_password(w->identity, &u.id, gw_str(cases[n].old_password),
-                                                 gw_str(cases[n].new_password), &keep, &somewhere, &w->err),
+        assert_int_equal(gw_user_change_password(w->identity, &by, gw_str(cases[n].old_password),
+                                                 gw_str(cases[n].new_password), &keep, &w->err),
                          cases[n].code);
         assert_int_equal(world_has_live_session(w, &other.session.id), n < 3);
     }
@@ -300,9 +299,9 @@ static void an_operator_sets_a_password_and_all_sessions_end(void **state)
     struct world *w = *state;
     struct gw_user_row u = world_add(w, "alice", "trader", GOOD_PASSWORD);
     struct gw_signed_in old = world_sign_in(w, "alice"), s;
-    assert_int_equal(gw_user_set_password(w->identity, &u.id, GW_STR("Password1!"), &w->err), GW_EINVAL);
+    assert_int_equal(gw_user_set_password(w->identity, &world_actor, &u.id, GW_STR("Password1!"), &w->err), GW_EINVAL);
     assert_int_equal(world_identify(w, &old), GW_OK);
-    assert_int_equal(gw_user_set_password(w->identity, &u.id, GW_STR(OTHER_PASSWORD), &w->err), GW_OK);
+    assert_int_equal(gw_user_set_password(w->identity, &world_actor, &u.id, GW_STR(OTHER_PASSWORD), &w->err), GW_OK);
     assert_int_equal(world_identify(w, &old), GW_EDENIED);
     assert_int_equal(world_login(w, "alice", OTHER_PASSWORD, &s), GW_OK);
     gw_buf_done(&s.token);
@@ -311,7 +310,7 @@ static void an_operator_sets_a_password_and_all_sessions_end(void **state)
 
 static enum gw_code finish(struct world *w, const char *code, const char *password)
 {
-    return gw_user_reset_finish(w->identity, gw_str(code), gw_str(password), &somewhere, &w->err);
+    return gw_user_reset_finish(w->identity, &world_actor, gw_str(code), gw_str(password), &w->err);
 }
 
 static void a_reset_code_works_once(void **state)
@@ -320,7 +319,7 @@ static void a_reset_code_works_once(void **state)
     struct gw_user_row u = world_add(w, "alice", "trader", GOOD_PASSWORD);
     struct gw_signed_in old = world_sign_in(w, "alice"), s;
     char code[GW_RESET_CODE_LEN + 1];
-    assert_int_equal(gw_user_reset_begin(w->identity, &u.id, code, &w->err), GW_OK);
+    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, code, &w->err), GW_OK);
     assert_int_equal(strlen(code), GW_RESET_CODE_LEN);
     assert_int_equal(world_identify(w, &old), GW_OK);
     assert_int_equal(finish(w, "AAAAAAAAAAAAAAAAAAAAAA", OTHER_PASSWORD), GW_EDENIED);
@@ -339,15 +338,15 @@ static void a_reset_code_ends_by_time_by_another_and_by_a_new_password(void **st
     struct world *w = *state;
     struct gw_user_row u = world_add(w, "alice", "trader", GOOD_PASSWORD);
     char first[GW_RESET_CODE_LEN + 1], second[GW_RESET_CODE_LEN + 1];
-    assert_int_equal(gw_user_reset_begin(w->identity, &u.id, first, &w->err), GW_OK);
-    assert_int_equal(gw_user_reset_begin(w->identity, &u.id, second, &w->err), GW_OK);
+    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, first, &w->err), GW_OK);
+    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, second, &w->err), GW_OK);
     assert_int_equal(finish(w, first, OTHER_PASSWORD), GW_EDENIED);
     world_advance(w, 600);
     assert_int_equal(finish(w, second, OTHER_PASSWORD), GW_EDENIED);
-    assert_int_equal(gw_user_reset_begin(w->identity, &u.id, first, &w->err), GW_OK);
-    assert_int_equal(gw_user_set_password(w->identity, &u.id, GW_STR(OTHER_PASSWORD), &w->err), GW_OK);
+    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, first, &w->err), GW_OK);
+    assert_int_equal(gw_user_set_password(w->identity, &world_actor, &u.id, GW_STR(OTHER_PASSWORD), &w->err), GW_OK);
     assert_int_equal(finish(w, first, GOOD_PASSWORD), GW_EDENIED);
-    assert_int_equal(gw_user_reset_begin(w->identity, &u.id, first, &w->err), GW_OK);
+    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, first, &w->err), GW_OK);
     assert_int_equal(set_active(w, &u, false), GW_OK);
     assert_int_equal(finish(w, first, GOOD_PASSWORD), GW_EDENIED);
 }
@@ -357,7 +356,7 @@ static void nobody_gets_no_code(void **state)
     struct world *w = *state;
     const struct gw_uuid nobody = {{9}};
     char code[GW_RESET_CODE_LEN + 1] = "";
-    assert_int_equal(gw_user_reset_begin(w->identity, &nobody, code, &w->err), GW_ENOTFOUND);
+    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &nobody, code, &w->err), GW_ENOTFOUND);
     assert_string_equal(code, "");
 }
 

@@ -45,6 +45,8 @@ size_t gw_policy_role_count(const struct gw_policy *p)
     return COUNT(roles);
 }
 
+const struct gw_actor world_actor = {.user_id = {{0xaa}}, .user_agent = {"curl/8", 6}};
+
 /* ---- the world ---- */
 
 static void path_of(const struct world *w, const char *name, char dst[64])
@@ -78,6 +80,7 @@ void world_renew(struct world *w)
                                           .rules = w->rules,
                                           .hasher = w->hasher,
                                           .ring = &w->ring,
+                                          .recorder = w->recorder,
                                           .clock = &w->clock.clock,
                                           .random = &w->random.random,
                                           .wait_ms = wait_ms,
@@ -158,6 +161,7 @@ int world_set_up(void **state)
     assert_int_equal(gw_store_open_sqlite(path, &w->store, &w->err), GW_OK);
     assert_int_equal(gw_secret_new(GW_STR("mB5xT8nV2cQ7zK4wR9yL1hF6jD3gS0pA"), &w->kek, &w->err), GW_OK);
     open_sealed(w);
+    assert_int_equal(gw_recorder_new(&w->random.random, &w->clock.clock, &w->recorder, &w->err), GW_OK);
     open_shared(w);
     world_hasher(w, 2, 8);
     assert_int_equal(gw_identity_publish(w->identity, &w->err), GW_OK);
@@ -173,6 +177,7 @@ int world_tear_down(void **state)
     gw_shared_close(w->shared);
     gw_sealed_free(w->sealed);
     gw_secret_free(w->kek);
+    gw_recorder_free(w->recorder);
     gw_store_close(w->store);
     gw_token_ring_done(&w->ring);
     gw_password_rules_free(w->rules);
@@ -192,7 +197,7 @@ struct gw_user_row world_add(struct world *w, const char *name, const char *role
 {
     struct gw_user_row u;
     const struct gw_user_new n = {.username = gw_str(name), .role = gw_str(role), .password = gw_str(password)};
-    if (gw_user_add(w->identity, world_policy, &n, &u, &w->err) != GW_OK)
+    if (gw_user_add(w->identity, &world_actor, world_policy, &n, &u, &w->err) != GW_OK)
         fail_msg("%s: %s", name, w->err.msg);
     return u;
 }
@@ -206,7 +211,7 @@ struct gw_user_row world_get(struct world *w, const char *name)
 
 enum gw_code world_login(struct world *w, const char *name, const char *password, struct gw_signed_in *out)
 {
-    const struct gw_login in = {.username = gw_str(name), .password = gw_str(password), .user_agent = GW_STR("curl/8")};
+    const struct gw_login in = {.username = gw_str(name), .password = gw_str(password), .by = &world_actor};
     w->waited_ms = -1;
     return gw_login(w->identity, &in, out, &w->err);
 }

@@ -27,6 +27,7 @@ struct world {
     struct gw_password_rules *rules;
     struct gw_hasher *hasher;
     struct gw_token_ring ring;
+    struct gw_recorder *recorder;
     struct gw_identity *identity;
     int64_t waited_ms; /* by the last sign-in; -1: not at all */
     struct gw_error err;
@@ -46,6 +47,9 @@ void world_hasher(struct world *w, unsigned threads, unsigned queue_max);
 void world_advance(struct world *w, int64_t s);
 
 extern const struct gw_policy *const world_policy;
+
+/* Who makes changes in these tests: a user that there is none of. */
+extern const struct gw_actor world_actor;
 
 /* Password empty: none. */
 struct gw_user_row world_add(struct world *w, const char *name, const char *role, const char *password);

@@ -140,13 +140,13 @@ static enum gw_code check_admin_left(struct gw_store *store, const struct gw_use
 
 /* ---- add ---- */
 
-static enum gw_code set_password(struct gw_identity *i, const struct gw_user_new *n, struct gw_user_row *u,
-                                 struct gw_error *err)
+static enum gw_code set_password(struct gw_identity *i, const struct gw_ip *address, const struct gw_user_new *n,
+                                 struct gw_user_row *u, struct gw_error *err)
 {
     if (n->password.len > 0 && n->password_hash.len > 0)
         return gw_fail(err, GW_EINVAL, "a user has a password or an imported hash, not both");
     if (n->password.len > 0)
-        return gw_user_hash_password(i, u, n->password, &n->address, u->password_hash, err);
+        return gw_user_hash_password(i, u, n->password, address, u->password_hash, err);
     if (n->password_hash.len == 0)
         return GW_OK;
     if (!gw_pwhash_is_known(n->password_hash) ||
@@ -155,28 +155,43 @@ static enum gw_code set_password(struct gw_identity *i, const struct gw_user_new
     return GW_OK;
 }
 
+/* Nobody's call makes a user only where registration is open: then it is the user's own doing. */
+static enum gw_code record_new(struct gw_change *c, const struct gw_user_row *u, struct gw_error *err)
+{
+    static const struct gw_uuid nobody;
+    bool registers = c->by->kind == GW_ACTOR_CLIENT && gw_uuid_eq(&c->by->user_id, &nobody);
+    return gw_change_record(c,
+                            &(struct gw_deed){.action = registers ? "user_registered" : "user_created",
+                                              .resource_type = "users",
+                                              .resource = &u->id,
+                                              .user_id = registers ? &u->id : NULL,
+                                              .details = json_pack("{s:s, s:s, s:b}", "username", u->username, "role",
+                                                                   u->role, "active", (int)u->active)},
+                            err);
+}
+
 static enum gw_code insert(struct gw_change *c, const struct gw_user_row *u, struct gw_error *err)
 {
     struct gw_store *store = c->identity->options.store;
     GW_TRY(check_not_mixed_up(store, u, err));
     GW_TRY(gw_store_user_insert(store, u, err));
     c->put_user = u;
-    return GW_OK;
+    return record_new(c, u, err);
 }
 
-enum gw_code gw_user_add(struct gw_identity *i, const struct gw_policy *p, const struct gw_user_new *n,
-                         struct gw_user_row *out, struct gw_error *err)
+enum gw_code gw_user_add(struct gw_identity *i, const struct gw_actor *by, const struct gw_policy *p,
+                         const struct gw_user_new *n, struct gw_user_row *out, struct gw_error *err)
 {
     struct gw_change c;
-    struct gw_user_row u = {.active = true};
+    struct gw_user_row u = {.active = !n->disabled};
     u.created_s = u.updated_s = gw_clock_real_s(i->options.clock);
     GW_TRY(gw_uuid_v7(i->options.random, i->options.clock, &u.id, err));
     GW_TRY(set_username(&u, n->username, err));
     GW_TRY(set_email(&u, n->email, err));
     GW_TRY(set_upstream_id(&u, n->upstream_id, err));
     GW_TRY(set_role(&u, p, n->role, err));
-    GW_TRY(set_password(i, n, &u, err));
-    GW_TRY(gw_change_begin(&c, i, err));
+    GW_TRY(set_password(i, &by->address, n, &u, err));
+    GW_TRY(gw_change_begin(&c, i, by, err));
     GW_TRY(gw_change_end(&c, insert(&c, &u, err), err));
     *out = u;
     return GW_OK;
@@ -215,6 +230,27 @@ static enum gw_code apply(const struct gw_user_change *change, const struct gw_p
     return GW_OK;
 }
 
+static void add_change(json_t *details, const char *member, json_t *from, json_t *to)
+{
+    if (json_equal(from, to) == 0)
+        (void)json_object_set_new(details, member, json_pack("{s:O, s:O}", "from", from, "to", to));
+    json_decref(from);
+    json_decref(to);
+}
+
+/* What an address or id became is in the user's own row; the trail outlives that, so it tells only that they changed. */
+static json_t *changes_of(const struct gw_user_row *before, const struct gw_user_row *after)
+{
+    json_t *details = json_pack("{s:s}", "username", after->username);
+    add_change(details, "role", json_string(before->role), json_string(after->role));
+    add_change(details, "active", json_boolean(before->active), json_boolean(after->active));
+    if (strcmp(before->email, after->email) != 0)
+        (void)json_object_set_new(details, "email", json_string("changed"));
+    if (strcmp(before->upstream_id, after->upstream_id) != 0)
+        (void)json_object_set_new(details, "upstreamId", json_string("changed"));
+    return details;
+}
+
 static enum gw_code update(struct gw_change *c, const struct gw_policy *p, const struct gw_user_change *change,
                            struct gw_user_row *u, struct gw_error *err)
 {
@@ -228,15 +264,22 @@ static enum gw_code update(struct gw_change *c, const struct gw_policy *p, const
     u->updated_s = gw_clock_real_s(c->identity->options.clock);
     GW_TRY(gw_store_user_update(store, u, err));
     c->put_user = u;
-    return u->active ? GW_OK : gw_change_end_sessions(c, &u->id, NULL, err);
+    if (!u->active)
+        GW_TRY(gw_change_end_sessions(c, &u->id, NULL, err));
+    return gw_change_record(
+        c,
+        &(struct gw_deed){
+            .action = "user_changed", .resource_type = "users", .resource = &u->id, .details = changes_of(&before, u)},
+        err);
 }
 
-enum gw_code gw_user_change(struct gw_identity *i, const struct gw_policy *p, const struct gw_uuid *id,
-                            const struct gw_user_change *change, struct gw_user_row *out, struct gw_error *err)
+enum gw_code gw_user_change(struct gw_identity *i, const struct gw_actor *by, const struct gw_policy *p,
+                            const struct gw_uuid *id, const struct gw_user_change *change, struct gw_user_row *out,
+                            struct gw_error *err)
 {
     struct gw_change c;
     struct gw_user_row u = {.id = *id};
-    GW_TRY(gw_change_begin(&c, i, err));
+    GW_TRY(gw_change_begin(&c, i, by, err));
     GW_TRY(gw_change_end(&c, update(&c, p, change, &u, err), err));
     *out = u;
     return GW_OK;
@@ -251,12 +294,19 @@ static enum gw_code remove_user(struct gw_change *c, const struct gw_uuid *id, s
     GW_TRY(gw_change_end_sessions(c, id, NULL, err));
     GW_TRY(gw_store_user_delete(store, id, err));
     c->drop_user = id;
-    return GW_OK;
+    return gw_change_record(
+        c,
+        &(struct gw_deed){.action = "user_deleted",
+                          .resource_type = "users",
+                          .resource = id,
+                          .details = json_pack("{s:s, s:s}", "username", u.username, "role", u.role)},
+        err);
 }
 
-enum gw_code gw_user_delete(struct gw_identity *i, const struct gw_uuid *id, struct gw_error *err)
+enum gw_code gw_user_delete(struct gw_identity *i, const struct gw_actor *by, const struct gw_uuid *id,
+                            struct gw_error *err)
 {
     struct gw_change c;
-    GW_TRY(gw_change_begin(&c, i, err));
+    GW_TRY(gw_change_begin(&c, i, by, err));
     return gw_change_end(&c, remove_user(&c, id, err), err);
 }

@@ -22,16 +22,26 @@ enum gw_code gw_user_hash_password(struct gw_identity *i, const struct gw_user_r
 }
 
 /* Within a change: u is the row as it stands now. A code that somebody still holds must not undo the new password. */
-static enum gw_code store_hash(struct gw_change *c, struct gw_user_row *u, const char *hash,
+static enum gw_code store_hash(struct gw_change *c, struct gw_user_row *u, const char *hash, const char *how,
                                const struct gw_uuid *keep_session, struct gw_error *err)
 {
+    static const struct gw_uuid nobody;
+    bool by_code = c->by->kind == GW_ACTOR_CLIENT && gw_uuid_eq(&c->by->user_id, &nobody);
     struct gw_store *store = c->identity->options.store;
     memcpy(u->password_hash, hash, GW_PWHASH_LEN);
     u->updated_s = gw_clock_real_s(c->identity->options.clock);
     GW_TRY(gw_store_user_update(store, u, err));
     GW_TRY(gw_store_reset_delete(store, &u->id, err));
     c->put_user = u;
-    return gw_change_end_sessions(c, &u->id, keep_session, err);
+    GW_TRY(gw_change_end_sessions(c, &u->id, keep_session, err));
+    return gw_change_record(
+        c,
+        &(struct gw_deed){.action = "password_changed",
+                          .resource_type = "users",
+                          .resource = &u->id,
+                          .user_id = by_code ? &u->id : NULL,
+                          .details = json_pack("{s:s, s:I}", "how", how, "endedSessions", (json_int_t)c->ended.count)},
+        err);
 }
 
 /* ---- by the old one ---- */
@@ -51,24 +61,23 @@ static enum gw_code replace_proved(struct gw_change *c, const struct gw_user_row
     GW_TRY(gw_store_user_get(c->identity->options.store, &was->id, u, err));
     if (!u->active || strcmp(u->password_hash, was->password_hash) != 0)
         return gw_fail(err, GW_EDENIED, "the password was changed meanwhile");
-    GW_TRY(store_hash(c, u, hash, &keep->id, err));
+    GW_TRY(store_hash(c, u, hash, "old-password", &keep->id, err));
     enum gw_code code = gw_change_begin_family(c, &keep->id, keep->refresh, err);
     if (code == GW_ENOTFOUND)
         keep->refresh[0] = '\0';
     return code == GW_ENOTFOUND ? GW_OK : code;
 }
 
-enum gw_code gw_user_change_password(struct gw_identity *i, const struct gw_uuid *id, struct gw_str old_password,
-                                     struct gw_str new_password, struct gw_kept_session *keep,
-                                     const struct gw_ip *address, struct gw_error *err)
+enum gw_code gw_user_change_password(struct gw_identity *i, const struct gw_actor *by, struct gw_str old_password,
+                                     struct gw_str new_password, struct gw_kept_session *keep, struct gw_error *err)
 {
     struct gw_change c;
     struct gw_user_row was, now;
     char hash[GW_PWHASH_LEN];
-    GW_TRY(gw_store_user_get(i->options.store, id, &was, err));
-    GW_TRY(check_old(i, &was, old_password, address, err));
-    GW_TRY(gw_user_hash_password(i, &was, new_password, address, hash, err));
-    GW_TRY(gw_change_begin(&c, i, err));
+    GW_TRY(gw_store_user_get(i->options.store, &by->user_id, &was, err));
+    GW_TRY(check_old(i, &was, old_password, &by->address, err));
+    GW_TRY(gw_user_hash_password(i, &was, new_password, &by->address, hash, err));
+    GW_TRY(gw_change_begin(&c, i, by, err));
     return gw_change_end(&c, replace_proved(&c, &was, hash, keep, &now, err), err);
 }
 
@@ -78,11 +87,11 @@ static enum gw_code replace(struct gw_change *c, const struct gw_uuid *id, const
                             struct gw_error *err)
 {
     GW_TRY(gw_store_user_get(c->identity->options.store, id, u, err));
-    return store_hash(c, u, hash, NULL, err);
+    return store_hash(c, u, hash, "operator", NULL, err);
 }
 
-enum gw_code gw_user_set_password(struct gw_identity *i, const struct gw_uuid *id, struct gw_str new_password,
-                                  struct gw_error *err)
+enum gw_code gw_user_set_password(struct gw_identity *i, const struct gw_actor *by, const struct gw_uuid *id,
+                                  struct gw_str new_password, struct gw_error *err)
 {
     static const struct gw_ip here = {{0}}; /* an operator waits in a lane of its own */
     struct gw_change c;
@@ -90,20 +99,30 @@ enum gw_code gw_user_set_password(struct gw_identity *i, const struct gw_uuid *i
     char hash[GW_PWHASH_LEN];
     GW_TRY(gw_store_user_get(i->options.store, id, &u, err));
     GW_TRY(gw_user_hash_password(i, &u, new_password, &here, hash, err));
-    GW_TRY(gw_change_begin(&c, i, err));
+    GW_TRY(gw_change_begin(&c, i, by, err));
     return gw_change_end(&c, replace(&c, id, hash, &u, err), err);
 }
 
 /* ---- by a one-time code ---- */
 
-enum gw_code gw_user_reset_begin(struct gw_identity *i, const struct gw_uuid *id, char *dst, struct gw_error *err)
+static enum gw_code store_code(struct gw_change *c, const struct gw_reset_row *row, struct gw_error *err)
 {
+    GW_TRY(gw_store_reset_put(c->identity->options.store, row, err));
+    return gw_change_record(
+        c, &(struct gw_deed){.action = "reset_code_made", .resource_type = "users", .resource = &row->user_id}, err);
+}
+
+enum gw_code gw_user_reset_begin(struct gw_identity *i, const struct gw_actor *by, const struct gw_uuid *id, char *dst,
+                                 struct gw_error *err)
+{
+    struct gw_change c;
     char code[GW_RESET_CODE_LEN + 1];
     struct gw_reset_row row = {.user_id = *id};
     row.expires_s = gw_clock_real_s(i->options.clock) + i->options.settings->reset_code_ttl_ms / 1000;
     GW_TRY(gw_random_text(i->options.random, RESET_CODE_BYTES, code, err));
     GW_TRY(gw_sha256(gw_str(code), row.code_hash, err));
-    GW_TRY(gw_store_reset_put(i->options.store, &row, err));
+    GW_TRY(gw_change_begin(&c, i, by, err));
+    GW_TRY(gw_change_end(&c, store_code(&c, &row, err), err));
     memcpy(dst, code, sizeof(code));
     gw_wipe(code, sizeof(code));
     return GW_OK;
@@ -128,11 +147,11 @@ static enum gw_code replace_by_code(struct gw_change *c, const uint8_t code_hash
                                     struct gw_user_row *u, struct gw_error *err)
 {
     GW_TRY(find_by_code(c->identity, code_hash, u, err));
-    return store_hash(c, u, hash, NULL, err);
+    return store_hash(c, u, hash, "code", NULL, err);
 }
 
-enum gw_code gw_user_reset_finish(struct gw_identity *i, struct gw_str code, struct gw_str new_password,
-                                  const struct gw_ip *address, struct gw_error *err)
+enum gw_code gw_user_reset_finish(struct gw_identity *i, const struct gw_actor *by, struct gw_str code,
+                                  struct gw_str new_password, struct gw_error *err)
 {
     struct gw_change c;
     struct gw_user_row u;
@@ -140,7 +159,7 @@ enum gw_code gw_user_reset_finish(struct gw_identity *i, struct gw_str code, str
     char hash[GW_PWHASH_LEN];
     GW_TRY(gw_sha256(code, code_hash, err));
     GW_TRY(find_by_code(i, code_hash, &u, err));
-    GW_TRY(gw_user_hash_password(i, &u, new_password, address, hash, err));
-    GW_TRY(gw_change_begin(&c, i, err));
+    GW_TRY(gw_user_hash_password(i, &u, new_password, &by->address, hash, err));
+    GW_TRY(gw_change_begin(&c, i, by, err));
     return gw_change_end(&c, replace_by_code(&c, code_hash, hash, &u, err), err);
 }
