@@ -23,6 +23,11 @@ function make.get(headers, token)
   return wrk.format("GET", "/api/bots", headers)
 end
 
+make["get-audited"] = function(headers, token)
+  headers["Authorization"] = "Bearer " .. token
+  return wrk.format("GET", "/api/users/audit-trail", headers)
+end
+
 function make.refused(headers, token)
   return make.get(headers, token:sub(1, -11) .. "AAAAAAAAAA")
 end

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the gateway costs: CPU time a request as a ratio to the same nginx without the module; and what a storm of sign-ins
 does to others (login-storm): the 99th percentile of proxied GETs through the whole gateway, TLS on, while 16 clients sign in,
-as a ratio to the same without them. get-eddsa is the one ratio between two guarded servers: EdDSA to HS256.
+as a ratio to the same without them. get-audited is a GET that leaves a record, post leaves an intent and an outcome. get-eddsa is the one ratio between two guarded servers: EdDSA to HS256.
 
 Both servers run from one nginx.conf that differs by the module alone (keepalive, TLS off, access log off, the same answer),
 one worker each, pinned to core 0; wrk and the backend stand on core 1. CPU time is utime + stime of the worker over a
@@ -24,6 +24,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -34,7 +35,7 @@ AAITI = BUILD / "aaiti"
 MODULE = BUILD / "nginx" / "ngx_http_gw_module.so"
 
 # The bars of the design.
-BARS = {"get": 1.35, "post": 1.60, "refused": 1.0, "get-eddsa": 1.05, "login-storm": 3.0}
+BARS = {"get": 1.35, "get-audited": 1.50, "post": 1.60, "refused": 1.0, "get-eddsa": 1.05, "login-storm": 3.0}
 GUARDED, BARE, EDDSA = "guarded", "bare", "eddsa"
 ANSWER = json.dumps([{"id": f"b-{i}", "name": f"bot {i}", "status": "running", "pnl": 12.5 * i} for i in range(8)])
 
@@ -133,6 +134,31 @@ def free_port():
         return s.getsockname()[1]
 
 
+class Taker:
+    """In control's place: takes away the journal files that a worker is done with."""
+
+    def __init__(self, where):
+        self.where = where
+        where.mkdir()
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        while not self.stopping.wait(0.1):
+            last = {}
+            for path in sorted(self.where.glob("*.journal")):
+                writer = path.name.rpartition("-")[0]
+                if writer in last:
+                    last[writer].unlink()
+                last[writer] = path
+
+    def stop(self):
+        self.stopping.set()
+        self.thread.join()
+        shutil.rmtree(self.where)
+
+
 def stages():
     """The names in the pipeline's own table."""
     text = (ROOT / "src/pipeline/stage.def").read_text()
@@ -198,6 +224,7 @@ class Bench:
         self.dir.chmod(0o755)  # workers with a user of their own must reach the run directory
         self.servers = []
         self.raw = []
+        self.journal = Taker(OUT / f"{self.dir.name}-journal")  # on a disk, as in life
         self.eddsa = None
 
     def start(self, name, core, template, **values):
@@ -225,9 +252,12 @@ class Bench:
         home, run_dir = self.make_home("seeded", 8443, backend.port)
         self.tokens = self.seed(home, run_dir)
         self.bare = self.start(BARE, 0, SERVER_CONF, backend=backend.port, load_module="", gate_http="", gate_location="")
-        self.guarded = self.start(
-            GUARDED, 0, SERVER_CONF, backend=backend.port, load_module=f"load_module {MODULE};",
-            gate_http=f"gw_run_dir {run_dir}; gw_token_key {home}/keys/token.key; "
+        self.guarded = self.start_guarded(GUARDED, run_dir, home, f"gw_token_key {home}/keys/token.key;")
+
+    def start_guarded(self, name, run_dir, home, token_key):
+        return self.start(
+            name, 0, SERVER_CONF, backend=self.backend.port, load_module=f"load_module {MODULE};",
+            gate_http=f"gw_run_dir {run_dir}; gw_journal {self.journal.where} 4m 64; {token_key} "
                       f"gw_upstream_key {home}/keys/upstream.key; gw_request_id_key {home}/keys/request-id.key;",
             gate_location="gw on;")
 
@@ -243,11 +273,7 @@ class Bench:
         home, run_dir = self.make_home(EDDSA, 8443, self.backend.port, "algorithm: EdDSA")
         subprocess.run([AAITI, "--home", home, "init"], stdout=subprocess.DEVNULL, check=True)
         self.eddsa_tokens = self.seed(home, run_dir)
-        return self.start(
-            EDDSA, 0, SERVER_CONF, backend=self.backend.port, load_module=f"load_module {MODULE};",
-            gate_http=f"gw_run_dir {run_dir}; gw_token_public_key {home}/keys/token-ed25519.key; "
-                      f"gw_upstream_key {home}/keys/upstream.key; gw_request_id_key {home}/keys/request-id.key;",
-            gate_location="gw on;")
+        return self.start_guarded(EDDSA, run_dir, home, f"gw_token_public_key {home}/keys/token-ed25519.key;")
 
     def wrk(self, server, mode, seconds):
         tokens = self.eddsa_tokens if server is self.eddsa else self.tokens
@@ -319,6 +345,7 @@ class Bench:
     def close(self):
         for server in reversed(self.servers):
             server.stop()
+        self.journal.stop()
         shutil.rmtree(self.dir)
         (OUT / time.strftime("raw-%Y%m%dT%H%M%SZ.json", time.gmtime())).write_text(json.dumps(self.raw, indent=1) + "\n")
 
@@ -420,7 +447,7 @@ def show(row, as_json):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", default=[], help="get post refused get-eddsa login-storm; default all")
+    parser.add_argument("names", nargs="*", default=[], help="get get-audited post refused get-eddsa login-storm; default all")
     parser.add_argument("--json", action="store_true", help="JSON Lines")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4, help="of one side of a round")
