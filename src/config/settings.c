@@ -103,6 +103,9 @@ const struct gw_option gw_settings_options[] = {
      "Whether strangers may register."},
     {"register.role", GW_OPT_STRING, AT(register_role), "trader", 1, 32, NULL, NULL,
      "Role of who registers; a role of the policy."},
+    {"refresh.bearer", GW_OPT_BOOL, AT(refresh_bearer), "false", 0, 0, NULL, NULL,
+     "Whether an access token that is still good may be exchanged for a fresh one, as the backend does it: on the refresh path, without a body. "
+     "Whoever steals one then keeps it until `session.absolute`."},
     {"reset.code_ttl", GW_OPT_DURATION, AT(reset_code_ttl_ms), "1h", SECONDS(60), DAYS(7), NULL, NULL,
      "How long a one-time code for a new password is good."},
 

@@ -37,6 +37,11 @@ static const struct gw_api_member login_body[] = {
     PASSWORD("password", GW_API_REQUIRED),
     END,
 };
+/* Longer than any of ours: what is none gets the one answer of all that are not good. */
+static const struct gw_api_member refresh_body[] = {
+    STRING("refreshToken", GW_API_OPTIONAL, 1, 512),
+    END,
+};
 /* No role: A.A.I.T.I's own registration honours even `admin`. */
 static const struct gw_api_member register_body[] = {
     STRING("username", GW_API_REQUIRED, 1, GW_USERNAME_MAX),
@@ -114,7 +119,7 @@ static const struct gw_api_member stage_upstream_body[] = {
 
 static const struct gw_api_route routes[] = {
     AUTH("POST", "/api/auth/login", LOGIN, PUBLIC, login_body, login),
-    AUTH("POST", "/api/auth/refresh", REFRESH, PUBLIC, NULL, refresh),
+    AUTH("POST", "/api/auth/refresh", REFRESH, PUBLIC, refresh_body, refresh),
     AUTH("POST", "/api/auth/logout", LOGOUT, SIGNED_IN, NULL, logout),
     AUTH("GET", "/api/auth/profile", PROFILE, SIGNED_IN, NULL, profile),
     AUTH("POST", "/api/auth/register", REGISTER, REGISTRATION, register_body, register),
@@ -292,7 +297,8 @@ static enum gw_code check_member(const struct gw_api_member *m, const json_t *bo
 static enum gw_code parse_body(struct gw_exchange *x, struct gw_error *err)
 {
     const char *names[GW_API_MEMBERS_MAX + 1] = {NULL};
-    enum gw_code code = gw_json_parse(x->call->body, GW_JSON_DEFAULT_LIMITS, &x->body, err);
+    struct gw_str text = x->call->body.len > 0 ? x->call->body : GW_STR("{}");
+    enum gw_code code = gw_json_parse(text, GW_JSON_DEFAULT_LIMITS, &x->body, err);
     if (code != GW_OK)
         return code == GW_ELIMIT ? gw_fail(err, GW_EPARSE, "JSON text is nested too deep") : code;
     if (!json_is_object(x->body))
@@ -399,7 +405,8 @@ void gw_dispatch(struct gw_app *a, const struct gw_call *call, struct gw_reply *
     struct gw_error err = {0};
     gw_arena_init(&arena, ARENA_MAX);
     *out = (struct gw_reply){.status = 500};
-    gw_buf_init(&out->set_cookie, 8 * 1024);
+    gw_buf_init(&out->session_cookie, 8 * 1024);
+    gw_buf_init(&out->refresh_cookie, 8 * 1024);
     const struct gw_app_view *view = gw_app_view_get(a);
     struct gw_exchange x = {.app = a, .view = view, .call = call, .arena = &arena, .reply = out};
     enum gw_code code = answer(&x, &caller, &err);

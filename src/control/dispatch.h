@@ -18,6 +18,8 @@ struct gw_call {
     enum gw_caller_kind kind;
     struct gw_str method, path, query; /* canonical */
     struct gw_str token;               /* Bearer or session cookie; empty: none */
+    bool is_bearer;                    /* token is no cookie's */
+    struct gw_str refresh_cookie;      /* our other cookie; empty: none */
     struct gw_str body;
     struct gw_ip address;
     struct gw_str user_agent, request_id;
@@ -27,10 +29,10 @@ struct gw_call {
 
 struct gw_reply {
     unsigned status;
-    json_t *body;             /* owned by the reply; NULL: empty */
-    bool is_problem;          /* body is problem+json */
-    struct gw_buf set_cookie; /* empty: none */
-    unsigned retry_after_s;   /* 0: none */
+    json_t *body;                                 /* owned by the reply; NULL: empty */
+    bool is_problem;                              /* body is problem+json */
+    struct gw_buf session_cookie, refresh_cookie; /* to set, with their attributes; empty: none */
+    unsigned retry_after_s;                       /* 0: none */
 };
 /* Makes *r a refusal, of gw/problem.def: error is for the person (NULL: the status's title); detail (NULL: none) says which member, or how
  * to mend it. request_id may be empty. */
@@ -69,7 +71,8 @@ struct gw_api_route {
     enum gw_target target;     /* GW_TARGET_CONTROL, or the auth call of the policy, wherever the policy puts it */
     enum gw_api_access access;
     const char *permission;
-    const struct gw_api_member *body; /* ends with a row without name; NULL: a body is not looked at */
+    const struct gw_api_member
+        *body; /* ends with a row without name; NULL: a body is not looked at. An empty one is `{}` */
     /* What it returns beside GW_OK becomes a refusal by one table (dispatch.c). */
     enum gw_code (*handle)(struct gw_exchange *x, struct gw_error *err);
 };

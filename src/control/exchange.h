@@ -31,6 +31,9 @@ bool gw_exchange_may(const struct gw_exchange *x, const char *permission);
 struct gw_str gw_exchange_actor(const struct gw_exchange *x);
 struct gw_str gw_exchange_address(const struct gw_exchange *x);
 
+/* Where the policy has the call that takes refresh tokens; empty: nowhere, so that nobody is given any. */
+struct gw_str gw_exchange_refresh_path(const struct gw_exchange *x);
+
 /* ---- the audit trail (trail.c) ---- */
 
 /* Sets by; route and caller are known. */
@@ -43,8 +46,15 @@ GW_MUST_CHECK enum gw_code gw_exchange_conclude(struct gw_exchange *x, struct gw
 
 /* ---- answers (reply.c) ---- */
 
+/* Set our cookies to a token, or take them away (empty); max_age_s counts for a token. The other one only where the policy has a refresh path. */
+GW_MUST_CHECK enum gw_code gw_reply_session_cookie(struct gw_exchange *x, struct gw_str token, int64_t max_age_s,
+                                                   struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_reply_refresh_cookie(struct gw_exchange *x, struct gw_str token, int64_t max_age_s,
+                                                   struct gw_error *err);
 /* Takes body over; NULL (jansson had no memory) is GW_ENOMEM. */
 GW_MUST_CHECK enum gw_code gw_reply_json(struct gw_exchange *x, unsigned status, json_t *body, struct gw_error *err);
+/* One more member for the body of gw_reply_json; takes value over, as that does. */
+GW_MUST_CHECK enum gw_code gw_reply_add(struct gw_exchange *x, const char *name, json_t *value, struct gw_error *err);
 /* gw_reply_problem of the call. Always GW_OK. */
 enum gw_code gw_reply_refuse(struct gw_exchange *x, unsigned status, const char *error, const char *detail);
 /* Shapes that several handlers give. NULL without memory. */

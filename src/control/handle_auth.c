@@ -2,23 +2,36 @@
 /* The sign-in calls, in the shapes of the backend that the gateway answers for (A.A.I.T.I v1.2.1), or supersets of them. */
 #include "control/exchange.h"
 #include "control/log.h"
-#include "pipeline/credential.h"
 
-#define COOKIE GW_SESSION_COOKIE "="
-#define COOKIE_RULES "; Path=/; Secure; HttpOnly; SameSite=Lax"
-
-static enum gw_code reply_signed_in(struct gw_exchange *x, const struct gw_signed_in *s, struct gw_error *err)
+/* What login and refresh have in common: access token, user, and cookies for both tokens. The refresh token where there is one, and
+ * somewhere to bring it. */
+static enum gw_code reply_signed_in(struct gw_exchange *x, const char *message, const struct gw_signed_in *s,
+                                    struct gw_error *err)
 {
     struct gw_str token = gw_buf_str(&s->token);
-    gw_buf_addf(&x->reply->set_cookie, COOKIE "%.*s" COOKIE_RULES "; Max-Age=%lld", GW_STR_ARG(token),
-                (long long)s->expires_in_s);
-    GW_TRY(gw_buf_check(&x->reply->set_cookie, err));
+    int64_t left_s = s->session.expires_s - gw_clock_real_s(gw_app_clock(x->app));
+    GW_TRY(gw_reply_session_cookie(x, token, s->expires_in_s, err));
+    if (s->refresh[0] != '\0')
+        GW_TRY(gw_reply_refresh_cookie(x, gw_str(s->refresh), left_s, err));
     return gw_reply_json(x, 200,
-                         json_pack("{s:s, s:s%, s:s%, s:I, s:I, s:o}", "message", "Login successful", "token",
-                                   token.ptr, token.len, "accessToken", token.ptr, token.len, "expiresIn",
-                                   (json_int_t)s->expires_in_s, "endedSessions", (json_int_t)s->evicted_count, "user",
-                                   gw_reply_user_brief(&s->user)),
+                         json_pack("{s:s, s:s%, s:s%, s:I, s:o}", "message", message, "token", token.ptr, token.len,
+                                   "accessToken", token.ptr, token.len, "expiresIn", (json_int_t)s->expires_in_s,
+                                   "user", gw_reply_user_brief(&s->user)),
                          err);
+}
+
+static enum gw_code add_refresh_token(struct gw_exchange *x, const struct gw_signed_in *s, struct gw_error *err)
+{
+    if (s->refresh[0] == '\0' || gw_exchange_refresh_path(x).len == 0)
+        return GW_OK;
+    return gw_reply_add(x, "refreshToken", json_string(s->refresh), err);
+}
+
+static enum gw_code reply_login(struct gw_exchange *x, const struct gw_signed_in *s, struct gw_error *err)
+{
+    GW_TRY(reply_signed_in(x, "Login successful", s, err));
+    GW_TRY(gw_reply_add(x, "endedSessions", json_integer((json_int_t)s->evicted_count), err));
+    return add_refresh_token(x, s, err);
 }
 
 static void log_login(struct gw_exchange *x, struct gw_str username, const char *outcome, const struct gw_uuid *session)
@@ -47,7 +60,7 @@ static void log_notices(struct gw_exchange *x, const struct gw_signed_in *s)
 enum gw_code gw_handle_login(struct gw_exchange *x, struct gw_error *err)
 {
     struct gw_str username = gw_exchange_str(x, "username"), email = gw_exchange_str(x, "email");
-    struct gw_signed_in s = {0};
+    gw_auto(gw_signed_in) struct gw_signed_in s = {0};
     if ((username.ptr == NULL) == (email.ptr == NULL))
         return gw_fail(err, GW_EINVAL, "/username: one of `username` and `email` is needed");
     const struct gw_login in = {
@@ -62,9 +75,7 @@ enum gw_code gw_handle_login(struct gw_exchange *x, struct gw_error *err)
     case GW_OK:
         log_login(x, in.username, "ok", &s.session.id);
         log_notices(x, &s);
-        code = reply_signed_in(x, &s, err);
-        gw_buf_done(&s.token);
-        return code;
+        return reply_login(x, &s, err);
     case GW_EDENIED:
         log_login(x, in.username, "refused", NULL);
         return gw_reply_refuse(x, 401, "Invalid credentials", NULL);
@@ -87,19 +98,94 @@ enum gw_code gw_handle_logout(struct gw_exchange *x, struct gw_error *err)
     enum gw_code code = gw_session_end(x->view->identity, &x->by, &x->caller->session_id, err);
     if (code != GW_OK && code != GW_ENOTFOUND) /* ended meanwhile by another call */
         return code;
-    gw_buf_add(&x->reply->set_cookie, GW_STR(COOKIE COOKIE_RULES "; Max-Age=0"));
-    GW_TRY(gw_buf_check(&x->reply->set_cookie, err));
+    GW_TRY(gw_reply_session_cookie(x, GW_STR_NULL, 0, err));
+    GW_TRY(gw_reply_refresh_cookie(x, GW_STR_NULL, 0, err));
     gw_log(GW_LOG_INFO, "logout", {"user", gw_exchange_actor(x)}, {"address", gw_exchange_address(x)},
            {"request", x->call->request_id});
     return gw_reply_json(x, 200, json_pack("{s:s}", "message", "Logout successful"), err);
 }
 
-/* Refresh tokens come with their own issue; until then login gives none and there is nothing here. */
+/* ---- refresh ---- */
+
+/* Whatever the reason: which it was stands in the log alone. */
+static enum gw_code refuse_refresh(struct gw_exchange *x)
+{
+    return gw_reply_refuse(x, 401, "Invalid or expired token", NULL);
+}
+
+/* s: NULL: nobody's session. */
+static void log_refresh(struct gw_exchange *x, const char *outcome, const struct gw_signed_in *s)
+{
+    char id[GW_UUID_LEN + 1] = "-";
+    if (s != NULL)
+        gw_uuid_format(&s->session.id, id);
+    gw_log(GW_LOG_INFO, "refresh", {"outcome", gw_str(outcome)},
+           {"user", s != NULL ? gw_str(s->user.username) : GW_STR("-")}, {"address", gw_exchange_address(x)},
+           {"session", gw_str(id)}, {"request", x->call->request_id});
+}
+
+/* The one place that hears of every use of a refresh token. */
+static void note(struct gw_exchange *x, const struct gw_refreshed *r)
+{
+    const struct gw_signed_in *s = &r->signed_in;
+    if (r->outcome == GW_REFRESH_REUSED)
+        gw_log(GW_LOG_WARN, "refresh-reuse", {"user", gw_str(s->user.username)}, {"address", gw_exchange_address(x)},
+               {"agent", x->call->user_agent}, {"request", x->call->request_id},
+               {"text", GW_STR("a spent refresh token came again, so somebody stole it; ending the session")});
+    log_refresh(x, gw_refresh_outcome_text(r->outcome), r->outcome != GW_REFRESH_UNKNOWN ? s : NULL);
+}
+
+/* As A.A.I.T.I itself does it. The cookie, which a browser attaches to whatever a page asks for, is not enough. */
+static enum gw_code refresh_by_access(struct gw_exchange *x, struct gw_error *err)
+{
+    gw_auto(gw_signed_in) struct gw_signed_in s = {0};
+    enum gw_code code = GW_EDENIED;
+    if (x->view->settings->refresh_bearer && x->call->is_bearer)
+        code = gw_refresh_by_access(x->view->identity, x->call->token, &s, err);
+    if (code == GW_EDENIED) {
+        log_refresh(x, "no-token", NULL);
+        return refuse_refresh(x);
+    }
+    GW_TRY(code);
+    log_refresh(x, "ok-by-access", &s);
+    return reply_signed_in(x, "Token refreshed successfully", &s, err);
+}
+
+enum refresh_way { BY_BODY, BY_COOKIE };
+
+static enum gw_code reply_refreshed(struct gw_exchange *x, enum refresh_way way, const struct gw_refreshed *r,
+                                    struct gw_error *err)
+{
+    const struct gw_signed_in *s = &r->signed_in;
+    if (r->outcome == GW_REFRESH_TOO_OFTEN) {
+        x->reply->retry_after_s = GW_REFRESH_EVERY_S;
+        return gw_reply_refuse(x, 429, NULL, NULL);
+    }
+    if (!gw_refresh_is_given(r->outcome))
+        return refuse_refresh(x);
+    GW_TRY(reply_signed_in(x, "Token refreshed successfully", s, err));
+    /* Who keeps it where no script of a page can read it does not get it where one can. */
+    return way == BY_BODY ? add_refresh_token(x, s, err) : GW_OK;
+}
+
+/* A token in the body was written for this call; a cookie only came along. */
 enum gw_code gw_handle_refresh(struct gw_exchange *x, struct gw_error *err)
 {
-    (void)err;
-    return gw_reply_refuse(x, 404, NULL, NULL);
+    struct gw_str token = gw_exchange_str(x, "refreshToken");
+    enum refresh_way way = token.len > 0 ? BY_BODY : BY_COOKIE;
+    if (way == BY_COOKIE)
+        token = x->call->refresh_cookie;
+    if (token.len == 0)
+        return refresh_by_access(x, err);
+    struct gw_refreshed r;
+    GW_TRY(gw_refresh(x->view->identity, &x->by, token, &r, err));
+    note(x, &r);
+    enum gw_code code = reply_refreshed(x, way, &r, err);
+    gw_signed_in_done(&r.signed_in);
+    return code;
 }
+
+/* ---- the rest ---- */
 
 enum gw_code gw_handle_profile(struct gw_exchange *x, struct gw_error *err)
 {

@@ -9,6 +9,15 @@ static enum gw_code reply_done(struct gw_exchange *x, const char *event, struct 
     return gw_reply_json(x, 200, json_pack("{s:s}", "message", "Password changed"), err);
 }
 
+/* The session goes on, but with other refresh tokens than those that somebody may have seen. */
+static enum gw_code reply_kept(struct gw_exchange *x, const struct gw_kept_session *keep, struct gw_error *err)
+{
+    if (keep->refresh[0] == '\0' || gw_exchange_refresh_path(x).len == 0)
+        return GW_OK;
+    GW_TRY(gw_reply_refresh_cookie(x, gw_str(keep->refresh), x->view->settings->session_absolute_ms / 1000, err));
+    return gw_reply_add(x, "refreshToken", json_string(keep->refresh), err);
+}
+
 enum gw_code gw_handle_password_change(struct gw_exchange *x, struct gw_error *err)
 {
     if (x->caller == NULL)
@@ -21,7 +30,12 @@ enum gw_code gw_handle_password_change(struct gw_exchange *x, struct gw_error *e
                {"address", gw_exchange_address(x)}, {"request", x->call->request_id});
         return gw_reply_refuse(x, 403, "The current password is wrong", NULL);
     }
-    return code == GW_OK ? reply_done(x, "password-change", gw_exchange_actor(x), err) : code;
+    if (code == GW_OK)
+        code = reply_done(x, "password-change", gw_exchange_actor(x), err);
+    if (code == GW_OK)
+        code = reply_kept(x, &keep, err);
+    gw_wipe(keep.refresh, sizeof(keep.refresh));
+    return code;
 }
 
 enum gw_code gw_handle_password_reset(struct gw_exchange *x, struct gw_error *err)

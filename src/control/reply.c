@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/exchange.h"
 #include "pipeline/answers.h"
+#include "pipeline/credential.h"
 
 enum gw_code gw_reply_json(struct gw_exchange *x, unsigned status, json_t *body, struct gw_error *err)
 {
@@ -9,6 +10,13 @@ enum gw_code gw_reply_json(struct gw_exchange *x, unsigned status, json_t *body,
     json_decref(x->reply->body);
     x->reply->body = body;
     x->reply->status = status;
+    return GW_OK;
+}
+
+enum gw_code gw_reply_add(struct gw_exchange *x, const char *name, json_t *value, struct gw_error *err)
+{
+    if (json_object_set_new(x->reply->body, name, value) != 0)
+        return gw_fail(err, GW_ENOMEM, "no memory for an answer");
     return GW_OK;
 }
 
@@ -38,8 +46,56 @@ void gw_reply_done(struct gw_reply *r)
 {
     json_decref(r->body);
     r->body = NULL;
-    gw_buf_done(&r->set_cookie);
+    gw_buf_done(&r->session_cookie);
+    gw_buf_done(&r->refresh_cookie);
 }
+
+/* ---- cookies ---- */
+
+struct gw_str gw_exchange_refresh_path(const struct gw_exchange *x)
+{
+    const struct gw_policy *p = x->view->policy;
+    for (size_t i = 0; i < gw_policy_route_count(p); i++) {
+        const struct gw_route *r = gw_policy_route(p, i);
+        if (r->target == GW_TARGET_REFRESH)
+            return gw_str_sub(r->pattern, gw_str_find(r->pattern, ' ') + 1, r->pattern.len);
+    }
+    return GW_STR_NULL;
+}
+
+/* The part of a route's path that stands for itself. */
+static struct gw_str cookie_path(struct gw_str path)
+{
+    size_t n = 0;
+    while (n < path.len && strchr("{*", path.ptr[n]) == NULL)
+        n++;
+    return gw_str_sub(path, 0, n);
+}
+
+static enum gw_code add_cookie(struct gw_buf *dst, struct gw_str token, int64_t max_age_s, const char *name,
+                               struct gw_str path, const char *same_site, struct gw_error *err)
+{
+    gw_buf_addf(dst, "%s=%.*s; Path=%.*s; Secure; HttpOnly; SameSite=%s; Max-Age=%lld", name, GW_STR_ARG(token),
+                GW_STR_ARG(path), same_site, token.len > 0 ? (long long)max_age_s : 0LL);
+    return gw_buf_check(dst, err);
+}
+
+enum gw_code gw_reply_session_cookie(struct gw_exchange *x, struct gw_str token, int64_t max_age_s,
+                                     struct gw_error *err)
+{
+    return add_cookie(&x->reply->session_cookie, token, max_age_s, GW_SESSION_COOKIE, GW_STR("/"), "Lax", err);
+}
+
+enum gw_code gw_reply_refresh_cookie(struct gw_exchange *x, struct gw_str token, int64_t max_age_s,
+                                     struct gw_error *err)
+{
+    struct gw_str path = cookie_path(gw_exchange_refresh_path(x));
+    if (path.len == 0)
+        return GW_OK;
+    return add_cookie(&x->reply->refresh_cookie, token, max_age_s, GW_REFRESH_COOKIE, path, "Strict", err);
+}
+
+/* ---- shapes ---- */
 
 json_t *gw_reply_time(int64_t unix_s)
 {

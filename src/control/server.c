@@ -120,6 +120,11 @@ static bool is_gone(void *cls)
     return gw_listen_peer_is_gone(fd_of(cls));
 }
 
+static bool set_cookie(struct MHD_Response *response, const struct gw_buf *cookie)
+{
+    return cookie->len == 0 || MHD_add_response_header(response, "Set-Cookie", gw_buf_str(cookie).ptr) == MHD_YES;
+}
+
 static enum MHD_Result send_reply(struct MHD_Connection *c, const struct gw_reply *r)
 {
     char retry[16];
@@ -141,8 +146,7 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, const struct gw_repl
                                         r->is_problem ? "application/problem+json" : "application/json") == MHD_YES;
     if (r->status == 401)
         added = added && MHD_add_response_header(response, "WWW-Authenticate", "Bearer realm=\"aaiti\"") == MHD_YES;
-    if (r->set_cookie.len > 0)
-        added = added && MHD_add_response_header(response, "Set-Cookie", gw_buf_str(&r->set_cookie).ptr) == MHD_YES;
+    added = added && set_cookie(response, &r->session_cookie) && set_cookie(response, &r->refresh_cookie);
     if (r->retry_after_s > 0) {
         (void)snprintf(retry, sizeof(retry), "%u", r->retry_after_s);
         added = added && MHD_add_response_header(response, "Retry-After", retry) == MHD_YES;
@@ -170,7 +174,10 @@ static bool read_head(const struct listener *l, const struct head *h, struct gw_
     if (l->kind == GW_CALLER_OPERATOR)
         return gw_ip_parse(GW_STR("127.0.0.1"), &call->address) == GW_OK;
     call->request_id = h->request_id;
-    call->token = gw_credential_choose(h->authorization, h->cookies.session).token;
+    struct gw_client_credential presented = gw_credential_choose(h->authorization, h->cookies.session);
+    call->token = presented.token;
+    call->is_bearer = presented.kind == GW_CREDENTIAL_BEARER;
+    call->refresh_cookie = h->cookies.refresh;
     return !h->doubled && gw_ip_parse(h->address, &call->address) == GW_OK;
 }
 

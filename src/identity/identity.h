@@ -171,6 +171,8 @@ struct gw_refreshed {
     enum gw_refresh_outcome outcome;
     struct gw_signed_in signed_in; /* user and session unless UNKNOWN; tokens when given. Caller gw_signed_in_done */
 };
+/* A family gets a new token no more often, in the long run: TOO_OFTEN. */
+#define GW_REFRESH_EVERY_S 30
 /* A use of a refresh token: spends it and gives the next, and an access token of the same session, which has been used thereby. What else may come
  * of it is an outcome too; REUSED has ended the session. GW_EBACKEND offline. */
 GW_MUST_CHECK enum gw_code gw_refresh(struct gw_identity *i, const struct gw_actor *by, struct gw_str token,

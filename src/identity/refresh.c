@@ -23,7 +23,6 @@ static_assert(GW_BASE64URL_LEN(TOKEN_BYTES) == GW_REFRESH_TOKEN_LEN, "256 bits a
 /* Spent tokens stay as long as their session, or a thief could use up so many that the robbed client's is not known for spent any
  * more. So it is their making that is bounded: by as many at once, and then by one for half the shortest life of an access token. */
 #define BURST 60
-#define EVERY_S 30
 
 const char *gw_refresh_outcome_text(enum gw_refresh_outcome outcome)
 {
@@ -108,7 +107,7 @@ static bool is_in_grace(const struct gw_refresh_row *row, const struct gw_refres
 static bool is_too_often(const struct gw_refresh_row *row, const struct gw_session_row *session, int64_t now_s)
 {
     int64_t age_s = now_s > session->created_s ? now_s - session->created_s : 0;
-    return row->number > BURST + age_s / EVERY_S;
+    return row->number > BURST + age_s / GW_REFRESH_EVERY_S;
 }
 
 /* That a spent token came again counts whatever else is to be said of its session. */

@@ -20,7 +20,7 @@ def test_login_answers_in_the_backends_shape_and_more(gateway, user):
     assert body["message"] == "Login successful"
     assert {k: body["user"][k] for k in ("username", "email", "role")} == {"username": user.name, "email": user.email, "role": "trader"}
     assert body["accessToken"] == body["token"] and body["expiresIn"] == 24 * 3600
-    assert "refreshToken" not in body
+    assert len(body["refreshToken"]) == 43 and body["refreshToken"] != body["token"]
     assert "password" not in answer.text
 
 
@@ -173,10 +173,6 @@ def test_registration_when_on_takes_no_role(make_gateway):
     assert signed_in.status_code == 200
     refused = gateway.client(signed_in.json()["token"]).get("/api/bots")
     assert refused.status_code == 403 and refused.json()["type"].endswith("no-upstream-identity")
-
-
-def test_refresh_is_not_there_yet(gateway, tokens):
-    assert gateway.client(tokens["viewer"]).post("/api/auth/refresh").status_code == 404
 
 
 def test_own_password_change_ends_the_other_sessions(gateway, user):
