@@ -178,7 +178,8 @@ def test_a_post_is_sent_once(behind):
 
 CLASHING = (b"X-Frame-Options: ALLOWALL", b"x-content-type-options: off", b"Content-Security-Policy: default-src *", b"Referrer-Policy: unsafe-url",
             b"Strict-Transport-Security: max-age=0", b"Cache-Control: public, max-age=99999", b"Server: leaky/1.0", b"X-Powered-By: Express",
-            b"Access-Control-Allow-Origin: *", b"Set-Cookie: __Host-aaiti_session=stolen; Path=/; Secure", b"Set-Cookie: theme=dark",
+            b"Access-Control-Allow-Origin: *", b"Set-Cookie: __Host-aaiti_session=stolen; Path=/; Secure", b"Set-Cookie: __Secure-aaiti_refresh=stolen; Path=/api/auth/refresh; Secure",
+            b"Set-Cookie: theme=dark",
             b"X-Request-Id: 1", b"X-Accel-Redirect: /aaiti/problem", b"X-Accel-Buffering: no", b"Upgrade: h2c", b"Connection: Upgrade, X-Frame-Options",
             b'Alt-Svc: h3="evil.example:443"', b'Clear-Site-Data: "cookies"', b"Content-Security-Policy-Report-Only: default-src *; report-uri //evil.example",
             b'Report-To: {"endpoints":[{"url":"https://evil.example"}]}', b'NEL: {"report_to":"x"}', b'Reporting-Endpoints: x="https://evil.example"',
