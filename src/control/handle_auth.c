@@ -124,15 +124,13 @@ static void log_refresh(struct gw_exchange *x, const char *outcome, const struct
            {"session", gw_str(id)}, {"request", x->call->request_id});
 }
 
-/* The one place that hears of every use of a refresh token. */
-static void note(struct gw_exchange *x, const struct gw_refreshed *r)
+static void log_reuse(struct gw_exchange *x, const struct gw_signed_in *s)
 {
-    const struct gw_signed_in *s = &r->signed_in;
-    if (r->outcome == GW_REFRESH_REUSED)
-        gw_log(GW_LOG_WARN, "refresh-reuse", {"user", gw_str(s->user.username)}, {"address", gw_exchange_address(x)},
-               {"agent", x->call->user_agent}, {"request", x->call->request_id},
-               {"text", GW_STR("a spent refresh token came again, so somebody stole it; ending the session")});
-    log_refresh(x, gw_refresh_outcome_text(r->outcome), r->outcome != GW_REFRESH_UNKNOWN ? s : NULL);
+    char id[GW_UUID_LEN + 1];
+    gw_uuid_format(&s->session.id, id);
+    gw_log(GW_LOG_WARN, "refresh-reuse", {"user", gw_str(s->user.username)}, {"address", gw_exchange_address(x)},
+           {"agent", x->call->user_agent}, {"session", gw_str(id)}, {"request", x->call->request_id},
+           {"text", GW_STR("a spent refresh token came again, so somebody stole it; ending the session")});
 }
 
 /* As A.A.I.T.I itself does it. The cookie, which a browser attaches to whatever a page asks for, is not enough. */
@@ -179,7 +177,10 @@ enum gw_code gw_handle_refresh(struct gw_exchange *x, struct gw_error *err)
         return refresh_by_access(x, err);
     struct gw_refreshed r;
     GW_TRY(gw_refresh(x->view->identity, &x->by, token, &r, err));
-    note(x, &r);
+    if (r.outcome == GW_REFRESH_REUSED)
+        log_reuse(x, &r.signed_in);
+    else
+        log_refresh(x, gw_refresh_outcome_text(r.outcome), r.outcome != GW_REFRESH_UNKNOWN ? &r.signed_in : NULL);
     enum gw_code code = reply_refreshed(x, way, &r, err);
     gw_signed_in_done(&r.signed_in);
     return code;

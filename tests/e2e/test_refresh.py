@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Refresh tokens through the data plane: many at once, spent ones, cookies, and control killed in the middle."""
+import contextlib
 import os
 import random
 import signal
@@ -9,7 +10,7 @@ import time
 
 import httpx
 import pytest
-from conftest import until
+from conftest import Gateway, until
 
 CLIENTS = 50
 WITHIN_S = 0.1
@@ -190,8 +191,29 @@ class Chain:
             until(self.once, what="an answer to a refresh")
 
 
-def test_no_family_is_lost_when_control_is_killed_in_the_middle(make_gateway):
-    gateway = make_gateway()
+@pytest.fixture(scope="module")
+def own():
+    with contextlib.closing(Gateway(more="refresh:\n  bearer: true\n")) as g:
+        yield g
+
+
+def test_the_backends_own_form_where_it_is_on(gateway, own):
+    user = own.users["viewer"]
+    client = own.signed_in(user)
+    answer = client.post(REFRESH)
+    assert answer.status_code == 200 and "refreshToken" not in answer.json()
+    assert own.client(answer.json()["token"]).get("/api/bots").status_code == 200
+    by_cookie = own.client()
+    by_cookie.cookies.set("__Host-aaiti_session", answer.json()["token"])
+    assert by_cookie.post(REFRESH, headers={"Origin": own.url}).status_code == 401
+    assert client.post("/api/auth/logout").status_code == 200
+    assert own.client(answer.json()["token"]).post(REFRESH).status_code == 401
+    # Off, as it is shipped.
+    assert gateway.signed_in(gateway.users["viewer"]).post(REFRESH).status_code == 401
+
+
+def test_no_family_is_lost_when_control_is_killed_in_the_middle(own):
+    gateway = own
     seed = random.randrange(1 << 32)
     dice = random.Random(seed)
     chains = [Chain(gateway, gateway.users["trader"]) for _ in range(4)]
