@@ -118,7 +118,9 @@ static void tell_cross_site(const struct explain *e, struct gw_buf *b)
         gw_buf_addf(b, "with a Bearer token; by cookie %u without proof of the same origin (Origin, Sec-Fetch-Site)",
                     status);
     else if (refuses_there(&e->foreign))
-        gw_buf_addf(b, "from our own origin or no browser; from another site's page %u", status);
+        gw_buf_addf(b, "from our own origin or no browser; from another site's page %u%s", status,
+                    e->foreign.route->target == GW_TARGET_REFRESH ? "; the cookie counts with proof of our origin alone"
+                                                                  : "");
     else if (gw_method_is_safe(gw_method_parse(e->method)))
         gw_buf_add(b, GW_STR("a safe method needs no proof of origin"));
     else

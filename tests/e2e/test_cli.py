@@ -282,6 +282,7 @@ STAGES = ["headers", "address", "route", "token", "access", "cross-site", "ident
     (["POST", "/api/bots", "--as", "trader"], None, {"cross-site": "Bearer token; by cookie 403 without proof"}),
     (["POST", "/api/auth/logout", "--as", "trader"], None, {"cross-site": "by cookie 403", "identity": "the backend sees nothing; control answers"}),
     (["POST", "/api/auth/login"], None, {"token": "nobody", "cross-site": "another site's page 403"}),
+    (["POST", "/api/auth/refresh"], None, {"token": "nobody", "cross-site": "another site's page 403; the cookie counts with proof"}),
     (["GET", "/aaiti/v1/users", "--as", "viewer"], None, {"token": "control looks at it", "access": "control asks for the right"}),
     (["GET", "/api/bots"], "access", {"access": "401"}),
     (["GET", "//api/bots"], "route", {"route": "400: .*canonical form"}),
