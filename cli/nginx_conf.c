@@ -25,6 +25,7 @@
 #endif
 
 static const char head_text[] =
+    /* Never `info`: there nginx prints the header lines of clients as they came, Authorization among them. */
     KEEP_TEST_CLOCK "error_log stderr notice;\n"
                     "pcre_jit on;\n"
                     "worker_rlimit_nofile 16384;\n"
@@ -153,6 +154,8 @@ static enum gw_code add_http(const struct gw_nginx_conf *c, struct gw_buf *out, 
     if (c->upstream_key != NULL)
         GW_TRY(add_value(out, "    gw_upstream_key \"", gw_str(c->upstream_key), "\";\n", err));
     GW_TRY(add_value(out, "    gw_request_id_key \"", gw_str(c->request_id_key), "\";\n", err));
+    if (c->settings->log_requests)
+        gw_buf_add(out, GW_STR("    gw_log_requests;\n"));
     gw_buf_addf(out, "    client_max_body_size %jd;\n", (intmax_t)c->settings->body_max_bytes);
     gw_buf_add(out, gw_str(http_text));
     return GW_OK;

@@ -63,6 +63,9 @@ static void test_says_what_it_is_given(void **state)
     struct gw_nginx_conf c = sample();
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
         has(&c, wanted[i], true);
+    has(&c, "error_log stderr notice;\n", true); /* at `info` nginx prints what clients sent */
+    has(&c, "access_log off;", true);
+    has(&c, "gw_log_requests", false);
     has(&c, "\nuser ", false);
     has(&c, "gw_upstream_key", false);
     has(&c, "gw_token_public_key", false);
@@ -79,11 +82,14 @@ static void test_names_user_key_and_ipv6_where_given(void **state)
     c.group = "aaiti-web";
     c.upstream_key = "/k/upstream.key";
     settings.workers = 0;
+    settings.log_requests = true;
     upstream.host = GW_STR("::1");
     has(&c, "user \"aaiti-web\" \"aaiti-web\";\n", true);
     has(&c, "gw_upstream_key \"/k/upstream.key\";", true);
     has(&c, "server \"[::1]:5000\"", true);
     has(&c, "worker_processes auto;\n", true);
+    has(&c, "    gw_log_requests;\n", true);
+    settings.log_requests = false;
 }
 
 static void test_refuses_what_would_break_out_of_its_quotes(void **state)

@@ -188,6 +188,9 @@ ngx_http_gw_problem_handler(ngx_http_request_t *r)
 
     ngx_http_gw_arena_init(r, &arena, space, NGX_HTTP_GW_ARENA_SIZE);
 
+    /* A head that nginx could not read has not come by where requests get it. */
+    (void) ngx_http_gw_log_init_handler(r);
+
     status = ngx_http_gw_public_status(r->err_status);
     reason = GW_REASON_NONE;
     request_id = GW_STR_NULL;

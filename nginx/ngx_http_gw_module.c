@@ -11,6 +11,8 @@
  *                            http: seals into the id of a refused request why it was refused
  *     gw_journal DIR SIZE COUNT;
  *                            http: directory of the journal, size and number of its files
+ *     gw_log_requests;
+ *                            http: a line of JSON of each request, to standard error
  *     gw on|off;             location: every request is judged before anything else sees it
  *     gw_retry;              location: target of error_page 419, hands a judged request to the upstream once more, by the other
  *                            upstream key
@@ -28,6 +30,8 @@ static char *ngx_http_gw_merge_loc_conf(ngx_conf_t *cf, void *parent,
 static char *ngx_http_gw_set_path(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_gw_set_journal(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_gw_set_log_requests(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_gw_set_retry(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -79,6 +83,13 @@ static ngx_command_t  ngx_http_gw_commands[] = {
       ngx_http_gw_set_journal,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_gw_main_conf_t, journal_dir),
+      NULL },
+
+    { ngx_string("gw_log_requests"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_NOARGS,
+      ngx_http_gw_set_log_requests,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
       NULL },
 
     { ngx_string("gw"),
@@ -251,6 +262,17 @@ ngx_http_gw_set_journal(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     gmcf->journal_file_size = (size_t) size;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_gw_set_log_requests(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_gw_main_conf_t  *gmcf = conf;
+
+    gmcf->log_requests = 1;
 
     return NGX_CONF_OK;
 }

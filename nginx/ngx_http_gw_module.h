@@ -24,6 +24,7 @@ typedef struct {
     ngx_str_t            journal_dir;
     size_t               journal_file_size;
     ngx_int_t            journal_files;
+    unsigned             log_requests:1;
     ngx_thread_pool_t   *thread_pool;
     struct gw_gate      *gate;          /* NULL: the module is loaded but not configured */
 } ngx_http_gw_main_conf_t;
@@ -75,6 +76,7 @@ void ngx_http_gw_ended_unanswered(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx,
 /* log.c */
 ngx_int_t ngx_http_gw_log_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_gw_log_init_handler(ngx_http_request_t *r);
+void ngx_http_gw_log_init_process(ngx_cycle_t *cycle);
 void ngx_http_gw_log_refusal(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx);
 
 /* worker.c */

@@ -359,6 +359,8 @@ ngx_http_gw_init_process(ngx_cycle_t *cycle)
         (void) prctl(PR_SET_PDEATHSIG, SIGQUIT);
     }
 
+    ngx_http_gw_log_init_process(cycle);
+
     ngx_http_gw_worker.gate = gmcf->gate;
     ngx_http_gw_worker.thread_pool = gmcf->thread_pool;
 

@@ -52,7 +52,7 @@ make_demo_home()
     if [ -e "$home/demo-users.json" ]; then
         "$aaiti" --home "$home" init --demo > /dev/null
     else
-        "$aaiti" --home "$home" init --demo 2>&1 | grep -v ' level=info '
+        "$aaiti" --home "$home" init --demo 2>&1 | grep -v '"level":"info"'
     fi
 }
 
@@ -105,7 +105,7 @@ show()
     while IFS= read -r line <&"$gateway_out"; do
         printf '%s\n' "$line" >> "$home/gateway.log"
         case $line in
-            *' level=info '* | *' [notice] '*) ;;
+            *'"level":"info"'* | *' [notice] '*) ;;
             *) printf '%s\n' "$line" ;;
         esac
         if [ -n "${1:-}" ] && [[ $line == "$1"* ]]; then

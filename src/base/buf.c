@@ -109,15 +109,24 @@ static void add_json_ascii(struct gw_buf *b, char c)
         gw_buf_addc(b, c);
 }
 
+/* U+0080 to U+009F: the other controls, which some terminals obey. */
+static bool is_c1(struct gw_str letter)
+{
+    return letter.len == 2 && (uint8_t)letter.ptr[0] == 0xc2 && (uint8_t)letter.ptr[1] < 0xa0;
+}
+
 void gw_buf_add_json(struct gw_buf *b, struct gw_str s)
 {
     gw_buf_addc(b, '"');
     for (size_t i = 0; i < s.len;) {
         size_t n = gw_str_utf8(gw_str_sub(s, i, s.len));
+        struct gw_str letter = gw_str_sub(s, i, n);
         if (n == 1)
             add_json_ascii(b, s.ptr[i]);
+        else if (is_c1(letter))
+            gw_buf_addf(b, "\\u%04x", (unsigned)(uint8_t)letter.ptr[1]);
         else
-            gw_buf_add(b, n > 0 ? gw_str_sub(s, i, n) : GW_STR("\xef\xbf\xbd"));
+            gw_buf_add(b, n > 0 ? letter : GW_STR("\xef\xbf\xbd"));
         i += n > 0 ? n : 1;
     }
     gw_buf_addc(b, '"');

@@ -21,7 +21,8 @@ void gw_buf_reset(struct gw_buf *b);
 void gw_buf_add(struct gw_buf *b, struct gw_str s);
 void gw_buf_addc(struct gw_buf *b, char c);
 void gw_buf_addf(struct gw_buf *b, const char *fmt, ...) GW_PRINTF(2, 3);
-/* A JSON string literal, quotes included; bytes that are not UTF-8 become U+FFFD. */
+/* A JSON string literal, quotes included; bytes that are not UTF-8 become U+FFFD, and all control characters are escaped: a terminal
+ * may be shown it. */
 void gw_buf_add_json(struct gw_buf *b, struct gw_str s);
 /* For log lines: control bytes, quotes, backslashes and non-ASCII as \xNN. */
 void gw_buf_add_escaped(struct gw_buf *b, struct gw_str s);

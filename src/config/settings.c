@@ -114,6 +114,9 @@ const struct gw_option gw_settings_options[] = {
     {"journal.files", GW_OPT_INT, AT(journal_files), "64", 4, 4096, NULL, NULL,
      "Files that may wait for the control plane, of changes and of refusals each; beyond it changes are refused. Takes a restart."},
 
+    {"log.requests", GW_OPT_BOOL, AT(log_requests), "false", 0, 0, NULL, NULL,
+     "Whether each request is a line of JSON on standard error: never with its query, headers or body, but with its path. "
+     "A change takes a SIGHUP of `aaiti serve`."},
     {"self_test.path", GW_OPT_STRING, AT(self_test_path), "", 0, 1000, NULL, NULL,
      "Path of the backend that is fetched at start with a minted credential; empty: no test."},
     {"body.max", GW_OPT_BYTES, AT(body_max_bytes), "1MiB", 1024, MIB(1024), NULL, NULL,

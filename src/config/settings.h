@@ -47,6 +47,8 @@ struct gw_settings {
     /* login.* */
     int64_t login_floor_ms; /* no login answer leaves sooner */
     int64_t login_hash_threads, login_queue, login_queue_per_address;
+    /* log.* */
+    bool log_requests;
     /* refresh.* */
     bool refresh_bearer;
     /* register.* */

@@ -34,13 +34,14 @@ static enum gw_code reply_login(struct gw_exchange *x, const struct gw_signed_in
     return add_refresh_token(x, s, err);
 }
 
-static void log_login(struct gw_exchange *x, struct gw_str username, const char *outcome, const struct gw_uuid *session)
+/* Users by name; what else was sent in that field may be a password, and is nobody's to read. */
+static void log_login(struct gw_exchange *x, const char *user, const char *outcome, const struct gw_uuid *session)
 {
     char id[GW_UUID_LEN + 1] = "-";
     if (session != NULL)
         gw_uuid_format(session, id);
-    gw_log(GW_LOG_INFO, "login", {"outcome", gw_str(outcome)}, {"user", username}, {"address", gw_exchange_address(x)},
-           {"session", gw_str(id)}, {"request", x->call->request_id});
+    gw_log(GW_LOG_INFO, "login", {"outcome", gw_str(outcome)}, {"user", user[0] != '\0' ? gw_str(user) : GW_STR("-")},
+           {"address", gw_exchange_address(x)}, {"session", gw_str(id)}, {"request", x->call->request_id});
 }
 
 /* What the user should hear of; until there are notices, the log does. */
@@ -61,6 +62,7 @@ enum gw_code gw_handle_login(struct gw_exchange *x, struct gw_error *err)
 {
     struct gw_str username = gw_exchange_str(x, "username"), email = gw_exchange_str(x, "email");
     gw_auto(gw_signed_in) struct gw_signed_in s = {0};
+    char known[GW_USERNAME_MAX + 1] = "";
     if ((username.ptr == NULL) == (email.ptr == NULL))
         return gw_fail(err, GW_EINVAL, "/username: one of `username` and `email` is needed");
     const struct gw_login in = {
@@ -69,21 +71,22 @@ enum gw_code gw_handle_login(struct gw_exchange *x, struct gw_error *err)
         .password = gw_exchange_str(x, "password"),
         .gone = x->call->gone,
         .gone_ctx = x->call->gone_ctx,
+        .known = known,
     };
     enum gw_code code = gw_login(x->view->identity, &in, &s, err);
     switch (code) {
     case GW_OK:
-        log_login(x, in.username, "ok", &s.session.id);
+        log_login(x, known, "ok", &s.session.id);
         log_notices(x, &s);
         return reply_login(x, &s, err);
     case GW_EDENIED:
-        log_login(x, in.username, "refused", NULL);
+        log_login(x, known, "refused", NULL);
         return gw_reply_refuse(x, 401, "Invalid credentials", NULL);
     case GW_ECONFLICT:
-        log_login(x, in.username, "session-limit", NULL);
+        log_login(x, known, "session-limit", NULL);
         return gw_reply_refuse(x, 409, "Too many sessions; end one first", NULL);
     case GW_ELIMIT:
-        log_login(x, in.username, "busy", NULL);
+        log_login(x, known, "busy", NULL);
         return code;
     default:
         return code;

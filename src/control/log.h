@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Control's log: one line an outcome on stderr, key=value, values in quotes with hostile bytes escaped. No secret, token or
- * password is ever a field. Any thread; a line is one write.
+ * Control's log: one line an outcome on stderr, each a JSON object. No secret, token or password is ever a field. Any thread; a line
+ * is one write.
  */
-#include <gw/str.h>
+#include "base/buf.h"
 
 enum gw_log_level {
     GW_LOG_INFO,
@@ -12,6 +12,9 @@ enum gw_log_level {
     GW_LOG_ERROR, /* an operator must act */
 };
 
+#define GW_LOG_VALUE_MAX 512 /* of a value; the rest is cut off */
+
+/* name: a plain word, and none of "time", "level", "event". */
 struct gw_log_field {
     const char *name;
     struct gw_str value;
@@ -22,3 +25,6 @@ struct gw_log_field {
     gw_log_write((level), (event), (const struct gw_log_field[]){__VA_ARGS__, {NULL, GW_STR_NULL}})
 /* fields end with one whose name is NULL. */
 void gw_log_write(enum gw_log_level level, const char *event, const struct gw_log_field *fields);
+/* The line alone, with its newline, appended to out. */
+void gw_log_print(struct gw_buf *out, int64_t now_ms, enum gw_log_level level, const char *event,
+                  const struct gw_log_field *fields);

@@ -128,6 +128,9 @@ struct gw_login {
     struct gw_login_refusal *refusal; /* filled on GW_EDENIED and GW_ECONFLICT; may be NULL */
     gw_gone_fn gone;
     void *gone_ctx;
+    /* GW_USERNAME_MAX + 1 bytes, or NULL: becomes the name of the user that was meant, also where the answer is no; "" where there is
+     * none. For records: what was sent may be a password in the wrong field. */
+    char *known;
 };
 struct gw_signed_in {
     struct gw_user_row user;

@@ -270,6 +270,8 @@ enum gw_code gw_login(struct gw_identity *i, const struct gw_login *in, struct g
             break;
     }
     tell_refusal(&a, code);
+    if (in->known != NULL)
+        memcpy(in->known, a.user.username, sizeof(a.user.username));
     if (code != GW_ELIMIT && code != GW_ETIMEOUT)
         wait_until(i, floor_ms);
     if (code == GW_OK)

@@ -214,7 +214,7 @@ def parse(text):
 
 def errors_of(stderr):
     """What is said to the user: log lines of a command that does control's work are not that."""
-    return "".join(line for line in stderr.splitlines(keepends=True) if not line.startswith("time="))
+    return "".join(line for line in stderr.splitlines(keepends=True) if not line.startswith('{"time":'))
 
 
 @pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])

@@ -56,8 +56,8 @@ def test_the_user_is_told_and_the_log_too(make_gateway):
     sign_in = {"username": user.name, "password": user.password}
     answers = [gateway.client().post("/api/auth/login", json=sign_in, headers={"User-Agent": agent}).json() for agent in ("a", "a", "b")]
     assert [answer["endedSessions"] for answer in answers] == [0, 0, 1]
-    assert gateway.log().count("event=new-device") == 2
-    assert gateway.log().count("event=session-evict") == 1
+    assert gateway.log().count('"event":"new-device"') == 2
+    assert gateway.log().count('"event":"session-evict"') == 1
 
 
 def test_or_the_sign_in_is_refused(make_gateway):
