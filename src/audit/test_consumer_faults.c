@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -365,7 +366,7 @@ static int64_t real_mono_ms(const struct gw_clock *self)
 }
 
 /* A life of control that ends so long after it began to take the journal. */
-static void consume_and_die(struct rig *g, useconds_t after_us)
+static void consume_and_die(struct rig *g, long after_us)
 {
     int ready[2];
     char byte;
@@ -383,7 +384,7 @@ static void consume_and_die(struct rig *g, useconds_t after_us)
     assert_int_equal(read(ready[0], &byte, 1), 1);
     close(ready[0]);
     close(ready[1]);
-    usleep(after_us);
+    (void)ppoll(NULL, 0, &(struct timespec){.tv_nsec = after_us * 1000}, NULL);
     int status;
     assert_int_equal(kill(child, SIGKILL), 0);
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -400,7 +401,7 @@ static void killed_at_any_moment_it_takes_each_event_once(void **state)
     g.journals.clock.clock.mono_ms = real_mono_ms;
     struct gw_journal *j = rig_journal(&g, "changes");
     uint32_t n = 0;
-    for (useconds_t kill_after = 1; kill_after <= KILLS; kill_after++) {
+    for (long kill_after = 1; kill_after <= KILLS; kill_after++) {
         for (uint32_t until = n + EVENTS / KILLS; n < until;) {
             rig_append(j, GW_EVENT_INTENT, ++n, GW_OUTCOME_PENDING);
             if (n % 7 != 0)

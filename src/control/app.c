@@ -5,6 +5,7 @@
  * store, the segments, the token key and the lock live as long as the app.
  */
 #include "control/app.h"
+#include "audit/consumer.h"
 #include "audit/recorder.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -50,6 +51,7 @@ struct gw_app {
     struct gw_secret *encryption_text, *kek; /* NULL until they are needed */
     struct gw_store *store;
     struct gw_recorder *recorder;
+    struct gw_consumer *consumer;
     struct gw_sealed *sealed;
     struct gw_shared *shared;
     pthread_mutex_t lock;      /* current, refs */
@@ -357,6 +359,7 @@ static enum gw_code open_shared(struct gw_app *a, const struct gw_settings *s, s
     GW_TRY(gw_run_dir_name(s, a->home, a->run_dir, err));
     GW_TRY(gw_run_dir_make(a->run_dir, geteuid(), (gid_t)-1, err));
     GW_TRY(gw_journal_dir_open(a->home, a->run_dir, &a->journal_dir, err));
+    GW_TRY(gw_consumer_new(&(struct gw_consumer_options){a->store, a->recorder, a->options.clock}, &a->consumer, err));
     return gw_shared_open(a->run_dir, GW_SHARED_WRITER, &sizes, &a->shared, err);
 }
 
@@ -485,6 +488,7 @@ void gw_app_close(struct gw_app *a)
     generation_free(a->current);
     gw_shared_close(a->shared);
     gw_sealed_free(a->sealed);
+    gw_consumer_free(a->consumer);
     gw_recorder_free(a->recorder);
     gw_store_close(a->store);
     gw_secret_free(a->kek);
@@ -568,4 +572,9 @@ const struct gw_clock *gw_app_clock(const struct gw_app *a)
 struct gw_recorder *gw_app_recorder(const struct gw_app *a)
 {
     return a->recorder;
+}
+
+struct gw_consumer *gw_app_consumer(const struct gw_app *a)
+{
+    return a->consumer;
 }

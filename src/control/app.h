@@ -10,6 +10,7 @@
 #include "control/keys.h"
 #include "identity/identity.h"
 
+struct gw_consumer;
 struct gw_policy;
 struct gw_recorder;
 struct gw_sealed;
@@ -61,6 +62,8 @@ int gw_app_journal_dir(const struct gw_app *a);     /* open for reading; -1 offl
 const struct gw_clock *gw_app_clock(const struct gw_app *a);
 /* What control itself does is told here: this life of the app as a writer of the audit trail. */
 struct gw_recorder *gw_app_recorder(const struct gw_app *a);
+/* What takes the journal into the audit trail; NULL offline. For the schedule's thread. */
+struct gw_consumer *gw_app_consumer(const struct gw_app *a);
 /* The secrets in the database. Always there while control runs; offline they are opened by the first call, which may fail for want of
  * the encryption key. */
 GW_MUST_CHECK enum gw_code gw_app_sealed(struct gw_app *a, struct gw_sealed **out, struct gw_error *err);

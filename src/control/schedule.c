@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/schedule.h"
+#include "audit/consumer.h"
 #include "control/log.h"
 #include "control/rotation.h"
 #include "identity/sealed.h"
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,9 +62,37 @@ static enum gw_code tend_secrets(struct gw_app *a, struct gw_error *err)
     return code;
 }
 
-enum { TASK_BEAT, TASK_SECRETS, TASK_LAST_SEEN, TASK_KEYS, TASK_CLEAN_UP };
+static void log_met(uint64_t count, const char *what)
+{
+    char number[24];
+    if (count == 0)
+        return;
+    (void)snprintf(number, sizeof(number), "%" PRIu64, count);
+    gw_log(GW_LOG_WARN, "journal", {"count", gw_str(number)}, {"text", gw_str(what)});
+}
+
+static void log_turn(const struct gw_consumer_turn *t)
+{
+    log_met(t->unknown, "changes were begun by a worker that died; recording their outcome as unknown");
+    log_met(t->lost, "events found no room in a worker's journal; recording how many");
+    log_met(t->damaged_bytes, "bytes of the journal cannot be read; passing them over and recording that");
+    log_met(t->foreign, "files in the journal's directory are no journals; setting them aside and recording that");
+    log_met(t->conflicts, "events have a name that another has; recording both");
+    log_met((uint64_t)t->stepped_ms, "milliseconds the clock was set back by; recording that");
+}
+
+static enum gw_code take_journal(struct gw_app *a, struct gw_error *err)
+{
+    struct gw_consumer_turn turn;
+    enum gw_code code = gw_consumer_run(gw_app_consumer(a), gw_app_journal_dir(a), &turn, err);
+    log_turn(&turn);
+    return code;
+}
+
+enum { TASK_BEAT, TASK_JOURNAL, TASK_SECRETS, TASK_LAST_SEEN, TASK_KEYS, TASK_CLEAN_UP };
 static const struct gw_task tasks[] = {
     [TASK_BEAT] = {"beat", 1000, beat},
+    [TASK_JOURNAL] = {"journal", 1000, take_journal},
     [TASK_SECRETS] = {"secrets", 1000, tend_secrets},
     [TASK_LAST_SEEN] = {"last-seen", 60 * 1000, save_last_seen},
     [TASK_KEYS] = {"keys", 60 * 1000, gw_rotation_expire},
@@ -77,13 +107,16 @@ void gw_agenda_init(struct gw_agenda *g, const struct gw_task *table, size_t cou
         g->due_ms[i] = now_ms + table[i].every_ms;
 }
 
-static void run_one(const struct gw_task *t, struct gw_app *a)
+static void run_one(const struct gw_task *t, struct gw_app *a, enum gw_code *last)
 {
     struct gw_error err = {0};
     enum gw_code code = t->run(a, &err);
-    if (code != GW_OK)
+    if (code != GW_OK && code != *last)
         gw_log(GW_LOG_ERROR, "schedule", {"task", gw_str(t->name)}, {"code", gw_str(gw_code_name(code))},
                {"error", gw_str(err.msg)});
+    if (code == GW_OK && *last != GW_OK)
+        gw_log(GW_LOG_INFO, "schedule", {"task", gw_str(t->name)}, {"text", GW_STR("passes again")});
+    *last = code;
 }
 
 void gw_agenda_run(struct gw_agenda *g, struct gw_app *a, int64_t now_ms)
@@ -92,7 +125,7 @@ void gw_agenda_run(struct gw_agenda *g, struct gw_app *a, int64_t now_ms)
         if (now_ms < g->due_ms[i])
             continue;
         g->due_ms[i] = now_ms + g->tasks[i].every_ms;
-        run_one(&g->tasks[i], a);
+        run_one(&g->tasks[i], a, &g->last[i]);
     }
 }
 
@@ -134,6 +167,7 @@ enum gw_code gw_schedule_start(struct gw_app *a, struct gw_schedule **out, struc
     s->app = a;
     gw_agenda_init(&s->agenda, tasks, sizeof(tasks) / sizeof(tasks[0]), gw_clock_mono_ms(gw_app_clock(a)));
     (void)beat(a, err);
+    run_one(&tasks[TASK_JOURNAL], a, &s->agenda.last[TASK_JOURNAL]);
     pthread_mutex_init(&s->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -160,7 +194,8 @@ void gw_schedule_stop(struct gw_schedule *s)
     pthread_mutex_unlock(&s->lock);
     (void)pthread_join(s->thread, NULL);
     /* The segments may not outlive us: the machine may be going down. */
-    run_one(&tasks[TASK_LAST_SEEN], s->app);
+    run_one(&tasks[TASK_LAST_SEEN], s->app, &s->agenda.last[TASK_LAST_SEEN]);
+    run_one(&tasks[TASK_JOURNAL], s->app, &s->agenda.last[TASK_JOURNAL]);
     pthread_cond_destroy(&s->wake);
     pthread_mutex_destroy(&s->lock);
     free(s);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * What control does by the clock: its sign of life and the moving of secrets to the newest data key each second, last-seen times and the expiry of a signing key each minute, clean-up each hour. One thread does all;
- * a task that fails is logged and comes again at its time.
+ * What control does by the clock: its sign of life, the taking of the journal into the audit trail and the moving of secrets to
+ * the newest data key each second, last-seen times and the expiry of a signing key each minute, clean-up each hour. One thread
+ * does all; a task that fails comes again at its time. The log tells of a failure when it begins or changes, and of its end.
  */
 #include "control/app.h"
 
@@ -19,6 +20,7 @@ struct gw_agenda {
     const struct gw_task *tasks;
     size_t count;
     int64_t due_ms[GW_TASKS_MAX];
+    enum gw_code last[GW_TASKS_MAX]; /* what its last turn gave */
 };
 
 /* The first turn of every task is one period from now. */
@@ -27,6 +29,6 @@ void gw_agenda_init(struct gw_agenda *g, const struct gw_task *table, size_t cou
 void gw_agenda_run(struct gw_agenda *g, struct gw_app *a, int64_t now_ms);
 
 struct gw_schedule;
-/* The thread that runs control's own table. Beats once before it returns. */
+/* The thread that runs control's own table. Beats, and takes what an earlier life left in the journal, before it returns. */
 GW_MUST_CHECK enum gw_code gw_schedule_start(struct gw_app *a, struct gw_schedule **out, struct gw_error *err);
 void gw_schedule_stop(struct gw_schedule *s);

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -47,10 +48,51 @@ static void turns_that_were_missed_are_not_made_up_for(void **state)
     assert_int_equal(fast_runs, 1);
 }
 
+static enum gw_code next_code;
+
+static enum gw_code fickle(struct gw_app *a, struct gw_error *err)
+{
+    (void)a;
+    return next_code == GW_OK ? GW_OK : gw_fail(err, next_code, "no");
+}
+
+static void a_failure_is_logged_once_and_its_end_too(void **state)
+{
+    static const struct gw_task one[] = {{"fickle", 1000, fickle}};
+    static const enum gw_code codes[] = {GW_OK,       GW_ETIMEOUT, GW_ETIMEOUT, GW_ETIMEOUT, GW_EBACKEND,
+                                         GW_EBACKEND, GW_OK,       GW_OK,       GW_ETIMEOUT};
+    struct gw_agenda g;
+    char text[4096];
+    int ends[2], kept = dup(STDERR_FILENO);
+    (void)state;
+    gw_agenda_init(&g, one, 1, 0);
+    assert_int_equal(pipe(ends), 0);
+    assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        next_code = codes[i];
+        gw_agenda_run(&g, NULL, (int64_t)(i + 1) * 1000);
+    }
+    assert_true(dup2(kept, STDERR_FILENO) >= 0);
+    close(kept);
+    close(ends[1]);
+    ssize_t n = read(ends[0], text, sizeof(text) - 1);
+    assert_true(n > 0);
+    text[n] = '\0';
+    close(ends[0]);
+    size_t lines = 0;
+    for (const char *p = text; (p = strchr(p, '\n')) != NULL; p++)
+        lines++;
+    assert_int_equal(lines, 4);
+    assert_non_null(strstr(text, "ETIMEOUT"));
+    assert_non_null(strstr(text, "EBACKEND"));
+    assert_non_null(strstr(text, "passes again"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_task_that_fails_comes_again_and_stops_no_other),
+        cmocka_unit_test(a_failure_is_logged_once_and_its_end_too),
         cmocka_unit_test(turns_that_were_missed_are_not_made_up_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
