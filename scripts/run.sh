@@ -135,8 +135,8 @@ The gateway is on https://127.0.0.1:$port, before a demo backend. Ctrl-C stops b
   ask \$url/api/bots/bot-1/start -X POST -H "Authorization: Bearer \$trader"   # a bot is started
   ask \$url/api/bots/bot-1/start -X POST -H "Authorization: Bearer \$viewer"   # 403: a viewer only reads
   ask \$url/api/bots                                                          # 401: nobody is signed in
+  $aaiti --home $home explain \$(ask \$url/api/bots | jq -r .instance)         # that refusal, by its id
   $aaiti --home $home explain POST /api/bots/bot-1/start --as viewer           # why
-  $aaiti --home $home explain ID         # why, by the id of a refusal: what stands behind "instance" in the answer
 TXT
 }
 
