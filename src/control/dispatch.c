@@ -141,6 +141,9 @@ static const struct gw_api_route routes[] = {
     CALL("DELETE", "/sessions/{id}", SIGNED_IN, NULL, session_end),
     WITH("POST", "/tokens/revoke", "users:write", revoke_body, token_revoke),
 
+    WITH("GET", "/audit", "audit:read", NULL, audit_list),
+    WITH("GET", "/audit/{id}", "audit:read", NULL, audit_get),
+
     CALL("GET", "/keys", OPERATOR, NULL, key_list),
     CALL("POST", "/keys/signing/rotate", OPERATOR, rotate_signing_body, key_rotate_signing),
     CALL("PUT", "/keys/upstream/next", OPERATOR, stage_upstream_body, key_stage_upstream),

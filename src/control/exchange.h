@@ -88,6 +88,9 @@ enum gw_code gw_handle_session_end(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_session_end_all(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_token_revoke(struct gw_exchange *x, struct gw_error *err);
 
+enum gw_code gw_handle_audit_list(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_audit_get(struct gw_exchange *x, struct gw_error *err);
+
 enum gw_code gw_handle_key_list(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_key_rotate_signing(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_key_stage_upstream(struct gw_exchange *x, struct gw_error *err);

@@ -31,6 +31,7 @@ const char gw_test_policy[] = "upstream:\n"
                               "  only-users-delete: { permissions: [\"users:delete\"] }\n"
                               "  only-system-read: { permissions: [\"system:read\"] }\n"
                               "  only-system-write: { permissions: [\"system:write\"] }\n"
+                              "  only-audit-read: { permissions: [\"audit:read\"] }\n"
                               "routes:\n"
                               "  - { match: GET /api/bots, permission: \"bots:read\" }\n";
 
