@@ -21,7 +21,7 @@ struct gw_cli_option {
     const char *help;
 };
 
-#define GW_CLI_OPTIONS_MAX 8
+#define GW_CLI_OPTIONS_MAX 12
 #define GW_CLI_ARGS_MAX 32
 
 enum gw_cli_output {
