@@ -13,6 +13,7 @@
 #include "control/journal_dir.h"
 #include "control/keys.h"
 #include "control/log.h"
+#include "control/refusals.h"
 #include "control/rotation.h"
 #include "control/run_dir.h"
 #include "crypto/keyring.h"
@@ -52,6 +53,7 @@ struct gw_app {
     struct gw_store *store;
     struct gw_recorder *recorder;
     struct gw_consumer *consumer;
+    struct gw_refusals *refusals;
     struct gw_sealed *sealed;
     struct gw_shared *shared;
     pthread_mutex_t lock;      /* current, refs */
@@ -360,6 +362,7 @@ static enum gw_code open_shared(struct gw_app *a, const struct gw_settings *s, s
     GW_TRY(gw_run_dir_make(a->run_dir, geteuid(), (gid_t)-1, err));
     GW_TRY(gw_journal_dir_open(a->home, a->run_dir, &a->journal_dir, err));
     GW_TRY(gw_consumer_new(&(struct gw_consumer_options){a->store, a->recorder, a->options.clock}, &a->consumer, err));
+    GW_TRY(gw_refusals_new(a->journal_dir, a->options.random, a->options.clock, &a->refusals, err));
     return gw_shared_open(a->run_dir, GW_SHARED_WRITER, &sizes, &a->shared, err);
 }
 
@@ -494,6 +497,7 @@ void gw_app_close(struct gw_app *a)
     gw_secret_free(a->kek);
     gw_secret_free(a->encryption_text);
     gw_token_ring_done(&a->ring);
+    gw_refusals_free(a->refusals);
     gw_fd_auto_(&a->journal_dir);
     gw_fd_auto_(&a->lock_fd);
     pthread_mutex_destroy(&a->lock);
@@ -552,6 +556,11 @@ bool gw_app_ring_doorbell(const struct gw_app *a)
 struct gw_shared *gw_app_shared(struct gw_app *a)
 {
     return a->shared;
+}
+
+struct gw_refusals *gw_app_refusals(const struct gw_app *a)
+{
+    return a->refusals;
 }
 
 int gw_app_journal_dir(const struct gw_app *a)

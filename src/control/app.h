@@ -13,6 +13,7 @@
 struct gw_consumer;
 struct gw_policy;
 struct gw_recorder;
+struct gw_refusals;
 struct gw_sealed;
 struct gw_app;
 
@@ -56,9 +57,10 @@ struct gw_app_view {
 const struct gw_app_view *gw_app_view_get(struct gw_app *a);
 void gw_app_view_put(struct gw_app *a, const struct gw_app_view *v);
 
-struct gw_shared *gw_app_shared(struct gw_app *a);  /* NULL offline */
-const char *gw_app_run_dir(const struct gw_app *a); /* NULL offline */
-int gw_app_journal_dir(const struct gw_app *a);     /* open for reading; -1 offline */
+struct gw_shared *gw_app_shared(struct gw_app *a);           /* NULL offline */
+const char *gw_app_run_dir(const struct gw_app *a);          /* NULL offline */
+struct gw_refusals *gw_app_refusals(const struct gw_app *a); /* NULL offline: nobody is refused there */
+int gw_app_journal_dir(const struct gw_app *a);              /* open for reading; -1 offline */
 const struct gw_clock *gw_app_clock(const struct gw_app *a);
 /* What control itself does is told here: this life of the app as a writer of the audit trail. */
 struct gw_recorder *gw_app_recorder(const struct gw_app *a);

@@ -417,6 +417,7 @@ void gw_dispatch(struct gw_app *a, const struct gw_call *call, struct gw_reply *
         err.code = code; /* not every failing call has words */
         refuse_for(&x, &err);
     }
+    gw_exchange_count_refusal(&x);
     json_decref(x.body);
     gw_app_view_put(a, view);
 }

@@ -6,6 +6,7 @@
  */
 #include "audit/recorder.h"
 #include "control/dispatch.h"
+#include "control/refusals.h"
 
 struct gw_exchange {
     struct gw_app *app;
@@ -14,7 +15,8 @@ struct gw_exchange {
     const struct gw_api_route *route;
     const struct gw_caller *caller; /* NULL: nobody signed in, or an operator */
     struct gw_actor by;             /* the same, as the audit trail has it */
-    struct gw_str id;               /* what stands for {id}, decoded */
+    struct gw_refused refused; /* by a handler, who knows more than the status says; no action: as the status says */
+    struct gw_str id;          /* what stands for {id}, decoded */
     json_t *body;
     struct gw_arena *arena;
     struct gw_reply *reply;
@@ -38,6 +40,8 @@ struct gw_str gw_exchange_refresh_path(const struct gw_exchange *x);
 
 /* Sets by; route and caller are known. */
 void gw_exchange_set_actor(struct gw_exchange *x);
+/* When the answer is there: counts it, where it is a refusal of a client. */
+void gw_exchange_count_refusal(struct gw_exchange *x);
 /* For what changes files, and so has no transaction to stand in: before anything is touched. What cannot be recorded is not begun. */
 GW_MUST_CHECK enum gw_code gw_exchange_intend(struct gw_exchange *x, const struct gw_deed *deed,
                                               struct gw_audit_row *out, struct gw_error *err);

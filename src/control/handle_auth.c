@@ -58,10 +58,17 @@ static void log_notices(struct gw_exchange *x, const struct gw_signed_in *s)
            {"request", x->call->request_id});
 }
 
+static struct gw_refused failed_login(const struct gw_login_refusal *r)
+{
+    return (struct gw_refused){
+        .action = "user_login_failed", .reason = gw_login_reason_name(r->reason), .user_id = r->user_id};
+}
+
 enum gw_code gw_handle_login(struct gw_exchange *x, struct gw_error *err)
 {
     struct gw_str username = gw_exchange_str(x, "username"), email = gw_exchange_str(x, "email");
     gw_auto(gw_signed_in) struct gw_signed_in s = {0};
+    struct gw_login_refusal refusal;
     char known[GW_USERNAME_MAX + 1] = "";
     if ((username.ptr == NULL) == (email.ptr == NULL))
         return gw_fail(err, GW_EINVAL, "/username: one of `username` and `email` is needed");
@@ -69,6 +76,7 @@ enum gw_code gw_handle_login(struct gw_exchange *x, struct gw_error *err)
         .by = &x->by,
         .username = username.ptr != NULL ? username : email,
         .password = gw_exchange_str(x, "password"),
+        .refusal = &refusal,
         .gone = x->call->gone,
         .gone_ctx = x->call->gone_ctx,
         .known = known,
@@ -81,9 +89,11 @@ enum gw_code gw_handle_login(struct gw_exchange *x, struct gw_error *err)
         return reply_login(x, &s, err);
     case GW_EDENIED:
         log_login(x, known, "refused", NULL);
+        x->refused = failed_login(&refusal);
         return gw_reply_refuse(x, 401, "Invalid credentials", NULL);
     case GW_ECONFLICT:
         log_login(x, known, "session-limit", NULL);
+        x->refused = failed_login(&refusal);
         return gw_reply_refuse(x, 409, "Too many sessions; end one first", NULL);
     case GW_ELIMIT:
         log_login(x, known, "busy", NULL);
@@ -184,6 +194,9 @@ enum gw_code gw_handle_refresh(struct gw_exchange *x, struct gw_error *err)
         log_reuse(x, &r.signed_in);
     else
         log_refresh(x, gw_refresh_outcome_text(r.outcome), r.outcome != GW_REFRESH_UNKNOWN ? &r.signed_in : NULL);
+    if (!gw_refresh_is_given(r.outcome))
+        x->refused = (struct gw_refused){
+            .action = "token_refreshed", .reason = gw_refresh_outcome_text(r.outcome), .user_id = r.signed_in.user.id};
     enum gw_code code = reply_refreshed(x, way, &r, err);
     gw_signed_in_done(&r.signed_in);
     return code;

@@ -28,6 +28,7 @@ enum gw_code gw_handle_password_change(struct gw_exchange *x, struct gw_error *e
     if (code == GW_EDENIED) {
         gw_log(GW_LOG_INFO, "password-change", {"outcome", GW_STR("refused")}, {"user", gw_exchange_actor(x)},
                {"address", gw_exchange_address(x)}, {"request", x->call->request_id});
+        x->refused = (struct gw_refused){.action = "password_changed", .reason = "WRONG_PASSWORD"};
         return gw_reply_refuse(x, 403, "The current password is wrong", NULL);
     }
     if (code == GW_OK)
@@ -45,6 +46,7 @@ enum gw_code gw_handle_password_reset(struct gw_exchange *x, struct gw_error *er
     if (code == GW_EDENIED) {
         gw_log(GW_LOG_INFO, "password-reset", {"outcome", GW_STR("refused")}, {"address", gw_exchange_address(x)},
                {"request", x->call->request_id});
+        x->refused = (struct gw_refused){.action = "password_changed", .reason = "WRONG_CODE"};
         return gw_reply_refuse(x, 403, "The code is not valid", NULL);
     }
     return code == GW_OK ? reply_done(x, "password-reset", GW_STR("by code"), err) : code;

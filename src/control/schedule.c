@@ -2,6 +2,7 @@
 #include "control/schedule.h"
 #include "audit/consumer.h"
 #include "control/log.h"
+#include "control/refusals.h"
 #include "control/rotation.h"
 #include "identity/sealed.h"
 #include <assert.h>
@@ -62,6 +63,12 @@ static enum gw_code tend_secrets(struct gw_app *a, struct gw_error *err)
     return code;
 }
 
+/* Before what takes the journal. */
+static enum gw_code write_refusals(struct gw_app *a, struct gw_error *err)
+{
+    return gw_refusals_flush(gw_app_refusals(a), err);
+}
+
 static void log_met(uint64_t count, const char *what)
 {
     char number[24];
@@ -89,9 +96,10 @@ static enum gw_code take_journal(struct gw_app *a, struct gw_error *err)
     return code;
 }
 
-enum { TASK_BEAT, TASK_JOURNAL, TASK_SECRETS, TASK_LAST_SEEN, TASK_KEYS, TASK_CLEAN_UP };
+enum { TASK_BEAT, TASK_REFUSALS, TASK_JOURNAL, TASK_SECRETS, TASK_LAST_SEEN, TASK_KEYS, TASK_CLEAN_UP };
 static const struct gw_task tasks[] = {
     [TASK_BEAT] = {"beat", 1000, beat},
+    [TASK_REFUSALS] = {"refusals", 1000, write_refusals},
     [TASK_JOURNAL] = {"journal", 1000, take_journal},
     [TASK_SECRETS] = {"secrets", 1000, tend_secrets},
     [TASK_LAST_SEEN] = {"last-seen", 60 * 1000, save_last_seen},
@@ -195,6 +203,7 @@ void gw_schedule_stop(struct gw_schedule *s)
     (void)pthread_join(s->thread, NULL);
     /* The segments may not outlive us: the machine may be going down. */
     run_one(&tasks[TASK_LAST_SEEN], s->app, &s->agenda.last[TASK_LAST_SEEN]);
+    run_one(&tasks[TASK_REFUSALS], s->app, &s->agenda.last[TASK_REFUSALS]);
     run_one(&tasks[TASK_JOURNAL], s->app, &s->agenda.last[TASK_JOURNAL]);
     pthread_cond_destroy(&s->wake);
     pthread_mutex_destroy(&s->lock);

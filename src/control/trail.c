@@ -3,6 +3,7 @@
 #include "audit/row.h"
 #include "control/exchange.h"
 #include "control/log.h"
+#include <gw/gate.h>
 
 /* "PATCH /aaiti/v1/users/{id}". The policy may put a sign-in call anywhere: there it is the path. Empty without memory. */
 static struct gw_str route_of(const struct gw_exchange *x)
@@ -33,6 +34,23 @@ void gw_exchange_set_actor(struct gw_exchange *x)
         return;
     x->by.user_id = x->caller->user.id;
     x->by.session_id = x->caller->session_id;
+}
+
+/* An operator's slips are nobody's attack, and no refusal of ours. */
+void gw_exchange_count_refusal(struct gw_exchange *x)
+{
+    struct gw_refusals *refusals = gw_app_refusals(x->app);
+    unsigned status = x->reply->status;
+    if (refusals == NULL || x->call->kind == GW_CALLER_OPERATOR)
+        return;
+    if (x->refused.action == NULL && status != 401 && status != 403)
+        return;
+    if (x->refused.action == NULL)
+        x->refused = (struct gw_refused){
+            .action = "request_refused",
+            .reason = gw_reason_name(status == 401 ? GW_REASON_ANONYMOUS : GW_REASON_NO_PERMISSION),
+        };
+    gw_refusals_count(refusals, &x->by, &x->refused, status);
 }
 
 enum gw_code gw_exchange_intend(struct gw_exchange *x, const struct gw_deed *deed, struct gw_audit_row *out,

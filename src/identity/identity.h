@@ -112,14 +112,15 @@ GW_MUST_CHECK enum gw_code gw_user_reset_finish(struct gw_identity *i, const str
 /* Why a sign-in was refused, and whose it would have been: for the audit trail, never for the client. */
 struct gw_login_refusal {
     enum gw_login_reason {
-        GW_LOGIN_UNKNOWN_USER,
-        GW_LOGIN_DISABLED,
-        GW_LOGIN_NO_PASSWORD,
-        GW_LOGIN_WRONG_PASSWORD,
-        GW_LOGIN_SESSION_LIMIT,
+#define GW_LOGIN_REASON(name) GW_LOGIN_##name,
+#include "identity/login_reason.def"
+#undef GW_LOGIN_REASON
     } reason;
     struct gw_uuid user_id; /* zero: unknown. The name as typed is told to nobody: people type passwords there. */
 };
+
+/* "WRONG_PASSWORD". Static storage. */
+const char *gw_login_reason_name(enum gw_login_reason reason);
 
 struct gw_login {
     const struct gw_actor *by; /* address, user agent, request id */

@@ -42,6 +42,16 @@ static enum gw_code verify(struct gw_identity *i, struct attempt *a, struct gw_e
                              : code;
 }
 
+const char *gw_login_reason_name(enum gw_login_reason reason)
+{
+    static const char *const names[] = {
+#define GW_LOGIN_REASON(name) [GW_LOGIN_##name] = #name,
+#include "identity/login_reason.def"
+#undef GW_LOGIN_REASON
+    };
+    return names[reason];
+}
+
 /* What a refused proof was refused for. */
 static enum gw_login_reason reason_of(const struct gw_user_row *u)
 {

@@ -102,6 +102,8 @@ static void count(struct gw_tally *t, struct slot *s, uint64_t hash, const struc
         begin(s, hash, e);
         t->used++;
     }
+    if (!gw_uuid_eq(&s->event.user_id, &e->user_id)) /* of several users: of none that could be named */
+        s->event.user_id = s->event.session_id = (struct gw_uuid){{0}};
     if (s->event.count < UINT32_MAX)
         s->event.count++;
     s->event.last_ms = e->time_ms;

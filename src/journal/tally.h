@@ -14,7 +14,7 @@ GW_MUST_CHECK enum gw_code gw_tally_new(const struct gw_random *random, struct g
 void gw_tally_free(struct gw_tally *t);
 GW_DEFINE_AUTO_FREE(gw_tally);
 
-/* Counts a TALLY event of one. Ids and strings of the first of its kind are kept, cut at their caps. */
+/* Counts a TALLY event of one. Ids and strings of the first of its kind are kept, cut at their caps; but no user, where there are several. */
 void gw_tally_add(struct gw_tally *t, const struct gw_event *e);
 /* Appends what has been counted, and begins anew. What the journal has no room for is counted as lost there. */
 void gw_tally_flush(struct gw_tally *t, struct gw_journal *j);
