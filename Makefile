@@ -3,6 +3,7 @@
 PORT ?= 8443
 ARGS ?=
 SECONDS ?= 60
+KILLS ?= 500
 export PORT UPSTREAM UPSTREAM_DB UPSTREAM_SECRET_FILE
 MAKEFLAGS += --no-print-directory
 
@@ -34,10 +35,14 @@ fuzz:
 	@scripts/install.sh
 	@scripts/fuzz.sh $(SECONDS)
 
+crash:
+	@scripts/install.sh
+	@scripts/crash.sh $(KILLS) $(SEED)
+
 format:
 	@git ls-files '*.c' '*.h' | grep -v '^nginx/' | xargs clang-format -i
 
 clean:
 	rm -rf build build-*
 
-.PHONY: build run test check shape bench fuzz format clean
+.PHONY: build run test check shape bench fuzz crash format clean

@@ -19,10 +19,10 @@ OURS = {
 class Liar:
     """Answers each connection's request with the bytes in `answer`, then closes, or holds the connection open."""
 
-    def __init__(self):
+    def __init__(self, port=0):
         self.answer, self.hold = b"", False
         self.requests = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(("127.0.0.1", port))
         self.port = self.listener.getsockname()[1]
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
