@@ -180,10 +180,10 @@ static void bind(sqlite3_stmt *st, const struct gw_audit_row *r)
     bind_text(st, 12, r->user_agent);
     bind_text(st, 13, r->route);
     bind_text(st, 14, r->path);
-    sqlite3_bind_int(st, 15, r->outcome);
+    sqlite3_bind_int64(st, 15, r->outcome);
     sqlite3_bind_int(st, 16, r->status);
     bind_text(st, 17, r->reason);
-    sqlite3_bind_int(st, 18, r->severity);
+    sqlite3_bind_int64(st, 18, r->severity);
     sqlite3_bind_int64(st, 19, r->count);
     sqlite3_bind_int64(st, 20, (int64_t)r->generation);
     bind_text(st, 21, r->details);

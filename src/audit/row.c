@@ -138,12 +138,12 @@ static bool is_object(struct gw_str text)
     return gw_json_parse(text, GW_JSON_DEFAULT_LIMITS, &json, NULL) == GW_OK && json_is_object(json);
 }
 
+/* Looked at as it will be shown: two names that differ by a control character are one name then. */
 static void set_details(struct gw_str details, struct gw_audit_row *r)
 {
-    static const struct gw_str unreadable = GW_STR("{\"unreadable\":true}");
-    if (details.len > 0 && !is_object(details))
-        details = unreadable;
     gw_audit_text(details, r->details, sizeof(r->details));
+    if (details.len > 0 && !is_object(gw_str(r->details)))
+        gw_audit_text(GW_STR("{\"unreadable\":true}"), r->details, sizeof(r->details));
 }
 
 static void set_address(const uint8_t address[16], struct gw_audit_row *r)

@@ -416,8 +416,9 @@ static void killed_at_any_moment_it_takes_each_event_once(void **state)
     gw_journal_free(j);
     g.journals.random.state += 1;
     rig_open(&g);
-    assert_int_equal(rig_run(&g), GW_OK);
-    assert_int_equal(rig_run(&g), GW_OK);
+    do
+        assert_int_equal(rig_run(&g), GW_OK);
+    while (g.turn.is_cut); /* the clock is real here */
     assert_int_equal(rig_count_files(&g, ""), 0);
     for (int64_t after = 0; after < EVENTS; after += GW_AUDIT_PAGE_MAX)
         assert_int_equal(gw_store_audit_each_after(g.store, after, GW_AUDIT_PAGE_MAX, enter, &l, &g.err), GW_OK);

@@ -202,22 +202,30 @@ static void a_tally_keeps_its_count_and_its_last(void **state)
     assert_string_equal(r.details, "");
 }
 
-static void details_that_are_no_json_object_are_not_shown(void **state)
+static void details_are_a_clean_json_object_or_not_shown(void **state)
 {
     (void)state;
-    static const struct gw_str bad[] = {GW_STR("{"),
-                                        GW_STR("[1]"),
-                                        GW_STR("\"x\""),
-                                        GW_STR("{\"a\":\"\xff\"}"),
-                                        GW_STR("{\"a\":\"\n\"}"),
-                                        GW_STR("{\"a\":1,\"a\":2}"),
-                                        GW_STR("{} {}")};
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+    static const struct {
+        struct gw_str in;
+        const char *out;
+    } cases[] = {
+        {GW_STR("{\"a\":\"\xff\n\"}"), "{\"a\":\"??\"}"},
+        {GW_STR("{\"a\\u001b\":\"\\n\"}"), "{\"a\\u001b\":\"\\n\"}"},
+        {GW_STR("{\"\x7f\":1,\"?\":2}"), NULL},
+        {GW_STR("{"), NULL},
+        {GW_STR("[1]"), NULL},
+        {GW_STR("\"x\""), NULL},
+        {GW_STR("{\n}"), NULL},
+        {GW_STR("{\"a\":1,\"a\":2}"), NULL},
+        {GW_STR("{} {}"), NULL},
+        {GW_STR("{}\0"), NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct gw_event e = event(GW_EVENT_SINGLE);
         struct gw_audit_row r;
-        e.details = bad[i];
+        e.details = cases[i].in;
         gw_audit_row_of_event(&e, &r);
-        assert_string_equal(r.details, "{\"unreadable\":true}");
+        assert_string_equal(r.details, cases[i].out != NULL ? cases[i].out : "{\"unreadable\":true}");
     }
 }
 
@@ -232,7 +240,7 @@ int main(void)
         cmocka_unit_test(a_resource_that_may_be_cut_is_none),
         cmocka_unit_test(an_event_becomes_a_row_and_its_outcome_ends_it),
         cmocka_unit_test(a_tally_keeps_its_count_and_its_last),
-        cmocka_unit_test(details_that_are_no_json_object_are_not_shown),
+        cmocka_unit_test(details_are_a_clean_json_object_or_not_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
