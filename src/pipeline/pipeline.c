@@ -53,6 +53,7 @@ static void write_refusal(struct gw_decision *out, struct gw_verdict v)
 static void seal_id(const struct gw_request *r, const char *stage, struct gw_verdict v)
 {
     const struct gw_snapshot *s = r->snapshot;
+    const struct gw_route *route = s != NULL ? r->route : NULL;
     const struct gw_refusal what = {
         .request = r->id,
         .generation = s != NULL ? (uint32_t)s->ref.generation : 0,
@@ -60,8 +61,8 @@ static void seal_id(const struct gw_request *r, const char *stage, struct gw_ver
         .reason = gw_name_mark(gw_str(gw_reason_name(v.reason))),
         .stage = gw_name_mark(gw_str(stage)),
         .detail = v.detail != GW_DETAIL_NONE ? gw_name_mark(gw_str(gw_detail_name(v.detail))) : 0,
-        .route = r->route != NULL ? gw_name_mark(r->route->pattern) : 0,
-        .right = r->route != NULL ? gw_name_mark(gw_policy_right(s->policy, r->route)) : 0,
+        .route = route != NULL ? gw_name_mark(route->pattern) : 0,
+        .right = route != NULL ? gw_name_mark(gw_policy_right(s->policy, route)) : 0,
     };
     char *text = gw_arena_alloc(r->arena, GW_SEALED_ID_LEN);
     if (text != NULL && gw_id_seal(r->gate->sealer, &what, text) == GW_OK)
