@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The audit trail: one row an action with its outcome, never updated. Times are Unix milliseconds. (writer, sequence) names the event for ever.
--- Rows are shown newest first, a page after a row id; each index ends in that id, so that a page of a filter is read without sorting. NULL is "none",
+-- Rows are shown newest first, a page after a row id; each index ends in that id, so that a page of a filter is read without sorting (but for a
+-- period, whose rows are sorted: times may go back). NULL is "none",
 -- so that what has no user (or session) costs no entry.
 CREATE TABLE audit (
     id            INTEGER PRIMARY KEY,
