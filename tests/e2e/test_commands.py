@@ -38,6 +38,7 @@ class Case:
     says: str = ""  # in what is printed where the answer is not a plain yes
     answer: bool = False  # a no that is the answer itself stands on stdout, too
     file: callable = None
+    lines: bool = False  # --json is a document each line
 
     def status(self, plane):
         return self.down if plane == "down" and self.down is not None else self.up
@@ -131,6 +132,22 @@ TABLE = {
         Case([], NO, text="{forged}\n", answer=True, says="refused"),
         Case([], NO, text="x.y.z", says="no token"),
         Case([], USAGE, text="", says="standard input"),
+    ],
+    "audit tail": [
+        Case([], YES, lines=True),
+        Case(["-n", "1"], YES, lines=True),
+        Case(["-n", "none"], USAGE, says="-n wants"),
+    ],
+    "audit search": [
+        Case(["--action", "user_created", "--resource", "users", "--outcome", "done", "--severity", "high"], YES, lines=True),
+        Case(["--since", "yesterday"], NO, says="2026-11-24T04:29:50Z"),
+        Case(["--user", NOBODY], NO, says="a user there is"),
+        Case(["-n", "0"], USAGE, says="-n wants"),
+    ],
+    "audit show": [
+        Case(["1"], YES),
+        Case(["999999999"], NO, says="."),
+        Case(["x"], NO, says="."),
     ],
     "key list": [Case([], YES)],
     "key rotate": [
@@ -236,7 +253,8 @@ def test_status_and_output(home, tmp_path, command, case, as_json):
         assert done.stdout == "" and errors_of(done.stderr).startswith("aaiti: ")
     assert re.search(case.says, done.stdout + errors_of(done.stderr), re.I), done.stdout + done.stderr
     if as_json and done.stdout != "":
-        parse(done.stdout)
+        for document in done.stdout.splitlines() if case.lines else [done.stdout]:
+            parse(document)
     for secret in [*home.secrets(), *([values["password"]] if values["password"] in text else [])]:
         assert secret not in done.stdout + done.stderr
 

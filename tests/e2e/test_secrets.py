@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Secrets at rest: planted through the gateway's own code, then looked for everywhere; their data key rotated under use and kills."""
+import json
 import os
 import re
 import secrets
@@ -8,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import AAITI, Load, build_directory, until
+from conftest import AAITI, Load, build_directory, good_password, until
 
 COUNT = 5000
 PREFIX = "planted-" + secrets.token_hex(8)
@@ -91,6 +92,49 @@ def test_a_planted_secret_is_nowhere_to_be_read(make_gateway):
     gateway.stop()
     assert where(gateway, *needles) == []
     assert where(gateway, b"planted/7/secret") != []  # the search finds what is there
+
+
+def outside_keys(gateway, needles):
+    """Names of the needles that stand in any file but those of keys/."""
+    return {(name, file) for name, needle in needles.items() for file, _ in where(gateway, needle.encode()) if Path(file).parent.name != "keys"}
+
+
+def test_what_was_typed_or_given_out_is_in_no_file_but_the_keys_own(make_gateway):
+    """Database, its log, journal, bundles and logs, once the audit trail has told of all of it."""
+    gateway = make_gateway()
+    user = gateway.add_user("trader")
+    planted = {"password": user.password, **{name: good_password() for name in ("next password", "wrong password", "password as name", "reset password")}}
+    planted["upstream secret"] = (gateway.home / "keys/upstream.key").read_text().strip()
+    planted["encryption key"] = (gateway.home / "keys/encryption.key").read_text().strip()
+    planted["staged secret"] = secrets.token_urlsafe(48)
+    client = gateway.client()
+    for body in ({"username": user.name, "password": planted["wrong password"]}, {"username": planted["password as name"], "password": "x"}):
+        assert client.post("/api/auth/login", json=body).status_code == 401
+    answer = client.post("/api/auth/login", json={"username": user.name, "password": user.password}).json()
+    planted["access token"], planted["refresh token"] = answer["token"], answer["refreshToken"]
+    answer = client.post("/api/auth/refresh", json={"refreshToken": planted["refresh token"]}).json()
+    planted["second access token"], planted["second refresh token"] = answer["token"], answer["refreshToken"]
+    assert client.post("/api/auth/refresh", json={"refreshToken": planted["wrong password"] * 2}).status_code == 401
+    client.cookies.clear()  # a cookie would ask for proof of same origin
+    signed_in = gateway.client(planted["second access token"])
+    for old, status in ((planted["wrong password"], 403), (user.password, 200)):
+        change = {"currentPassword": old, "newPassword": planted["next password"]}
+        assert signed_in.put("/aaiti/v1/password", json=change).status_code == status
+    assert signed_in.post("/api/bots/bot-1/stop", headers={"Cookie": f"x={planted['wrong password']}"}).status_code == 200
+    planted["reset code"] = gateway.aaiti_json("user", "passwd", user.name, "--reset-code")["code"]
+    for code, status in ((planted["wrong password"], 403), (planted["reset code"], 200)):
+        reset = {"code": code, "newPassword": planted["reset password"]}
+        assert client.post("/aaiti/v1/password/reset", json=reset).status_code == status
+    gateway.aaiti("key", "rotate", "--upstream", text=planted["staged secret"] + "\n")
+    told = {"user_login", "user_login_failed", "token_refreshed", "password_changed", "reset_code_made", "key_rotated", "bot_stopped"}
+
+    def all_is_told():
+        return told <= {json.loads(line)["action"] for line in gateway.aaiti("--json", "audit", "search").stdout.splitlines()}
+    until(all_is_told, 15, "the audit trail")
+    assert outside_keys(gateway, planted) == set()
+    gateway.stop()
+    assert outside_keys(gateway, planted) == set()
+    assert outside_keys(gateway, {"name": user.name}) != set()  # the search finds what is there
 
 
 def areas(pid):
