@@ -235,6 +235,7 @@ static enum gw_code generation_start(struct gw_app *a, struct generation *g, str
         .random = a->options.random,
     };
     GW_TRY(gw_identity_new(&services, &g->view.identity, err));
+    GW_TRY(gw_identity_expect_imported(g->view.identity, err));
     g->view.settings = &g->settings;
     g->view.policy = g->policy;
     g->view.store = a->store;

@@ -7,6 +7,7 @@
 
 #include <argon2.h>
 #include <crypt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -168,6 +169,17 @@ bool gw_pwhash_is_outdated(const char *hash, const struct gw_pwhash_params *para
     if (kind_of(gw_str(hash), &have) != KIND_ARGON2ID)
         return true;
     return have.memory_kib < params->memory_kib || have.passes < params->passes;
+}
+
+unsigned gw_pwhash_bcrypt_cost(const char *hash)
+{
+    return is_bcrypt(gw_str(hash)) ? 10 * (unsigned)(hash[4] - '0') + (unsigned)(hash[5] - '0') : 0;
+}
+
+/* A tag of zeros: bcrypt gives it for one password in 2^184. */
+void gw_pwhash_bcrypt_dummy(unsigned cost, char *dst)
+{
+    (void)snprintf(dst, GW_PWHASH_LEN, "$2b$%02u$.....................................................", cost);
 }
 
 bool gw_pwhash_is_known(struct gw_str hash)

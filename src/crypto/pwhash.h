@@ -24,5 +24,9 @@ GW_MUST_CHECK enum gw_code gw_pwhash_make(struct gw_str password, const struct g
 GW_MUST_CHECK enum gw_code gw_pwhash_verify(const char *hash, struct gw_str password, struct gw_error *err);
 /* Not Argon2id, or of lower cost than params. */
 bool gw_pwhash_is_outdated(const char *hash, const struct gw_pwhash_params *params);
+/* 0: no bcrypt hash. */
+unsigned gw_pwhash_bcrypt_cost(const char *hash);
+/* A bcrypt hash of that cost which no password fits, to be measured by. dst holds GW_PWHASH_LEN. */
+void gw_pwhash_bcrypt_dummy(unsigned cost, char *dst);
 /* A form that gw_pwhash_verify can read. Used by imports. */
 bool gw_pwhash_is_known(struct gw_str hash);

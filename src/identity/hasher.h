@@ -36,11 +36,17 @@ GW_MUST_CHECK enum gw_code gw_hasher_verify(struct gw_hasher *h, const struct gw
 GW_MUST_CHECK enum gw_code gw_hasher_make(struct gw_hasher *h, const struct gw_ip *address, struct gw_str password,
                                           gw_gone_fn gone, void *gone_ctx, char *dst, struct gw_error *err);
 
+/* Some user has an imported bcrypt hash of that cost (0: of none, which changes nothing). From then on whoever is denied has cost an Argon2id and a bcrypt hash, so that
+ * time tells neither that a user exists nor where he came from, however busy the machine is: the floor of a sign-in hides only what
+ * is shorter than itself. The highest cost counts. */
+void gw_hasher_expect_bcrypt(struct gw_hasher *h, unsigned cost);
+
 /* Made at lower cost than this pool's params, or not by Argon2id: make a new one while the password is at hand. */
 bool gw_hasher_is_outdated(const struct gw_hasher *h, const char *hash);
 
 struct gw_hasher_stats {
     uint64_t done, refused, gone;
+    uint64_t evened; /* denials that were given the work of the other kind of hash */
     unsigned waiting;
 };
 void gw_hasher_stats(struct gw_hasher *h, struct gw_hasher_stats *out);

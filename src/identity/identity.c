@@ -46,6 +46,22 @@ enum gw_code gw_identity_new(const struct gw_identity_options *o, struct gw_iden
     return GW_OK;
 }
 
+static enum gw_code expect_highest(void *ctx, const struct gw_user_row *u, struct gw_error *err)
+{
+    (void)err;
+    unsigned *highest = ctx, cost = gw_pwhash_bcrypt_cost(u->password_hash);
+    *highest = cost > *highest ? cost : *highest;
+    return GW_OK;
+}
+
+enum gw_code gw_identity_expect_imported(struct gw_identity *i, struct gw_error *err)
+{
+    unsigned highest = 0;
+    GW_TRY(gw_store_user_each(i->options.store, expect_highest, &highest, err));
+    gw_hasher_expect_bcrypt(i->options.hasher, highest);
+    return GW_OK;
+}
+
 void gw_identity_free(struct gw_identity *i)
 {
     if (i == NULL)

@@ -42,6 +42,8 @@ GW_MUST_CHECK enum gw_code gw_identity_new(const struct gw_identity_options *o, 
 /* Signs with the ring's current key and takes tokens by any of its keys from now on. After a failure: as before. */
 GW_MUST_CHECK enum gw_code gw_identity_set_ring(struct gw_identity *i, const struct gw_token_ring *ring,
                                                 struct gw_error *err);
+/* Tells the pool which imported hashes there are, once at the start: gw_user_add tells it of later ones. */
+GW_MUST_CHECK enum gw_code gw_identity_expect_imported(struct gw_identity *i, struct gw_error *err);
 void gw_identity_free(struct gw_identity *i);
 GW_DEFINE_AUTO_FREE(gw_identity);
 /* Fills the authority segment from the store and sets it ready. After a failure it is not set ready. */

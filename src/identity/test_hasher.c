@@ -152,6 +152,30 @@ static void a_user_that_does_not_exist_costs_a_hash_and_is_denied(void **state)
     gw_hasher_free(h);
 }
 
+static void every_denial_costs_both_kinds_of_hash_while_there_are_both(void **state)
+{
+    (void)state;
+    static const char bcrypt[] = "$2b$04$......................Vd5fJNrZ.RSWOzVbIQXBU3oWKl0yYFy";
+    struct gw_hasher *h = pool(1, 4, 4);
+    struct gw_ip a = ip("192.0.2.1");
+    struct gw_hasher_stats stats;
+    char argon2[GW_PWHASH_LEN];
+    assert_int_equal(gw_hasher_make(h, &a, GW_STR("right"), NULL, NULL, argon2, NULL), GW_OK);
+    const char *const hashes[] = {NULL, argon2, bcrypt};
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < 3; i++)
+            assert_int_equal(gw_hasher_verify(h, &a, hashes[i], GW_STR("wrong"), NULL, NULL, NULL), GW_EDENIED);
+        gw_hasher_stats(h, &stats);
+        assert_int_equal(stats.evened, round * 3);
+        gw_hasher_expect_bcrypt(h, 4);
+        gw_hasher_expect_bcrypt(h, 0);
+    }
+    assert_int_equal(gw_hasher_verify(h, &a, argon2, GW_STR("right"), NULL, NULL, NULL), GW_OK);
+    gw_hasher_stats(h, &stats);
+    assert_int_equal(stats.evened, 3);
+    gw_hasher_free(h);
+}
+
 static void hashes_of_other_kinds_or_lower_cost_are_outdated(void **state)
 {
     (void)state;
@@ -317,6 +341,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(passwords_are_made_and_verified),
         cmocka_unit_test(a_user_that_does_not_exist_costs_a_hash_and_is_denied),
+        cmocka_unit_test(every_denial_costs_both_kinds_of_hash_while_there_are_both),
         cmocka_unit_test(hashes_of_other_kinds_or_lower_cost_are_outdated),
         cmocka_unit_test(addresses_take_turns_whatever_one_of_them_queues),
         cmocka_unit_test(an_address_that_queues_again_stands_behind_the_others),

@@ -240,6 +240,30 @@ static void an_imported_bcrypt_hash_is_upgraded_once(void **state)
     }
 }
 
+static void time_does_not_tell_where_a_user_came_from(void **state)
+{
+    struct world *w = *state;
+    struct gw_user_row u;
+    struct gw_signed_in s;
+    struct gw_hasher_stats stats;
+    const struct gw_user_new n = {
+        .username = GW_STR("alice"),
+        .role = GW_STR("trader"),
+        .password_hash = GW_STR("$2b$04$......................Vd5fJNrZ.RSWOzVbIQXBU3oWKl0yYFy"),
+    };
+    world_add(w, "bob", "trader", GOOD_PASSWORD);
+    assert_int_equal(gw_user_add(w->identity, &world_actor, world_policy, &n, &u, &w->err), GW_OK);
+    for (unsigned round = 1; round <= 2; round++) {
+        static const char *const names[] = {"alice", "bob", "nobody"};
+        for (unsigned i = 0; i < 3; i++)
+            assert_int_equal(world_login(w, names[i], "wrong", &s), GW_EDENIED);
+        gw_hasher_stats(w->hasher, &stats);
+        assert_int_equal(stats.evened, 3);
+        world_hasher(w, 1, 8); /* as after a restart: it is told what the store holds */
+        assert_int_equal(gw_identity_expect_imported(w->identity, &w->err), GW_OK);
+    }
+}
+
 static void a_hash_that_nobody_can_read_refuses(void **state)
 {
     struct world *w = *state;
@@ -432,6 +456,7 @@ int main(void)
         CASE(a_client_that_has_gone_gets_no_session_and_no_wait),
         CASE(a_full_queue_refuses_at_once),
         CASE(an_imported_bcrypt_hash_is_upgraded_once),
+        CASE(time_does_not_tell_where_a_user_came_from),
         CASE(a_hash_that_nobody_can_read_refuses),
         CASE(what_changes_during_a_sign_in_decides_it),
         CASE(beyond_the_limit_the_longest_unused_session_ends),

@@ -193,6 +193,7 @@ enum gw_code gw_user_add(struct gw_identity *i, const struct gw_actor *by, const
     GW_TRY(set_password(i, &by->address, n, &u, err));
     GW_TRY(gw_change_begin(&c, i, by, err));
     GW_TRY(gw_change_end(&c, insert(&c, &u, err), err));
+    gw_hasher_expect_bcrypt(i->options.hasher, gw_pwhash_bcrypt_cost(u.password_hash));
     *out = u;
     return GW_OK;
 }
