@@ -143,6 +143,14 @@ class User:
         self.email = f"{name}@example.com"
 
 
+def run_directory(home):
+    """The rule of src/control/run_dir.h."""
+    name = f"aaiti-{home.stat().st_uid}-{hashlib.sha256(os.path.realpath(home).encode()).hexdigest()[:8]}"
+    if os.access("/dev/shm", os.W_OK | os.X_OK):
+        return Path("/dev/shm") / name
+    return Path("/run") / name if os.geteuid() == 0 else home / "run"
+
+
 class Gateway:
     """A home directory, a backend and `aaiti serve` between them."""
 
@@ -225,10 +233,11 @@ class Gateway:
             last.callback(self.closing.close)
 
     def run_directories(self):
+        """Control's, and nginx's beside it."""
         if not self.home.exists():
             return []
-        name = hashlib.sha256(os.path.realpath(self.home).encode()).hexdigest()[:8]
-        return [f"/dev/shm/aaiti-{self.home.stat().st_uid}-{name}{tail}" for tail in ("", ".nginx")]
+        directory = run_directory(self.home)
+        return [str(directory), f"{directory}.nginx"]
 
     def log(self):
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `aaiti serve` leaves on tmpfs: nothing when it only looked or was refused, and never another's files."""
-import hashlib
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import AAITI, ROOT
+from conftest import AAITI, ROOT, run_directory
 
 SECRET = "environment-Sq7Lr2Vz9Xw4Tn1Kd8Mb5Pf3Hc6Jg0"
 
@@ -17,11 +16,6 @@ def home(tmp_path):
     directory = tmp_path / "home"
     subprocess.run([AAITI, "--home", directory, "init"], check=True, capture_output=True)
     return directory
-
-
-def run_directory(home):
-    name = hashlib.sha256(os.path.realpath(home).encode()).hexdigest()[:8]
-    return Path(f"/dev/shm/aaiti-{home.stat().st_uid}-{name}")
 
 
 def nginx_directory(home):
