@@ -110,12 +110,14 @@ def test_a_worker_killed_in_mid_load(own):
 def test_the_nginx_master_comes_back(own):
     gateway, tokens = own
     [master] = gateway.pids("nginx: master")
+    old = {master, *gateway.pids("nginx: worker")}
     os.kill(master, signal.SIGKILL)
     client = gateway.client(tokens["viewer"])
 
     def served():
+        new = gateway.pids("nginx: master")
         try:
-            return gateway.pids("nginx: master") != [master] and client.get("/api/bots").status_code == 200
+            return new and not old & {*new, *gateway.pids("nginx: worker")} and client.get("/api/bots").status_code == 200
         except NO_ANSWER:
             return False
 
