@@ -135,7 +135,7 @@ static enum gw_code read_first_uuid(sqlite3_stmt *st, void *ctx, struct gw_error
     return gw_db_read_uuid(st, 0, ctx, err);
 }
 
-enum gw_code gw_sqlite_read_number(sqlite3_stmt *st, void *ctx, struct gw_error *err)
+static enum gw_code read_number(sqlite3_stmt *st, void *ctx, struct gw_error *err)
 {
     (void)err;
     *(int64_t *)ctx = sqlite3_column_int64(st, 0);
@@ -197,9 +197,9 @@ static enum gw_code sqlite_user_insert(struct gw_store *s, const struct gw_user_
 static enum gw_code sqlite_user_update(struct gw_store *s, struct gw_user_row *u, struct gw_error *err)
 {
     int64_t version = 0;
-    GW_TRY(user_conflict(gw_db_query_one(gw_sqlite_db(s), USER_UPDATE, VALUES(USER_VALUES(u)), gw_sqlite_read_number,
-                                         &version, "user", err),
-                         err));
+    GW_TRY(user_conflict(
+        gw_db_query_one(gw_sqlite_db(s), USER_UPDATE, VALUES(USER_VALUES(u)), read_number, &version, "user", err),
+        err));
     u->version = (uint32_t)version;
     return GW_OK;
 }
@@ -229,8 +229,7 @@ static enum gw_code sqlite_user_by_email(struct gw_store *s, struct gw_str email
 
 static enum gw_code sqlite_user_count_active(struct gw_store *s, struct gw_str role, int64_t *out, struct gw_error *err)
 {
-    return gw_db_query_one(gw_sqlite_db(s), USER_COUNT_ACTIVE, VALUES(SPAN(role)), gw_sqlite_read_number, out, "count",
-                           err);
+    return gw_db_query_one(gw_sqlite_db(s), USER_COUNT_ACTIVE, VALUES(SPAN(role)), read_number, out, "count", err);
 }
 
 struct user_walk {
@@ -472,9 +471,8 @@ static enum gw_code sqlite_sealed_purge(struct gw_store *s, int64_t now_s, struc
 static enum gw_code sqlite_sealed_count(struct gw_store *s, uint32_t key_id, int64_t *out, struct gw_error *err)
 {
     if (key_id == 0)
-        return gw_db_query_one(gw_sqlite_db(s), SEALED_COUNT, NULL, 0, gw_sqlite_read_number, out, "count", err);
-    return gw_db_query_one(gw_sqlite_db(s), SEALED_COUNT_OF_KEY, VALUES(INT(key_id)), gw_sqlite_read_number, out,
-                           "count", err);
+        return gw_db_query_one(gw_sqlite_db(s), SEALED_COUNT, NULL, 0, read_number, out, "count", err);
+    return gw_db_query_one(gw_sqlite_db(s), SEALED_COUNT_OF_KEY, VALUES(INT(key_id)), read_number, out, "count", err);
 }
 
 struct sealed_walk {

@@ -89,9 +89,6 @@ static inline struct gw_db *gw_sqlite_db(struct gw_store *s)
     return ((struct gw_store_sqlite *)s)->db;
 }
 
-/* The first column, into an int64_t. */
-enum gw_code gw_sqlite_read_number(sqlite3_stmt *st, void *ctx, struct gw_error *err);
-
 /* The audit trail's operations: store_sqlite_audit.c. */
 enum gw_code gw_sqlite_audit_add(struct gw_store *s, const struct gw_audit_row *r, struct gw_error *err);
 enum gw_code gw_sqlite_audit_each(struct gw_store *s, const struct gw_audit_query *q, gw_audit_fn fn, void *ctx,
