@@ -25,11 +25,11 @@ static enum gw_code set_mode(int fd, const struct stat *now, gid_t workers, stru
     return GW_OK;
 }
 
-static enum gw_code make(int home, struct gw_error *err)
+static enum gw_code make(int home_fd, const char *home, struct gw_error *err)
 {
-    if (mkdirat(home, GW_JOURNAL_DIR, MODE_OF_ONE_USER) == 0 || errno == EEXIST)
+    if (mkdirat(home_fd, GW_JOURNAL_DIR, MODE_OF_ONE_USER) == 0 || errno == EEXIST)
         return GW_OK;
-    return gw_fail(err, GW_EBACKEND, "cannot make the journal's directory: %s", strerror(errno));
+    return gw_fail(err, GW_EBACKEND, "cannot make %s/" GW_JOURNAL_DIR ": %s", home, strerror(errno));
 }
 
 enum gw_code gw_journal_dir_open(const char *home, const char *run_dir, int *out, struct gw_error *err)
@@ -38,11 +38,12 @@ enum gw_code gw_journal_dir_open(const char *home, const char *run_dir, int *out
     gw_auto_fd int home_fd = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1;
     if (home_fd < 0 || stat(run_dir, &run) != 0)
         return gw_fail(err, GW_EBACKEND, "cannot look at %s: %s", home_fd < 0 ? home : run_dir, strerror(errno));
-    GW_TRY(make(home_fd, err));
+    GW_TRY(make(home_fd, home, err));
     fd = openat(home_fd, GW_JOURNAL_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return gw_fail(err, errno == ELOOP || errno == ENOTDIR ? GW_EDENIED : GW_EBACKEND,
-                       "%s/" GW_JOURNAL_DIR " is no directory that can be used: %s", home, strerror(errno));
+                       "%s/" GW_JOURNAL_DIR " is no directory that can be used: %s; move it away and start again", home,
+                       strerror(errno));
     if (fstat(fd, &st) != 0 || st.st_uid != geteuid())
         return gw_fail(err, GW_EDENIED, "%s/" GW_JOURNAL_DIR " belongs to another user; mend it with: chown -R %ju %s",
                        home, (uintmax_t)geteuid(), home);

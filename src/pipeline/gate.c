@@ -95,10 +95,10 @@ enum gw_code gw_gate_new(const struct gw_gate_options *options, struct gw_gate *
         return gw_fail(err, GW_ENOMEM, "no memory for the gate");
     g->clock = gw_system_clock();
     g->random = gw_system_random();
-    g->records.dir = -1;
+    g->journals.dir = -1;
     gw_arena_init(&g->arena, 16 * 1024);
     GW_TRY(load_keys(g, options, err));
-    GW_TRY(gw_records_open(&g->records, options, err));
+    GW_TRY(gw_journals_open(&g->journals, options, err));
     *out = gw_take(&g);
     return GW_OK;
 }
@@ -109,7 +109,7 @@ void gw_gate_free(struct gw_gate *g)
         return;
     for (size_t i = 0; i < GW_UPSTREAM_KEYS; i++)
         gw_mint_free(g->mints[i]);
-    gw_records_done(&g->records);
+    gw_journals_done(&g->journals);
     gw_snapshot_unref(g->snapshot);
     gw_shared_close(g->shared);
     for (size_t i = 0; i < GW_UPSTREAM_KEYS; i++)
@@ -141,18 +141,18 @@ enum gw_code gw_gate_start(struct gw_gate *g, struct gw_error *err)
     if (g->upstream_keys[1] != NULL)
         GW_TRY(gw_mint_new(g->upstream_keys[1], &g->mints[1], err));
     map_segments(g);
-    return gw_records_start(g, err);
+    return gw_journals_start(g, err);
 }
 
 void gw_gate_stop(struct gw_gate *g)
 {
-    gw_records_flush(&g->records);
+    gw_journals_flush(&g->journals);
 }
 
 bool gw_gate_poll(struct gw_gate *g)
 {
     map_segments(g);
-    gw_records_poll(g);
+    gw_journals_poll(g);
     struct gw_bundle_ref ref;
     if (g->shared == NULL || gw_shared_get_bundle(g->shared, &ref) != GW_OK)
         return false;

@@ -41,7 +41,7 @@ struct gw_gate {
     unsigned mint;                           /* the one in use: the last that the backend took */
     struct gw_random_pool pool;
     struct gw_id_sealer *sealer;
-    struct gw_records records;
+    struct gw_journals journals;
 };
 
 struct gw_request {
@@ -66,7 +66,7 @@ struct gw_request {
     uint32_t shown_version; /* of the user whom the credential is for */
     unsigned mint;          /* which made it */
     bool tried_other;
-    enum gw_record record;
+    enum gw_record_state record;
     uint64_t intent; /* its sequence, where it waits for the disk; 0: it does not */
 };
 

@@ -43,7 +43,7 @@ static bool wants_intent(const struct gw_request *r)
 
 static enum gw_reason write_intent(struct gw_request *r)
 {
-    struct gw_journal *changes = r->gate->records.journals[GW_JOURNAL_CHANGES];
+    struct gw_journal *changes = r->gate->journals.of[GW_JOURNAL_CHANGES];
     const struct gw_event e = describe(r, GW_EVENT_INTENT, GW_OUTCOME_PENDING);
     bool is_written =
         gw_journal_append(changes, &e, reduces_risk(r) ? GW_JOURNAL_RESERVED : GW_JOURNAL_NORMAL) == GW_OK;
@@ -61,7 +61,7 @@ static enum gw_reason write_intent(struct gw_request *r)
 /* Its one record is written when it has been answered, which must not find the journal full. */
 static enum gw_reason begin_read(struct gw_request *r)
 {
-    if (!gw_journal_has_room(r->gate->records.journals[GW_JOURNAL_CHANGES]))
+    if (!gw_journal_has_room(r->gate->journals.of[GW_JOURNAL_CHANGES]))
         return GW_REASON_JOURNAL_FULL;
     r->record = GW_RECORD_READ;
     return GW_REASON_NONE;
@@ -69,19 +69,19 @@ static enum gw_reason begin_read(struct gw_request *r)
 
 bool gw_record_waits(const struct gw_request *r)
 {
-    return r->intent > gw_journal_synced(r->gate->records.journals[GW_JOURNAL_CHANGES]);
+    return r->intent > gw_journal_synced(r->gate->journals.of[GW_JOURNAL_CHANGES]);
 }
 
 enum gw_reason gw_record_hand_over(struct gw_request *r)
 {
-    const struct gw_records *c = &r->gate->records;
+    const struct gw_journals *c = &r->gate->journals;
     if (r->route->audit == GW_AUDIT_NONE)
         return GW_REASON_NONE;
     if (r->record == GW_RECORD_NONE && wants_intent(r))
         return write_intent(r);
     if (r->record == GW_RECORD_NONE)
         return begin_read(r);
-    if (!gw_record_waits(r) || r->intent > c->failed)
+    if (!gw_record_waits(r) || r->intent > c->failed_sequence)
         return GW_REASON_NONE;
     gw_record_end(r, GW_ENDING_NOT_SENT, gw_reason_status(GW_REASON_JOURNAL_FAILED));
     return GW_REASON_JOURNAL_FAILED;
@@ -117,7 +117,7 @@ void gw_record_end(struct gw_request *r, enum gw_ending ending, unsigned status)
 {
     if (r->record != GW_RECORD_INTENT && r->record != GW_RECORD_READ)
         return;
-    struct gw_journal *changes = r->gate->records.journals[GW_JOURNAL_CHANGES];
+    struct gw_journal *changes = r->gate->journals.of[GW_JOURNAL_CHANGES];
     bool is_read = r->record == GW_RECORD_READ;
     enum gw_outcome outcome = outcome_of(ending, status);
     struct gw_event e = is_read ? describe(r, GW_EVENT_SINGLE, outcome) : outcome_event(r, outcome);
@@ -138,7 +138,7 @@ bool gw_request_outcome_is_unknown(const struct gw_request *r)
 
 void gw_record_refusal(struct gw_request *r)
 {
-    struct gw_records *c = &r->gate->records;
+    struct gw_journals *c = &r->gate->journals;
     struct gw_event e = describe(r, GW_EVENT_TALLY, GW_OUTCOME_REFUSED);
     e.action = GW_STR("request_refused");
     e.reason = gw_str(gw_reason_name(r->out->reason));

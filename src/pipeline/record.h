@@ -10,16 +10,16 @@
 
 enum gw_journal_id { GW_JOURNAL_CHANGES, GW_JOURNAL_REFUSALS, GW_JOURNAL_COUNT };
 
-struct gw_records {
+struct gw_journals {
     int dir; /* -1: none */
     size_t file_bytes;
     unsigned files_max;
-    /* of a worker, made by gw_records_start */
-    struct gw_journal *journals[GW_JOURNAL_COUNT];
+    /* of a worker, made by gw_journals_start */
+    struct gw_journal *of[GW_JOURNAL_COUNT];
     struct gw_tally *tally;
-    int64_t flushed_ms;  /* monotonic, when the tally was last */
-    int64_t retry_at_ms; /* monotonic: no file is wanted before */
-    uint64_t failed;     /* changes up to this sequence, and not on disk, are not waited for */
+    int64_t flushed_ms;       /* monotonic, when the tally was last */
+    int64_t retry_at_ms;      /* monotonic: no file is wanted before */
+    uint64_t failed_sequence; /* changes up to this sequence, and not on disk, are not waited for */
 };
 
 /* A job of the pool thread, who looks at nothing else. */
@@ -34,7 +34,7 @@ struct gw_upkeep {
 };
 
 /* Of one request. */
-enum gw_record {
+enum gw_record_state {
     GW_RECORD_NONE,    /* nothing written: not handed over yet, or nothing is wanted */
     GW_RECORD_READ,    /* handed over; one record when it has ended */
     GW_RECORD_INTENT,  /* the intent is written, the outcome not */
@@ -43,13 +43,14 @@ enum gw_record {
 };
 
 /* Master. The directory is opened, nothing is made. */
-GW_MUST_CHECK enum gw_code gw_records_open(struct gw_records *c, const struct gw_gate_options *o, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_journals_open(struct gw_journals *c, const struct gw_gate_options *o,
+                                            struct gw_error *err);
 /* Worker: the journals, without files: upkeep makes them, and until it has, requests that need a record are refused. */
-GW_MUST_CHECK enum gw_code gw_records_start(struct gw_gate *g, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_journals_start(struct gw_gate *g, struct gw_error *err);
 /* Every 100 ms: writes what was counted, when that is due. */
-void gw_records_poll(struct gw_gate *g);
-void gw_records_flush(struct gw_records *c);
-void gw_records_done(struct gw_records *c);
+void gw_journals_poll(struct gw_gate *g);
+void gw_journals_flush(struct gw_journals *c);
+void gw_journals_done(struct gw_journals *c);
 
 /* ---- of a request (record.c) ---- */
 

@@ -18,7 +18,7 @@ static const char *const series[GW_JOURNAL_COUNT] = {"changes", "refusals"};
 
 /* ---- life ---- */
 
-enum gw_code gw_records_open(struct gw_records *c, const struct gw_gate_options *o, struct gw_error *err)
+enum gw_code gw_journals_open(struct gw_journals *c, const struct gw_gate_options *o, struct gw_error *err)
 {
     c->file_bytes = o->journal_file_bytes;
     c->files_max = o->journal_files_max;
@@ -29,7 +29,7 @@ enum gw_code gw_records_open(struct gw_records *c, const struct gw_gate_options 
 }
 
 /* Counted refusals are some dozens of records each FLUSH_MS, whatever an attacker does. */
-static size_t file_bytes(const struct gw_records *c, enum gw_journal_id id)
+static size_t file_bytes(const struct gw_journals *c, enum gw_journal_id id)
 {
     size_t bytes = id == GW_JOURNAL_CHANGES ? c->file_bytes : c->file_bytes / 8;
     return bytes > GW_JOURNAL_FILE_MIN_BYTES ? bytes : GW_JOURNAL_FILE_MIN_BYTES;
@@ -37,7 +37,7 @@ static size_t file_bytes(const struct gw_records *c, enum gw_journal_id id)
 
 static enum gw_code make_journal(struct gw_gate *g, enum gw_journal_id id, struct gw_error *err)
 {
-    struct gw_records *c = &g->records;
+    struct gw_journals *c = &g->journals;
     const struct gw_journal_options o = {
         .dir = c->dir,
         .series = series[id],
@@ -47,37 +47,37 @@ static enum gw_code make_journal(struct gw_gate *g, enum gw_journal_id id, struc
         .random = g->random, /* not the pool's: files are made in another thread */
         .clock = g->clock,
     };
-    return gw_journal_new(&o, &c->journals[id], err);
+    return gw_journal_new(&o, &c->of[id], err);
 }
 
-enum gw_code gw_records_start(struct gw_gate *g, struct gw_error *err)
+enum gw_code gw_journals_start(struct gw_gate *g, struct gw_error *err)
 {
     for (enum gw_journal_id id = 0; id < GW_JOURNAL_COUNT; id++)
         GW_TRY(make_journal(g, id, err));
-    g->records.flushed_ms = gw_clock_mono_ms(g->clock);
-    return gw_tally_new(g->random, &g->records.tally, err);
+    g->journals.flushed_ms = gw_clock_mono_ms(g->clock);
+    return gw_tally_new(g->random, &g->journals.tally, err);
 }
 
-void gw_records_flush(struct gw_records *c)
+void gw_journals_flush(struct gw_journals *c)
 {
     if (c->tally != NULL)
-        gw_tally_flush(c->tally, c->journals[GW_JOURNAL_REFUSALS]);
+        gw_tally_flush(c->tally, c->of[GW_JOURNAL_REFUSALS]);
 }
 
-void gw_records_poll(struct gw_gate *g)
+void gw_journals_poll(struct gw_gate *g)
 {
     int64_t now_ms = gw_clock_mono_ms(g->clock);
-    if (now_ms - g->records.flushed_ms < FLUSH_MS)
+    if (now_ms - g->journals.flushed_ms < FLUSH_MS)
         return;
-    g->records.flushed_ms = now_ms;
-    gw_records_flush(&g->records);
+    g->journals.flushed_ms = now_ms;
+    gw_journals_flush(&g->journals);
 }
 
-void gw_records_done(struct gw_records *c)
+void gw_journals_done(struct gw_journals *c)
 {
     gw_tally_free(c->tally);
     for (enum gw_journal_id id = 0; id < GW_JOURNAL_COUNT; id++)
-        gw_journal_free(c->journals[id]);
+        gw_journal_free(c->of[id]);
     if (c->dir >= 0)
         close(c->dir);
 }
@@ -86,13 +86,13 @@ void gw_records_done(struct gw_records *c)
 
 static bool wants_file(const struct gw_gate *g, enum gw_journal_id id)
 {
-    return gw_journal_wants_file(g->records.journals[id]) && gw_clock_mono_ms(g->clock) >= g->records.retry_at_ms;
+    return gw_journal_wants_file(g->journals.of[id]) && gw_clock_mono_ms(g->clock) >= g->journals.retry_at_ms;
 }
 
 struct gw_upkeep *gw_gate_upkeep_begin(struct gw_gate *g)
 {
-    const struct gw_records *c = &g->records;
-    struct gw_journal *changes = c->journals[GW_JOURNAL_CHANGES];
+    const struct gw_journals *c = &g->journals;
+    struct gw_journal *changes = c->of[GW_JOURNAL_CHANGES];
     bool syncs = gw_journal_is_waited_for(changes);
     if (!syncs && !wants_file(g, GW_JOURNAL_CHANGES) && !wants_file(g, GW_JOURNAL_REFUSALS))
         return NULL;
@@ -100,7 +100,7 @@ struct gw_upkeep *gw_gate_upkeep_begin(struct gw_gate *g)
     if (u == NULL)
         return NULL;
     for (enum gw_journal_id id = 0; id < GW_JOURNAL_COUNT; id++)
-        u->wants[id] = wants_file(g, id) ? c->journals[id] : NULL;
+        u->wants[id] = wants_file(g, id) ? c->of[id] : NULL;
     if (syncs)
         u->sync_code = gw_journal_sync_begin(changes, &u->sync, &u->error);
     u->syncs = syncs;
@@ -125,7 +125,7 @@ void gw_upkeep_run(struct gw_upkeep *u)
 
 enum gw_code gw_gate_upkeep_end(struct gw_gate *g, struct gw_upkeep *u, struct gw_error *err)
 {
-    struct gw_records *c = &g->records;
+    struct gw_journals *c = &g->journals;
     if (!u->has_run && u->syncs && u->sync_code == GW_OK) {
         gw_journal_sync_drop(&u->sync);
         u->sync_code = gw_fail(&u->error, GW_EBACKEND, "no thread for the journal's upkeep");
@@ -133,13 +133,13 @@ enum gw_code gw_gate_upkeep_end(struct gw_gate *g, struct gw_upkeep *u, struct g
     enum gw_code code = u->sync_code != GW_OK ? u->sync_code : u->file_code;
     for (enum gw_journal_id id = 0; id < GW_JOURNAL_COUNT; id++)
         if (u->files[id] != NULL)
-            gw_journal_file_take(c->journals[id], u->files[id]);
+            gw_journal_file_take(c->of[id], u->files[id]);
     if (u->file_code != GW_OK)
         c->retry_at_ms = gw_clock_mono_ms(g->clock) + RETRY_MS;
     if (u->syncs)
-        gw_journal_sync_end(c->journals[GW_JOURNAL_CHANGES], &u->sync, u->sync_code);
+        gw_journal_sync_end(c->of[GW_JOURNAL_CHANGES], &u->sync, u->sync_code);
     if (u->sync_code != GW_OK)
-        c->failed = u->sequence;
+        c->failed_sequence = u->sequence;
     if (code != GW_OK && err != NULL)
         *err = u->error;
     free(u);
