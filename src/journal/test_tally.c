@@ -133,6 +133,37 @@ static void test_begins_anew_after_a_flush(void **state)
     rig_done(&g);
 }
 
+static void add_of(struct rig *g, uint8_t user, const char *reason)
+{
+    struct gw_event e = {.phase = GW_EVENT_TALLY,
+                         .outcome = GW_OUTCOME_REFUSED,
+                         .count = 1,
+                         .user_id = {{user}},
+                         .session_id = {{user}},
+                         .action = GW_STR("user_login_failed"),
+                         .reason = gw_str(reason)};
+    gw_tally_add(g->tally, &e);
+}
+
+static void test_refusals_of_several_users_name_none(void **state)
+{
+    static const struct {
+        uint8_t first, second, kept;
+    } rows[] = {{1, 1, 1}, {1, 2, 0}, {1, 0, 0}, {0, 1, 0}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct rig g;
+        rig_init(&g);
+        add_of(&g, rows[i].first, "WRONG_PASSWORD");
+        add_of(&g, rows[i].second, "WRONG_PASSWORD");
+        struct sum s = flush(&g);
+        assert_int_equal(s.count, 2);
+        assert_int_equal(s.last.user_id.b[0], rows[i].kept);
+        assert_int_equal(s.last.session_id.b[0], rows[i].kept);
+        rig_done(&g);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +171,7 @@ int main(void)
         cmocka_unit_test(test_reason_route_and_network_keep_them_apart),
         cmocka_unit_test(test_a_flood_of_addresses_is_counted_by_its_reason),
         cmocka_unit_test(test_begins_anew_after_a_flush),
+        cmocka_unit_test(test_refusals_of_several_users_name_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

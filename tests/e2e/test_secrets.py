@@ -124,7 +124,7 @@ def test_what_was_typed_or_given_out_is_in_no_file_but_the_keys_own(make_gateway
     planted["reset code"] = gateway.aaiti_json("user", "passwd", user.name, "--reset-code")["code"]
     for code, status in ((planted["wrong password"], 403), (planted["reset code"], 200)):
         reset = {"code": code, "newPassword": planted["reset password"]}
-        assert client.post("/aaiti/v1/password/reset", json=reset).status_code == status
+        assert gateway.client().post("/aaiti/v1/password/reset", json=reset).status_code == status
     gateway.aaiti("key", "rotate", "--upstream", text=planted["staged secret"] + "\n")
     told = {"user_login", "user_login_failed", "token_refreshed", "password_changed", "reset_code_made", "key_rotated", "bot_stopped"}
 
