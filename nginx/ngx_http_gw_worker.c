@@ -357,6 +357,11 @@ ngx_http_gw_init_process(ngx_cycle_t *cycle)
     /* An orphan of a killed master would keep the port from the next one, and never learn of a reload. */
     if (ngx_process == NGX_PROCESS_WORKER) {
         (void) prctl(PR_SET_PDEATHSIG, SIGQUIT);
+
+        if (getppid() != ngx_parent) {
+            ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "gw: the master died while its worker started");
+            return NGX_ERROR;
+        }
     }
 
     ngx_http_gw_log_init_process(cycle);
