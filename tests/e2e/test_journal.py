@@ -17,7 +17,9 @@ from conftest import Gateway, until
 from test_hostile_backend import HEAD, LENGTH_2, Liar
 
 OUTCOMES = ["pending", "done", "failed", "unknown", "not-sent", "refused"]
-DONE = HEAD + LENGTH_2 + b"\r\n{}"
+# The liar closes each connection: unsaid, the next request could meet the close, and its outcome would be unknown.
+CLOSE = b"Connection: close\r\n"
+DONE = HEAD + CLOSE + LENGTH_2 + b"\r\n{}"
 
 
 def rows(gateway, where="1", *values):
@@ -45,11 +47,11 @@ def behind():
 
 
 ENDINGS = {
-    "a good answer": (b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n", 201, None, "done", 201),
-    "a refusal of its own": (b"HTTP/1.1 422 No\r\nContent-Length: 0\r\n\r\n", 422, None, "failed", 422),
-    "its own error": (b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", 500, None, "failed", 500),
-    "its own 504": (b"HTTP/1.1 504 Late\r\nContent-Length: 0\r\n\r\n", 504, None, "failed", 504),
-    "a 401 to our credential": (b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n", 502, "bad-gateway", "failed", 401),
+    "a good answer": (b"HTTP/1.1 201 Created\r\n" + CLOSE + b"Content-Length: 0\r\n\r\n", 201, None, "done", 201),
+    "a refusal of its own": (b"HTTP/1.1 422 No\r\n" + CLOSE + b"Content-Length: 0\r\n\r\n", 422, None, "failed", 422),
+    "its own error": (b"HTTP/1.1 500 Oh\r\n" + CLOSE + b"Content-Length: 0\r\n\r\n", 500, None, "failed", 500),
+    "its own 504": (b"HTTP/1.1 504 Late\r\n" + CLOSE + b"Content-Length: 0\r\n\r\n", 504, None, "failed", 504),
+    "a 401 to our credential": (b"HTTP/1.1 401 No\r\n" + CLOSE + b"Content-Length: 0\r\n\r\n", 502, "bad-gateway", "failed", 401),
     "nothing": (b"", 502, "outcome-unknown", "unknown", 502),
     "garbage": (b"\x00\xff garbage\r\n\r\n", 502, "outcome-unknown", "unknown", 502),
     "half a head": (HEAD, 502, "outcome-unknown", "unknown", 502),
