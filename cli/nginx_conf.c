@@ -5,6 +5,7 @@
  * rather than escaped.
  */
 #include "nginx_conf.h"
+#include <unistd.h>
 
 /* nginx's own statuses (errors of the request line, of TLS, of the upstream …) as problem+json. */
 #define ERROR_PAGES                                                                                            \
@@ -136,6 +137,14 @@ static enum gw_code add_main(const struct gw_nginx_conf *c, struct gw_buf *out, 
     return GW_OK;
 }
 
+/* Each worker holds two files of a series, those of a reload that ends as many, and some may wait for control. */
+static int64_t journal_files(const struct gw_settings *s)
+{
+    int64_t workers = s->workers > 0 ? s->workers : sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t least = 4 * workers + 4;
+    return s->journal_files > least ? s->journal_files : least;
+}
+
 static enum gw_code add_http(const struct gw_nginx_conf *c, struct gw_buf *out, struct gw_error *err)
 {
     static const char *const temporary[] = {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"};
@@ -150,7 +159,7 @@ static enum gw_code add_http(const struct gw_nginx_conf *c, struct gw_buf *out, 
         c->token_files.algorithm == GW_TOKEN_EDDSA ? "    gw_token_public_key \"" : "    gw_token_key \"";
     GW_TRY(add_value(out, directive, gw_str(c->token_files.path), "\";\n", err));
     GW_TRY(add_value(out, "    gw_journal \"", gw_str(c->journal_dir), "\"", err));
-    gw_buf_addf(out, " %jd %jd;\n", (intmax_t)c->settings->journal_file_bytes, (intmax_t)c->settings->journal_files);
+    gw_buf_addf(out, " %jd %jd;\n", (intmax_t)c->settings->journal_file_bytes, (intmax_t)journal_files(c->settings));
     if (c->upstream_key != NULL)
         GW_TRY(add_value(out, "    gw_upstream_key \"", gw_str(c->upstream_key), "\";\n", err));
     GW_TRY(add_value(out, "    gw_request_id_key \"", gw_str(c->request_id_key), "\";\n", err));

@@ -40,6 +40,14 @@ static void has(const struct gw_nginx_conf *c, const char *wanted, bool there)
         fail_msg("%s `%s` in:\n%s", there ? "no" : "there is", wanted, out.ptr);
 }
 
+static void test_each_worker_has_its_journal_files(void **state)
+{
+    (void)state;
+    struct gw_nginx_conf c = sample();
+    settings.workers = 40;
+    has(&c, "gw_journal \"/home/x y/journal\" 4194304 164;", true);
+}
+
 static void test_says_what_it_is_given(void **state)
 {
     static const char *const wanted[] = {
@@ -125,6 +133,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_says_what_it_is_given),
+        cmocka_unit_test(test_each_worker_has_its_journal_files),
         cmocka_unit_test(test_names_user_key_and_ipv6_where_given),
         cmocka_unit_test(test_refuses_what_would_break_out_of_its_quotes),
     };

@@ -112,7 +112,7 @@ const struct gw_option gw_settings_options[] = {
     {"journal.file_size", GW_OPT_BYTES, AT(journal_file_bytes), "4MiB", 64 * 1024, MIB(64), NULL, NULL,
      "Size of a journal file; each worker holds four, made in advance. Takes a restart."},
     {"journal.files", GW_OPT_INT, AT(journal_files), "64", 4, 4096, NULL, NULL,
-     "Files that may wait for the control plane, of changes and of refusals each; beyond it changes are refused. Takes a restart."},
+     "Files that may wait for the control plane, of changes and of refusals each, and four for each worker and four more at least; beyond it changes are refused. Takes a restart."},
 
     {"log.requests", GW_OPT_BOOL, AT(log_requests), "false", 0, 0, NULL, NULL,
      "Whether each request is a line of JSON on standard error: never with its query, headers or body, but with its path. "

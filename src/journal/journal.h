@@ -77,6 +77,8 @@ struct gw_journal_sync {
     uint64_t sealed_count; /* files sealed until it began, ever */
     int fds[GW_JOURNAL_SYNC_FILES_MAX];
     size_t count;
+    int dir;                    /* borrowed; -1: no name in it is new */
+    uint64_t placed_file_count; /* files that had got their name, ever */
 };
 /* Somebody waits for the disk to have the last event: returns its sequence. Sync until gw_journal_synced has reached it. */
 uint64_t gw_journal_want_sync(struct gw_journal *j);

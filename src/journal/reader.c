@@ -19,6 +19,9 @@
 
 #define RECORD_MAX_BYTES (sizeof(struct gw_journal_head) + GW_EVENT_BYTES_MAX)
 #define WINDOW_BYTES (64 * 1024)
+/* A writer could make every 8 bytes look like the longest record: beyond this the rest of its file is damage, unread. Honest damage
+ * is zeroes and torn pages, where few lengths make sense. */
+#define HASHED_IN_VAIN_MAX_BYTES ((uint64_t)256 * 1024 * 1024)
 _Static_assert(WINDOW_BYTES >= 2 * RECORD_MAX_BYTES, "a window holds a record wherever it begins");
 
 struct gw_journal_reader {
@@ -27,6 +30,7 @@ struct gw_journal_reader {
     struct gw_journal_header header;
     uint64_t bytes; /* of the file */
     uint64_t offset, damaged;
+    uint64_t hashed_in_vain;          /* bytes, of records that did not check */
     uint64_t window_at, window_bytes; /* what of the file the window holds */
     _Alignas(8) uint8_t window[WINDOW_BYTES];
 };
@@ -176,8 +180,10 @@ uint64_t gw_journal_reader_damaged(const struct gw_journal_reader *r)
 static enum gw_code fill_window(struct gw_journal_reader *r, struct gw_error *err)
 {
     size_t got = 0;
-    while (got < WINDOW_BYTES) {
-        ssize_t n = pread(r->fd, r->window + got, WINDOW_BYTES - got, (off_t)(r->offset + got));
+    uint64_t left = r->offset < r->bytes ? r->bytes - r->offset : 0; /* what a file grows by afterwards is not its */
+    size_t wanted = left < WINDOW_BYTES ? (size_t)left : WINDOW_BYTES;
+    while (got < wanted) {
+        ssize_t n = pread(r->fd, r->window + got, wanted - got, (off_t)(r->offset + got));
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -194,7 +200,7 @@ static enum gw_code fill_window(struct gw_journal_reader *r, struct gw_error *er
 enum found { RECORD, NOTHING, DAMAGE };
 
 /* What stands at the offset, of which left bytes are there. */
-static enum found look(const struct gw_journal_reader *r, const uint8_t *at, uint64_t left, struct gw_event *out)
+static enum found look(struct gw_journal_reader *r, const uint8_t *at, uint64_t left, struct gw_event *out)
 {
     const struct gw_journal_head *head = (const void *)at;
     if (left < sizeof(*head))
@@ -203,8 +209,10 @@ static enum found look(const struct gw_journal_reader *r, const uint8_t *at, uin
         return NOTHING;
     if (head->length < sizeof(*head) || head->length > RECORD_MAX_BYTES || head->length > left)
         return DAMAGE;
-    if (gw_journal_check(&r->header.key, head, head->length) != head->check)
+    if (gw_journal_check(&r->header.key, head, head->length) != head->check) {
+        r->hashed_in_vain += head->length;
         return DAMAGE;
+    }
     struct gw_str event = {(const char *)(head + 1), head->length - sizeof(*head)};
     return gw_event_decode(event, out) == GW_OK ? RECORD : DAMAGE;
 }
@@ -237,7 +245,7 @@ enum gw_code gw_journal_reader_next(struct gw_journal_reader *r, struct gw_event
         }
         /* After a length of 0 stands what its writer was at when it died: no record yet, so none is damaged. */
         begun = begun || (r->offset == from && found == NOTHING);
-        r->offset += 8;
+        r->offset = r->hashed_in_vain < HASHED_IN_VAIN_MAX_BYTES ? r->offset + 8 : gw_journal_padded(r->bytes);
         if (found == DAMAGE && !begun)
             torn_to = r->offset;
     }

@@ -35,6 +35,7 @@ struct gw_journal {
     size_t offset;                           /* where the next record of current goes */
     uint64_t sequence, wanted, synced, file_number, lost;
     uint64_t sealed_count;                     /* ever */
+    uint64_t named_on_disk;                    /* of file_number: whose names a sync has put on disk */
     int sealed[GW_JOURNAL_SYNC_FILES_MAX - 1]; /* the last open_count of them, still to be synced */
     size_t open_count;
 };
@@ -333,7 +334,10 @@ void gw_journal_sync_drop(struct gw_journal_sync *s)
 
 enum gw_code gw_journal_sync_begin(struct gw_journal *j, struct gw_journal_sync *out, struct gw_error *err)
 {
-    struct gw_journal_sync s = {.sequence = j->sequence, .sealed_count = j->sealed_count};
+    struct gw_journal_sync s = {.sequence = j->sequence,
+                                .sealed_count = j->sealed_count,
+                                .dir = j->named_on_disk < j->file_number ? j->o.dir : -1,
+                                .placed_file_count = j->file_number};
     int fds[GW_JOURNAL_SYNC_FILES_MAX];
     size_t count = j->open_count;
     memcpy(fds, j->sealed, count * sizeof(fds[0]));
@@ -360,6 +364,9 @@ enum gw_code gw_journal_sync_run(struct gw_journal_sync *s, struct gw_error *err
         close(s->fds[i]);
     }
     s->count = 0;
+    /* A record on disk under a temporary name would be swept away after a power cut. */
+    if (s->dir >= 0 && fsync(s->dir) != 0)
+        code = gw_fail(err, GW_EBACKEND, "cannot sync the journal's directory: %s", strerror(errno));
     return code;
 }
 
@@ -368,6 +375,7 @@ void gw_journal_sync_end(struct gw_journal *j, const struct gw_journal_sync *s, 
     if (code != GW_OK)
         return;
     j->synced = s->sequence;
+    j->named_on_disk = s->placed_file_count;
     uint64_t since = j->sealed_count - s->sealed_count;
     if (since < j->open_count)
         close_sealed(j, (size_t)since);

@@ -67,7 +67,8 @@ struct gw_request {
     unsigned mint;          /* which made it */
     bool tried_other;
     enum gw_record_state record;
-    uint64_t intent; /* its sequence, where it waits for the disk; 0: it does not */
+    uint64_t intent;   /* its sequence, where it waits for the disk; 0: it does not */
+    int64_t intent_ms; /* monotonic, when it was written */
 };
 
 enum gw_detail {

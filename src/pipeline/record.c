@@ -5,6 +5,9 @@
  */
 #include "pipeline/pipeline.h"
 
+/* Those who wait for a disk that hangs hold connections, which others need. */
+#define WAIT_MAX_MS 5000
+
 static struct gw_event describe(const struct gw_request *r, enum gw_event_phase phase, enum gw_outcome outcome)
 {
     struct gw_event e = {.time_ms = gw_clock_real_ms(r->gate->clock),
@@ -55,13 +58,14 @@ static enum gw_reason write_intent(struct gw_request *r)
     /* What closes a position does not wait for a disk that may be sick. */
     if (is_written && r->route->audit == GW_AUDIT_DURABLE && !reduces_risk(r))
         r->intent = gw_journal_want_sync(changes);
+    r->intent_ms = gw_clock_mono_ms(r->gate->clock);
     return GW_REASON_NONE;
 }
 
 /* Its one record is written when it has been answered, which must not find the journal full. */
 static enum gw_reason begin_read(struct gw_request *r)
 {
-    if (!gw_journal_has_room(r->gate->journals.of[GW_JOURNAL_CHANGES]))
+    if (!reduces_risk(r) && !gw_journal_has_room(r->gate->journals.of[GW_JOURNAL_CHANGES]))
         return GW_REASON_JOURNAL_FULL;
     r->record = GW_RECORD_READ;
     return GW_REASON_NONE;
@@ -81,7 +85,8 @@ enum gw_reason gw_record_hand_over(struct gw_request *r)
         return write_intent(r);
     if (r->record == GW_RECORD_NONE)
         return begin_read(r);
-    if (!gw_record_waits(r) || r->intent > c->failed_sequence)
+    bool is_late = gw_clock_mono_ms(r->gate->clock) - r->intent_ms >= WAIT_MAX_MS;
+    if (!gw_record_waits(r) || (r->intent > c->failed_sequence && !is_late))
         return GW_REASON_NONE;
     gw_record_end(r, GW_ENDING_NOT_SENT, gw_reason_status(GW_REASON_JOURNAL_FAILED));
     return GW_REASON_JOURNAL_FAILED;

@@ -24,6 +24,7 @@ static const char policy[] =
     "  - {match: 'DELETE /bots/{id}', permission: 'bots:write', action: bot_deleted}\n"
     "  - {match: 'POST /bots/{id}/stop', permission: 'bots:write', risk: reduces, action: "
     "bot_stopped}\n"
+    "  - {match: 'GET /orders', permission: 'bots:read', risk: reduces, audit: record}\n"
     "  - {match: 'DELETE /orders/{id}', permission: 'bots:write', risk: reduces}\n";
 
 static int set_up_recorded(void **state)
@@ -243,6 +244,19 @@ static void what_no_thread_took_was_not_synced(void **state)
     assert_int_equal(hand_over(), GW_HANDOVER_REFUSE);
 }
 
+static void a_disk_that_hangs_refuses_after_a_while(void **state)
+{
+    (void)state;
+    ASK("DELETE", "/bots/7", bearer(TRADER));
+    assert_int_equal(hand_over(), GW_HANDOVER_WAIT);
+    gw_fake_clock_advance(&rig.clock, 4999);
+    assert_int_equal(hand_over(), GW_HANDOVER_WAIT);
+    gw_fake_clock_advance(&rig.clock, 1);
+    assert_int_equal(hand_over(), GW_HANDOVER_REFUSE);
+    assert_refused(&rig.decision, GW_REASON_JOURNAL_FAILED);
+    assert_string_equal(journal("changes"), "intent pending 0 bot_deleted\noutcome not-sent 503 bot_deleted\n");
+}
+
 static void a_disk_that_fails_refuses(void **state)
 {
     (void)state;
@@ -288,6 +302,8 @@ static void a_full_journal_refuses_all_but_what_reduces_risk(void **state)
     assert_int_equal(hand_over(), GW_HANDOVER_REFUSE);
     assert_refused(&rig.decision, GW_REASON_JOURNAL_FULL);
     ASK("GET", "/bots", bearer(TRADER));
+    assert_int_equal(hand_over(), GW_HANDOVER_GO);
+    ASK("GET", "/orders", bearer(TRADER));
     assert_int_equal(hand_over(), GW_HANDOVER_GO);
     for (unsigned i = 0; i < 2000; i++) { /* beyond what the reserve holds */
         ASK("POST", "/bots/7/stop", bearer(TRADER));
@@ -349,6 +365,7 @@ int main(void)
         RECORD_CASE(what_reduces_risk_waits_for_no_disk),
         RECORD_CASE(what_no_thread_took_was_not_synced),
         RECORD_CASE(a_disk_that_fails_refuses),
+        RECORD_CASE(a_disk_that_hangs_refuses_after_a_while),
         RECORD_CASE(a_full_journal_refuses_all_but_what_reduces_risk),
         RECORD_CASE(refusals_are_counted_together_apart_from_changes),
         RECORD_CASE(they_are_written_every_five_seconds),
