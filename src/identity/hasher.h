@@ -46,7 +46,7 @@ bool gw_hasher_is_outdated(const struct gw_hasher *h, const char *hash);
 
 struct gw_hasher_stats {
     uint64_t done, refused, gone;
-    uint64_t evened; /* denials that were given the work of the other kind of hash */
+    uint64_t evened; /* hashes made for their time alone, to make denials alike */
     unsigned waiting;
 };
 void gw_hasher_stats(struct gw_hasher *h, struct gw_hasher_stats *out);

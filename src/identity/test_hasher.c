@@ -176,6 +176,29 @@ static void every_denial_costs_both_kinds_of_hash_while_there_are_both(void **st
     gw_hasher_free(h);
 }
 
+static void a_cheaper_bcrypt_hash_is_made_up_to_the_dearest(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *hash;
+        unsigned evened; /* of costs 4, 5 … to the highest, and an Argon2id one */
+    } rows[] = {{NULL, 1},
+                {"$2b$04$......................Vd5fJNrZ.RSWOzVbIQXBU3oWKl0yYFy", 3},
+                {"$2b$05$......................Vd5fJNrZ.RSWOzVbIQXBU3oWKl0yYFy", 2},
+                {"$2b$06$......................Vd5fJNrZ.RSWOzVbIQXBU3oWKl0yYFy", 1}};
+    struct gw_hasher *h = pool(1, 4, 4);
+    struct gw_ip a = ip("192.0.2.1");
+    gw_hasher_expect_bcrypt(h, 6);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct gw_hasher_stats before, after;
+        gw_hasher_stats(h, &before);
+        assert_int_equal(gw_hasher_verify(h, &a, rows[i].hash, GW_STR("wrong"), NULL, NULL, NULL), GW_EDENIED);
+        gw_hasher_stats(h, &after);
+        assert_int_equal(after.evened - before.evened, rows[i].evened);
+    }
+    gw_hasher_free(h);
+}
+
 static void hashes_of_other_kinds_or_lower_cost_are_outdated(void **state)
 {
     (void)state;
@@ -342,6 +365,7 @@ int main(void)
         cmocka_unit_test(passwords_are_made_and_verified),
         cmocka_unit_test(a_user_that_does_not_exist_costs_a_hash_and_is_denied),
         cmocka_unit_test(every_denial_costs_both_kinds_of_hash_while_there_are_both),
+        cmocka_unit_test(a_cheaper_bcrypt_hash_is_made_up_to_the_dearest),
         cmocka_unit_test(hashes_of_other_kinds_or_lower_cost_are_outdated),
         cmocka_unit_test(addresses_take_turns_whatever_one_of_them_queues),
         cmocka_unit_test(an_address_that_queues_again_stands_behind_the_others),
