@@ -184,7 +184,8 @@ static void load_audit(struct gw_policy_loader *l, const struct gw_yaml *map, st
     if (node != NULL)
         gw_load_choice(l, node, "audit", audits, &audit);
     r->audit = (enum gw_audit)audit;
-    if (r->audit == GW_AUDIT_NONE && !gw_method_is_safe(r->method) && r->risk != GW_RISK_NEUTRAL)
+    /* Only what was written can be none: no unsafe method is by default. */
+    if (node != NULL && r->audit == GW_AUDIT_NONE && !gw_method_is_safe(r->method) && r->risk != GW_RISK_NEUTRAL)
         GW_LOAD_FAULT(l, node->line, "audit: what is not `risk: neutral` leaves a record: expected record or durable");
 }
 
