@@ -90,23 +90,11 @@ int cli_call(struct gw_cli *cli, const char *method, const char *target, json_t 
     return GW_EXIT_YES;
 }
 
-void cli_add_encoded(struct gw_buf *b, const char *text)
-{
-    for (const char *p = text; *p != '\0'; p++) {
-        bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
-                     strchr("-._~", *p) != NULL;
-        if (plain)
-            gw_buf_addc(b, *p);
-        else
-            gw_buf_addf(b, "%%%02X", (unsigned)(unsigned char)*p);
-    }
-}
-
 void cli_target(struct gw_buf *b, const char *before, const char *name, const char *after)
 {
     gw_buf_init(b, 4096);
     gw_buf_add(b, gw_str(before));
-    cli_add_encoded(b, name);
+    gw_buf_add_percent(b, gw_str(name));
     gw_buf_add(b, gw_str(after));
 }
 

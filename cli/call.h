@@ -21,8 +21,6 @@ int cli_try(struct gw_cli *cli, const char *method, const char *target, json_t *
             json_t **out);
 
 /* A path with a name given by the user as its last segment: "/aaiti/v1/users/" "bob" "/sessions". */
-/* What is not plain becomes %XX. */
-void cli_add_encoded(struct gw_buf *b, const char *text);
 void cli_target(struct gw_buf *b, const char *before, const char *name, const char *after);
 
 /* Calls are made of a control that runs, not in this process. */

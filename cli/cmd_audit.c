@@ -91,7 +91,7 @@ static int read_count(struct gw_cli *cli, const char *option, int64_t otherwise,
 static void add_parameter(struct gw_buf *query, const char *name, const char *value)
 {
     gw_buf_addf(query, "&%s=", name);
-    cli_add_encoded(query, value);
+    gw_buf_add_percent(query, gw_str(value));
 }
 
 /* The newest count events that filters ("" or "&name=value…") let through, as one list, newest first. */

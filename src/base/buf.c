@@ -132,6 +132,21 @@ void gw_buf_add_json(struct gw_buf *b, struct gw_str s)
     gw_buf_addc(b, '"');
 }
 
+static bool is_unreserved(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+           c == '_' || c == '~';
+}
+
+void gw_buf_add_percent(struct gw_buf *b, struct gw_str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (is_unreserved(s.ptr[i]))
+            gw_buf_addc(b, s.ptr[i]);
+        else
+            gw_buf_addf(b, "%%%02X", (unsigned)(uint8_t)s.ptr[i]);
+}
+
 void gw_buf_add_escaped(struct gw_buf *b, struct gw_str s)
 {
     for (size_t i = 0; i < s.len; i++) {

@@ -24,6 +24,8 @@ void gw_buf_addf(struct gw_buf *b, const char *fmt, ...) GW_PRINTF(2, 3);
 /* A JSON string literal, quotes included; bytes that are not UTF-8 become U+FFFD, and all control characters are escaped: a terminal
  * may be shown it. */
 void gw_buf_add_json(struct gw_buf *b, struct gw_str s);
+/* For a segment of a path or a value of a query: all but the unreserved characters (RFC 3986 section 2.3) as %XX. */
+void gw_buf_add_percent(struct gw_buf *b, struct gw_str s);
 /* For log lines: control bytes, quotes, backslashes and non-ASCII as \xNN. */
 void gw_buf_add_escaped(struct gw_buf *b, struct gw_str s);
 

@@ -154,13 +154,34 @@ static void escapes_for_logs(void **state)
     }
 }
 
+static void percent_encodes_all_but_the_unreserved(void **state)
+{
+    (void)state;
+    static const struct text_case cases[] = {
+        {{"aZ09-._~", 8}, "aZ09-._~"},
+        {{"a/b?c#d%e&f=g;h", 15}, "a%2Fb%3Fc%23d%25e%26f%3Dg%3Bh"},
+        {{" \"\0\xff\xc3\xa9", 6}, "%20%22%00%FF%C3%A9"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        gw_auto(gw_buf) struct gw_buf b;
+        gw_buf_init(&b, 1000);
+        gw_buf_add_percent(&b, cases[i].in);
+        assert_string_equal(gw_buf_str(&b).ptr, cases[i].out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(appends_and_terminates),        cmocka_unit_test(grows_up_to_the_cap_and_no_further),
-        cmocka_unit_test(failure_sticks_until_reset),    cmocka_unit_test(a_cap_of_zero_takes_nothing),
-        cmocka_unit_test(wipes_on_growth_and_when_done), cmocka_unit_test(reset_wipes),
-        cmocka_unit_test(writes_json_strings),           cmocka_unit_test(escapes_for_logs),
+        cmocka_unit_test(appends_and_terminates),
+        cmocka_unit_test(grows_up_to_the_cap_and_no_further),
+        cmocka_unit_test(failure_sticks_until_reset),
+        cmocka_unit_test(a_cap_of_zero_takes_nothing),
+        cmocka_unit_test(wipes_on_growth_and_when_done),
+        cmocka_unit_test(reset_wipes),
+        cmocka_unit_test(writes_json_strings),
+        cmocka_unit_test(escapes_for_logs),
+        cmocka_unit_test(percent_encodes_all_but_the_unreserved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

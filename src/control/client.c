@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * HTTP/1.1 as far as one call needs it: a request with Connection: close, an answer with Content-Length (RFC 9112). The other end is
- * our own server; what it sends is checked all the same.
- */
+/* A request with Connection: close, and an answer that ends with it. The other end is our own server; what it sends is checked all the same. */
 #include "control/client.h"
+#include "base/http.h"
 #include "control/app.h"
 #include "control/dispatch.h"
 #include "control/run_dir.h"
@@ -80,37 +78,15 @@ static enum gw_code receive_all(int fd, struct gw_buf *out, struct gw_error *err
     return gw_buf_check(out, err);
 }
 
-static bool find_header(struct gw_str head, struct gw_str name, struct gw_str *out)
-{
-    struct gw_str line;
-    while (gw_str_split(&head, '\n', &line)) {
-        size_t colon = gw_str_find(line, ':');
-        if (!gw_str_eq_nocase(gw_str_sub(line, 0, colon), name))
-            continue;
-        *out = gw_str_trim(gw_str_sub(line, colon + 1, line.len));
-        if (out->len > 0 && out->ptr[out->len - 1] == '\r')
-            out->len--;
-        return true;
-    }
-    return false;
-}
-
 static enum gw_code parse_answer(struct gw_str text, struct gw_answer *out, struct gw_error *err)
 {
-    const char *end = text.len > 0 ? memmem(text.ptr, text.len, "\r\n\r\n", 4) : NULL;
-    struct gw_str head, body, length;
-    int64_t status, content_length = 0;
-    if (end == NULL || !gw_str_starts(text, GW_STR("HTTP/1.1 ")) || !gw_str_to_i64(gw_str_sub(text, 9, 3), &status))
-        return gw_fail(err, GW_EPARSE, "the answer of control is not HTTP");
-    head = gw_str_sub(text, 0, (size_t)(end - text.ptr));
-    body = gw_str_sub(text, head.len + 4, text.len);
-    if (find_header(head, GW_STR("content-length"), &length) && !gw_str_to_i64(length, &content_length))
-        return gw_fail(err, GW_EPARSE, "the answer of control has no length");
-    if ((uint64_t)content_length != body.len)
+    struct gw_http_answer a;
+    GW_TRY(gw_http_parse(text, &a, err));
+    if (!gw_http_is_whole(&a))
         return gw_fail(err, GW_EPARSE, "the answer of control is cut short");
-    if (body.len > 0)
-        GW_TRY(gw_json_parse(body, answer_limits, &out->body, err));
-    out->status = (unsigned)status;
+    if (a.body.len > 0)
+        GW_TRY(gw_json_parse(a.body, answer_limits, &out->body, err));
+    out->status = a.status;
     return GW_OK;
 }
 
