@@ -89,7 +89,7 @@ static enum gw_code exchange_tls(int fd, struct gw_str request, char *dst, size_
                                  struct gw_error *err)
 {
     gw_auto(gw_tls) struct gw_tls *tls = NULL;
-    GW_TRY(gw_tls_connect(fd, &tls, err));
+    GW_TRY(gw_tls_connect(fd, NULL, &tls, err));
     GW_TRY(gw_tls_write(tls, request, err));
     return gw_tls_read(tls, dst, size, out_len, err);
 }

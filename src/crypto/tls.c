@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/tls.h"
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct gw_tls {
@@ -18,7 +20,22 @@ static enum gw_code fail_tls(struct gw_error *err, const char *what)
                    reason != NULL ? reason : "the connection ended or took too long");
 }
 
-enum gw_code gw_tls_connect(int fd, struct gw_tls **out, struct gw_error *err)
+static enum gw_code check_peer(const struct gw_tls *t, const char *certificate, struct gw_error *err)
+{
+    FILE *file = fopen(certificate, "re");
+    if (file == NULL)
+        return gw_fail(err, GW_ENOTFOUND, "cannot open the certificate %s", certificate);
+    X509 *ours = PEM_read_X509(file, NULL, NULL, NULL);
+    X509 *theirs = SSL_get1_peer_certificate(t->ssl);
+    (void)fclose(file);
+    bool same = ours != NULL && theirs != NULL && X509_cmp(ours, theirs) == 0;
+    X509_free(ours);
+    X509_free(theirs);
+    ERR_clear_error();
+    return same ? GW_OK : gw_fail(err, GW_EDENIED, "TLS: the other end shows another certificate than %s", certificate);
+}
+
+enum gw_code gw_tls_connect(int fd, const char *certificate, struct gw_tls **out, struct gw_error *err)
 {
     gw_auto(gw_tls) struct gw_tls *t = calloc(1, sizeof(*t));
     if (t == NULL)
@@ -29,6 +46,8 @@ enum gw_code gw_tls_connect(int fd, struct gw_tls **out, struct gw_error *err)
         return fail_tls(err, "prepare a connection");
     if (SSL_connect(t->ssl) != 1)
         return fail_tls(err, "shake hands");
+    if (certificate != NULL)
+        GW_TRY(check_peer(t, certificate, err));
     *out = gw_take(&t);
     return GW_OK;
 }

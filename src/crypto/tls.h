@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * The client's side of TLS over a connected, blocking socket: enough to ask this machine's own listener whether it
- * serves. It does not verify the certificate, so nothing secret may be sent through it.
+ * The client's side of TLS over a connected, blocking socket: enough to ask this machine's own listener. Who it is is known by its
+ * certificate itself, which stands in a file here, and by no authority or name.
  */
 #include <gw/cleanup.h>
 #include <gw/error.h>
@@ -10,8 +10,9 @@
 
 struct gw_tls;
 
-/* Shakes hands. fd stays the caller's and its time-outs bound every call. */
-GW_MUST_CHECK enum gw_code gw_tls_connect(int fd, struct gw_tls **out, struct gw_error *err);
+/* Shakes hands. fd stays the caller's and its time-outs bound every call. certificate: a PEM file whose first certificate the other end must
+ * show, else GW_EDENIED; NULL: anybody will do, so nothing secret may be sent. */
+GW_MUST_CHECK enum gw_code gw_tls_connect(int fd, const char *certificate, struct gw_tls **out, struct gw_error *err);
 void gw_tls_free(struct gw_tls *t);
 GW_DEFINE_AUTO_FREE(gw_tls);
 
