@@ -25,6 +25,7 @@ struct gw_policy {
     struct gw_compiled_route *routes; /* the built-in ones last, in the order of enum gw_built_in */
     size_t route_count;
     struct gw_matcher *matcher;
+    const struct gw_make_safe *make_safe; /* NULL: no such section */
 };
 
 /* Routes that no policy file can take. */

@@ -14,12 +14,14 @@ struct gw_policy_loader {
 
 #define GW_LOAD_FAULT(l, line, ...) gw_faults_add((l)->faults, (l)->file, (line), __VA_ARGS__)
 
-/* Sections, in this order: routes name roles, and a role's wildcards mean the permissions that routes name. */
+/* Sections, in this order: routes name roles, a role's wildcards mean the permissions that routes name, and what makes safe is held
+ * against the routes. */
 void gw_load_upstream(struct gw_policy_loader *l, const struct gw_yaml *section,
                       const struct gw_upstream_override *override);
 void gw_load_role_names(struct gw_policy_loader *l, const struct gw_yaml *section);
 void gw_load_routes(struct gw_policy_loader *l, const struct gw_yaml *root);
 void gw_load_role_permissions(struct gw_policy_loader *l, const struct gw_yaml *section);
+void gw_load_make_safe(struct gw_policy_loader *l, const struct gw_yaml *section);
 
 /* Index of a permission, added to the policy where it is new; -1 with a fault. */
 int gw_load_permission(struct gw_policy_loader *l, struct gw_str name, unsigned line);

@@ -3,6 +3,7 @@
 #include "policy/policy.h"
 
 #include "policy/compiled.h"
+#include "policy/make_safe.h"
 
 #include <stdlib.h>
 
@@ -18,6 +19,11 @@ enum gw_method gw_method_parse(struct gw_str name)
         if (gw_str_eq(method_names[i], name))
             return (enum gw_method)i;
     return GW_METHOD_OTHER;
+}
+
+const char *gw_method_name(enum gw_method m)
+{
+    return method_names[m].ptr;
 }
 
 bool gw_method_is_safe(enum gw_method m)
@@ -60,6 +66,11 @@ size_t gw_policy_route_count(const struct gw_policy *p)
 const struct gw_route *gw_policy_route(const struct gw_policy *p, size_t i)
 {
     return &p->routes[i].route;
+}
+
+const struct gw_make_safe *gw_policy_make_safe(const struct gw_policy *p)
+{
+    return p->make_safe;
 }
 
 /* ---- roles and permissions ---- */

@@ -22,6 +22,7 @@ enum gw_method {
     GW_METHOD_COUNT
 };
 enum gw_method gw_method_parse(struct gw_str name);
+const char *gw_method_name(enum gw_method m);
 /* RFC 9110 section 9.2.1: GET, HEAD, OPTIONS. */
 bool gw_method_is_safe(enum gw_method m);
 

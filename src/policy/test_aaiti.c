@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The shipped policy against the A.A.I.T.I route table, written here from the backend's contract and not from the policy. */
-#include "policy/policy.h"
+#include "policy/make_safe.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -228,6 +228,17 @@ static void an_unknown_role_holds_nothing(void **state)
     }
 }
 
+static void what_makes_safe_stops_running_bots_and_reports_open_trades(void **state)
+{
+    const struct gw_make_safe *m = gw_policy_make_safe(*state);
+    assert_int_equal(m->count, 5);
+    assert_int_equal(m->steps[3].kind, GW_SAFE_CALL);
+    assert_true(gw_str_eq(m->steps[3].route->action, GW_STR("bot_stopped")));
+    assert_true(m->steps[3].repeat);
+    assert_true(gw_str_eq(m->steps[m->steps[3].over].where[0].value, GW_STR("running")));
+    assert_int_equal(m->steps[4].kind, GW_SAFE_REPORT);
+}
+
 static void the_upstream_gets_the_backends_claims(void **state)
 {
     const struct gw_upstream *u = gw_policy_upstream(*state);
@@ -246,9 +257,13 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(every_row_is_open_to_whom_it_should_be), CASE(the_policy_has_no_route_beyond_the_table),
-        CASE(what_no_row_names_is_refused),           CASE(head_follows_get),
-        CASE(an_unknown_role_holds_nothing),          CASE(the_upstream_gets_the_backends_claims),
+        CASE(every_row_is_open_to_whom_it_should_be),
+        CASE(the_policy_has_no_route_beyond_the_table),
+        CASE(what_no_row_names_is_refused),
+        CASE(head_follows_get),
+        CASE(an_unknown_role_holds_nothing),
+        CASE(the_upstream_gets_the_backends_claims),
+        CASE(what_makes_safe_stops_running_bots_and_reports_open_trades),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
