@@ -13,6 +13,7 @@
 #include "control/journal_dir.h"
 #include "control/keys.h"
 #include "control/log.h"
+#include "control/making_safe.h"
 #include "control/refusals.h"
 #include "control/rotation.h"
 #include "control/run_dir.h"
@@ -55,6 +56,7 @@ struct gw_app {
     struct gw_consumer *consumer;
     struct gw_refusals *refusals;
     struct gw_sealed *sealed;
+    struct gw_making_safe *making_safe;
     struct gw_shared *shared;
     pthread_mutex_t lock;      /* current, refs */
     pthread_mutex_t reloading; /* one reload or exchange of keys at a time */
@@ -460,6 +462,7 @@ static enum gw_code open_all(struct gw_app *a, struct gw_faults *f, struct gw_er
     if (a->shared == NULL)
         return GW_OK;
     GW_TRY(gw_identity_publish(a->current->view.identity, err));
+    GW_TRY(gw_making_safe_new(a, &a->making_safe, err));
     if (a->keys_were_mended)
         (void)gw_app_ring_doorbell(a);
     return publish(a, a->current, err);
@@ -489,6 +492,7 @@ void gw_app_close(struct gw_app *a)
 {
     if (a == NULL)
         return;
+    gw_making_safe_free(a->making_safe); /* uses all the rest until it has ended */
     generation_free(a->current);
     gw_shared_close(a->shared);
     gw_sealed_free(a->sealed);
@@ -587,4 +591,9 @@ struct gw_recorder *gw_app_recorder(const struct gw_app *a)
 struct gw_consumer *gw_app_consumer(const struct gw_app *a)
 {
     return a->consumer;
+}
+
+struct gw_making_safe *gw_app_making_safe(const struct gw_app *a)
+{
+    return a->making_safe;
 }

@@ -11,6 +11,7 @@
 #include "identity/identity.h"
 
 struct gw_consumer;
+struct gw_making_safe;
 struct gw_policy;
 struct gw_recorder;
 struct gw_refusals;
@@ -66,6 +67,8 @@ const struct gw_clock *gw_app_clock(const struct gw_app *a);
 struct gw_recorder *gw_app_recorder(const struct gw_app *a);
 /* What takes the journal into the audit trail; NULL offline. For the schedule's thread. */
 struct gw_consumer *gw_app_consumer(const struct gw_app *a);
+/* The runs of make_safe; NULL offline: workers hear of no session that is made there. */
+struct gw_making_safe *gw_app_making_safe(const struct gw_app *a);
 /* The secrets in the database. Always there while control runs; offline they are opened by the first call, which may fail for want of
  * the encryption key. */
 GW_MUST_CHECK enum gw_code gw_app_sealed(struct gw_app *a, struct gw_sealed **out, struct gw_error *err);

@@ -102,6 +102,12 @@ static const struct gw_api_member stage_upstream_body[] = {
     END,
 };
 
+static const struct gw_api_member make_safe_body[] = {
+    STRING("as", GW_API_OPTIONAL, 1, GW_EMAIL_MAX),
+    BOOL("plan"),
+    END,
+};
+
 /* ---- the table ---- */
 
 #define AUTH(method_, path_, target_, access_, body_, handle_)                                  \
@@ -151,6 +157,9 @@ static const struct gw_api_route routes[] = {
     CALL("POST", "/keys/data/rotate", OPERATOR, NULL, key_rotate_data),
 
     CALL("GET", "/refusals/{id}", OPERATOR, NULL, refusal_get),
+
+    WITH("POST", "/make-safe", "system:write", make_safe_body, make_safe),
+    WITH("GET", "/make-safe/{id}", "system:write", NULL, make_safe_get),
 
     WITH("POST", "/policy/reload", "system:write", NULL, policy_reload),
     WITH("GET", "/status", "system:read", NULL, status),

@@ -103,5 +103,8 @@ enum gw_code gw_handle_key_rotate_data(struct gw_exchange *x, struct gw_error *e
 
 enum gw_code gw_handle_refusal_get(struct gw_exchange *x, struct gw_error *err);
 
+enum gw_code gw_handle_make_safe(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_make_safe_get(struct gw_exchange *x, struct gw_error *err);
+
 enum gw_code gw_handle_policy_reload(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_status(struct gw_exchange *x, struct gw_error *err);

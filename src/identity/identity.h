@@ -187,6 +187,23 @@ GW_MUST_CHECK enum gw_code gw_refresh(struct gw_identity *i, const struct gw_act
 GW_MUST_CHECK enum gw_code gw_refresh_by_access(struct gw_identity *i, struct gw_str token, struct gw_signed_in *out,
                                                 struct gw_error *err);
 
+/* ---- errands: sessions that control itself makes (identity/errand.c) ---- */
+
+/* For calls that the gateway makes as a user: no password is asked, no limit of sessions counts, nobody is pushed out, and there is no
+ * refresh token. */
+struct gw_errand {
+    const struct gw_uuid *user_id;
+    const char *user_agent; /* what lists of sessions show; an address of this machine goes with it */
+    int64_t ttl_s;          /* of session and access token, whatever the settings say */
+};
+/* deed becomes the row of the trail, in the same transaction; its details are taken over in any case. GW_ENOTFOUND; GW_EDENIED: the user is
+ * disabled. Caller gw_signed_in_done. */
+GW_MUST_CHECK enum gw_code gw_errand_begin(struct gw_identity *i, const struct gw_actor *by, const struct gw_deed *deed,
+                                           const struct gw_errand *e, struct gw_signed_in *out, struct gw_error *err);
+/* The same of the end; a session that has ended meanwhile is no fault. */
+GW_MUST_CHECK enum gw_code gw_errand_end(struct gw_identity *i, const struct gw_actor *by, const struct gw_deed *deed,
+                                         const struct gw_uuid *session_id, struct gw_error *err);
+
 /* ---- sessions (identity/session.c) ---- */
 
 /* GW_ENOTFOUND. */

@@ -160,8 +160,14 @@ static enum gw_code fill_session(struct gw_identity *i, const struct attempt *a,
 
 enum gw_code gw_sign_access(struct gw_identity *i, struct gw_signed_in *out, struct gw_error *err)
 {
+    int64_t end_s = gw_clock_real_s(i->options.clock) + i->options.settings->token_ttl_ms / 1000;
+    return gw_sign_access_until(i, out, end_s, err);
+}
+
+enum gw_code gw_sign_access_until(struct gw_identity *i, struct gw_signed_in *out, int64_t end_s, struct gw_error *err)
+{
     const struct gw_settings *settings = i->options.settings;
-    int64_t now_s = gw_clock_real_s(i->options.clock), end_s = now_s + settings->token_ttl_ms / 1000;
+    int64_t now_s = gw_clock_real_s(i->options.clock);
     char sub[GW_UUID_LEN + 1];
     struct gw_uuid jti;
     gw_uuid_format(&out->user.id, sub);

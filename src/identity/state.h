@@ -53,8 +53,11 @@ GW_MUST_CHECK enum gw_code gw_change_end_sessions(struct gw_change *c, const str
 /* Within a change: the family of refresh tokens that a session had is forgotten, and another begun with dst (GW_REFRESH_TOKEN_LEN + 1). */
 GW_MUST_CHECK enum gw_code gw_change_begin_family(struct gw_change *c, const struct gw_uuid *session_id, char *dst,
                                                   struct gw_error *err);
-/* Makes the access token of out->session and out->user, as of now. */
+/* Makes the access token of out->session and out->user, as of now, for as long as the settings say. */
 GW_MUST_CHECK enum gw_code gw_sign_access(struct gw_identity *i, struct gw_signed_in *out, struct gw_error *err);
+/* The same until end_s, or the session's end if that is sooner. */
+GW_MUST_CHECK enum gw_code gw_sign_access_until(struct gw_identity *i, struct gw_signed_in *out, int64_t end_s,
+                                                struct gw_error *err);
 
 /* How the segment shows a row. */
 void gw_live_session_of(const struct gw_identity *i, const struct gw_session_row *r, struct gw_live_session *out);
