@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "call.h"
-#include "control/client.h"
 #include "home.h"
 
 #include <errno.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 static struct gw_operator *connection; /* one a process, as its streams are */
+static enum gw_app_mode opened_as;     /* of one that is not online */
 
 static void disconnect(void)
 {
@@ -31,12 +31,13 @@ int cli_become_owner(struct gw_cli *cli)
     return GW_EXIT_YES;
 }
 
-static int connect_once(struct gw_cli *cli)
+int cli_connect(struct gw_cli *cli, enum gw_app_mode when_down)
 {
     struct gw_error err = {0};
     gw_auto(gw_faults) struct gw_faults *f = NULL;
-    if (connection != NULL)
+    if (connection != NULL && (gw_operator_is_online(connection) || opened_as == when_down))
         return GW_EXIT_YES;
+    disconnect();
     int status = cli_become_owner(cli);
     if (status != GW_EXIT_YES)
         return status;
@@ -45,11 +46,12 @@ static int connect_once(struct gw_cli *cli)
     unsigned waited_ms = 0;
     enum gw_code code;
     do
-        code = gw_operator_open(cli->home, cli_getenv, f, &connection, &err);
+        code = gw_operator_open(cli->home, cli_getenv, when_down, f, &connection, &err);
     while (code == GW_ECONFLICT && cli_home_wait(&waited_ms));
     if (code == GW_ECONFLICT) /* nobody has refused anything */
         return gw_cli_fail(cli, GW_EXIT_UNKNOWN, "%s", err.msg);
     if (code == GW_OK) {
+        opened_as = when_down;
         atexit(disconnect);
         return GW_EXIT_YES;
     }
@@ -62,7 +64,7 @@ int cli_try(struct gw_cli *cli, const char *method, const char *target, json_t *
     gw_auto_json json_t *owned = body;
     struct gw_answer answer = {0};
     struct gw_error err = {0};
-    int status = connect_once(cli);
+    int status = connection == NULL ? cli_connect(cli, GW_APP_OFFLINE) : GW_EXIT_YES;
     if (status != GW_EXIT_YES)
         return status;
     if (gw_operator_call(connection, method, target, owned, &answer, &err) != GW_OK)

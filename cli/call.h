@@ -8,6 +8,11 @@
 #include "base/json.h"
 #include "command.h"
 #include "config/fault.h"
+#include "control/client.h"
+
+/* Opens the connection that calls go by, which they else do themselves. when_down as gw_operator_open: one that was opened here as another is
+ * exchanged. 0, or an exit status with the reason printed. */
+int cli_connect(struct gw_cli *cli, enum gw_app_mode when_down);
 
 /* As root, becomes the owner of the home directory for good: root has no business in files that another user may exchange. 0, or an exit
  * status with the reason printed. Calls do it by themselves. */

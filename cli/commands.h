@@ -29,6 +29,7 @@ int cmd_config_show(struct gw_cli *cli, int argc, char **argv);
 int cmd_policy_list(struct gw_cli *cli, int argc, char **argv);
 int cmd_policy_check(struct gw_cli *cli, int argc, char **argv);
 int cmd_policy_reload(struct gw_cli *cli, int argc, char **argv);
+int cmd_make_safe(struct gw_cli *cli, int argc, char **argv);
 int cmd_explain(struct gw_cli *cli, int argc, char **argv);
 int cmd_completion(struct gw_cli *cli, int argc, char **argv);
 int cmd_manual(struct gw_cli *cli, int argc, char **argv);

@@ -176,6 +176,16 @@ static const struct gw_command commands[] = {
      .help =
          "A file with faults changes nothing; all its faults are listed. What nginx itself is told (listen, tls, workers,\n"
          "upstream.url) takes a restart of `aaiti serve`."},
+    {.name = "make-safe",
+     .run = cmd_make_safe,
+     NO_ARGUMENTS,
+     .summary = "Close at the backend what the policy's make_safe says, and tell what is left open",
+     .help =
+         "Each result is shown as it comes and recorded in the audit trail. What may have happened is not sent again unless the\n"
+         "policy says that twice is once: it is told as unknown. When control is down the run is made here, and what changes\n"
+         "users or sessions waits until it ends. Exit status 0: all was done; 1: refused, or something failed or is unknown.",
+     .options = {{"--plan", NULL, "Read the lists, show the calls, and call nothing"},
+                 {"--as", "USER", "Make the calls as this user; by default as whom the policy names"}}},
     {.name = "explain",
      .run = cmd_explain,
      .arguments = "ID | METHOD PATH",

@@ -2,7 +2,6 @@
 /* A request with Connection: close, and an answer that ends with it. The other end is our own server; what it sends is checked all the same. */
 #include "control/client.h"
 #include "base/http.h"
-#include "control/app.h"
 #include "control/dispatch.h"
 #include "control/run_dir.h"
 #include "policy/path.h"
@@ -132,8 +131,8 @@ static enum gw_code find_run_dir(const char *home, gw_getenv_fn getenv_fn, struc
     return gw_run_dir_name(&settings, home, dst, err);
 }
 
-enum gw_code gw_operator_open(const char *home, gw_getenv_fn getenv_fn, struct gw_faults *f, struct gw_operator **out,
-                              struct gw_error *err)
+enum gw_code gw_operator_open(const char *home, gw_getenv_fn getenv_fn, enum gw_app_mode when_down, struct gw_faults *f,
+                              struct gw_operator **out, struct gw_error *err)
 {
     gw_auto(gw_operator) struct gw_operator *o = calloc(1, sizeof(*o));
     gw_auto_fd int probe = -1;
@@ -143,7 +142,7 @@ enum gw_code gw_operator_open(const char *home, gw_getenv_fn getenv_fn, struct g
     enum gw_code code = connect_to(o->run_dir, &probe, err);
     if (code == GW_ENOTFOUND) {
         const struct gw_app_options options = {.home = home,
-                                               .mode = GW_APP_OFFLINE,
+                                               .mode = when_down,
                                                .getenv_fn = getenv_fn,
                                                .clock = gw_system_clock(),
                                                .random = gw_system_random()};

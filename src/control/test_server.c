@@ -157,7 +157,7 @@ static struct gw_operator *open_operator(void)
     struct gw_operator *o = NULL;
     struct gw_error err = {0};
     assert_int_equal(gw_faults_new(&f, &err), GW_OK);
-    if (gw_operator_open(home.path, gw_test_no_env, f, &o, &err) != GW_OK)
+    if (gw_operator_open(home.path, gw_test_no_env, GW_APP_OFFLINE, f, &o, &err) != GW_OK)
         fail_msg("%s", err.msg);
     return o;
 }
