@@ -117,7 +117,7 @@ static enum gw_code name_directories(struct serve *s, struct gw_error *err)
 {
     GW_TRY(gw_run_dir_name(&s->settings, s->home, s->run_dir, err));
     /* nginx's master may be root: what it reads and writes must not stand where control's user could replace it. */
-    (void)snprintf(s->nginx_dir, sizeof(s->nginx_dir), "%s.nginx", s->run_dir);
+    (void)snprintf(s->nginx_dir, sizeof(s->nginx_dir), "%s" GW_RUN_NGINX_SUFFIX, s->run_dir);
     (void)snprintf(s->conf, sizeof(s->conf), "%s/nginx.conf", s->nginx_dir);
     return GW_OK;
 }
@@ -366,6 +366,28 @@ static enum gw_code publish(struct serve *s, struct gw_error *err)
     return answer.status == 200 ? GW_OK : gw_fail(err, GW_EINVAL, "%s", gw_answer_text(&answer));
 }
 
+/* An authority's files are often root's alone; control sends tokens to nobody but who shows this one. */
+static void note_certificate(struct serve *s)
+{
+    char copy[sizeof(s->nginx_dir) + sizeof(GW_RUN_CERTIFICATE)];
+    struct gw_error err = {0};
+    gw_auto(gw_buf) struct gw_buf text = {0};
+    const char *file = gw_settings_path(&s->arena, s->home, s->settings.tls_certificate);
+    gw_buf_init(&text, CONF_MAX_BYTES);
+    (void)snprintf(copy, sizeof(copy), "%s/" GW_RUN_CERTIFICATE, s->nginx_dir);
+    enum gw_code code = file != NULL ? gw_certificate_first(file, &text, &err) : gw_fail(&err, GW_ENOMEM, "no memory");
+    if (code == GW_OK)
+        code = gw_file_replace(copy, 0640, gw_buf_str(&text), &err);
+    if (code != GW_OK)
+        (void)fprintf(s->cli->err, "aaiti: WARN %s; `aaiti make-safe` will not know the gateway\n", err.msg);
+}
+
+static void have_nginx_reload(struct serve *s)
+{
+    note_certificate(s);
+    (void)kill(s->children[NGINX_MASTER].pid, SIGHUP);
+}
+
 /* Checked here first, where all faults can be shown; control checks again and publishes; nginx then takes new keys, certificate and
  * listener. */
 static void reload(struct serve *s)
@@ -386,7 +408,7 @@ static void reload(struct serve *s)
         return;
     }
     if (s->children[NGINX_MASTER].pid != 0)
-        (void)kill(s->children[NGINX_MASTER].pid, SIGHUP);
+        have_nginx_reload(s);
 }
 
 /* Not while it starts: then it reads what is there, and before it listens for signals they end it. */
@@ -397,7 +419,7 @@ static void pass_on_new_keys(struct serve *s)
     if (!s->has_new_keys || !s->ready || nginx->pid == 0 || now_ms() - nginx->started_ms < NGINX_START_MS)
         return;
     s->has_new_keys = false;
-    (void)kill(nginx->pid, SIGHUP);
+    have_nginx_reload(s);
 }
 
 static void say_how_it_ended(struct serve *s, const struct gw_child *c, int status)
@@ -424,9 +446,11 @@ static enum gw_code look_after(struct serve *s, struct gw_child *c, struct gw_er
             return gw_fail(err, GW_EBACKEND, "%s did not start", c->name);
         (void)fprintf(s->cli->err, "aaiti: WARN starting %s again in %jd ms\n", c->name, (intmax_t)c->pause_ms);
     }
-    if (c->pid == 0 && now_ms() >= c->restart_at_ms)
-        return gw_child_start(c, now_ms(), err);
-    return GW_OK;
+    if (c->pid != 0 || now_ms() < c->restart_at_ms)
+        return GW_OK;
+    if (c == &s->children[NGINX_MASTER])
+        note_certificate(s);
+    return gw_child_start(c, now_ms(), err);
 }
 
 /* The next signal, or 0 when something is to be done before one comes. */

@@ -110,19 +110,37 @@ enum gw_code gw_certificate_create(const char *certificate_path, const char *key
     return code;
 }
 
+static enum gw_code read_first(const char *path, X509 **out, struct gw_error *err)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return gw_fail(err, GW_ENOTFOUND, "cannot open the certificate %s", path);
+    *out = PEM_read_X509(file, NULL, NULL, NULL);
+    (void)fclose(file);
+    return *out != NULL ? GW_OK : gw_fail(err, GW_EPARSE, "%s does not begin with a certificate in PEM", path);
+}
+
 enum gw_code gw_certificate_is_development(const char *certificate_path, bool *out, struct gw_error *err)
 {
     char organisation[sizeof(GW_CERTIFICATE_DEVELOPMENT) + 1] = "";
-    FILE *file = fopen(certificate_path, "re");
-    if (file == NULL)
-        return gw_fail(err, GW_ENOTFOUND, "cannot open the certificate %s", certificate_path);
-    X509 *certificate = PEM_read_X509(file, NULL, NULL, NULL);
-    (void)fclose(file);
-    if (certificate == NULL)
-        return gw_fail(err, GW_EPARSE, "%s does not begin with a certificate in PEM", certificate_path);
+    X509 *certificate = NULL;
+    GW_TRY(read_first(certificate_path, &certificate, err));
     (void)X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_organizationName, organisation,
                                     sizeof(organisation)); /* stays "" when it names none */
     X509_free(certificate);
     *out = strcmp(organisation, GW_CERTIFICATE_DEVELOPMENT) == 0;
     return GW_OK;
+}
+
+enum gw_code gw_certificate_first(const char *path, struct gw_buf *out, struct gw_error *err)
+{
+    scoped(x509_auto) X509 *certificate = NULL;
+    scoped(bio_auto) BIO *bio = BIO_new(BIO_s_mem());
+    char *text = NULL;
+    GW_TRY(read_first(path, &certificate, err));
+    if (bio == NULL || PEM_write_bio_X509(bio, certificate) != 1)
+        return gw_fail(err, GW_ENOMEM, "no memory for a certificate");
+    long len = BIO_get_mem_data(bio, &text);
+    gw_buf_add(out, (struct gw_str){text, len > 0 ? (size_t)len : 0});
+    return gw_buf_check(out, err);
 }

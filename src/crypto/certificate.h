@@ -4,6 +4,7 @@
  * A self-signed TLS certificate for development: ECDSA P-256, for localhost, 127.0.0.1 and ::1, marked by its organisation
  * so that production can refuse it. Not a certificate authority.
  */
+#include "base/buf.h"
 #include "base/clock.h"
 #include "crypto/random.h"
 
@@ -16,3 +17,6 @@ GW_MUST_CHECK enum gw_code gw_certificate_create(const char *certificate_path, c
                                                  struct gw_error *err);
 /* Whether the first certificate of a PEM file is one that gw_certificate_create made. GW_ENOTFOUND, GW_EPARSE. */
 GW_MUST_CHECK enum gw_code gw_certificate_is_development(const char *certificate_path, bool *out, struct gw_error *err);
+/* Adds the first certificate of a PEM file to out, as PEM: what else stands there, perhaps a private key, does not come along. GW_ENOTFOUND,
+ * GW_EPARSE. */
+GW_MUST_CHECK enum gw_code gw_certificate_first(const char *path, struct gw_buf *out, struct gw_error *err);

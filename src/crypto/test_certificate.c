@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/file.h"
 #include "crypto/certificate.h"
 
 #include <setjmp.h>
@@ -155,6 +156,27 @@ static void production_can_tell_it_from_others(void **state)
     assert_false(is_development);
 }
 
+/* Some keep both in one file, in either order. */
+static void the_first_one_comes_without_what_stands_beside_it(void **state)
+{
+    (void)state;
+    gw_auto(gw_buf) struct gw_buf certificate = {0}, again = {0}, key = {0};
+    gw_buf_init(&certificate, 8192);
+    gw_buf_init(&again, 8192);
+    gw_buf_init(&key, 8192);
+    assert_int_equal(create(), GW_OK);
+    assert_int_equal(gw_file_read(certificate_path, &certificate, NULL), GW_OK);
+    assert_int_equal(gw_file_read(key_path, &key, NULL), GW_OK);
+    FILE *f = fopen(certificate_path, "w");
+    assert_non_null(f);
+    fprintf(f, "%s%s%s%s", key.ptr, certificate.ptr, key.ptr, certificate.ptr);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(gw_certificate_first(certificate_path, &again, NULL), GW_OK);
+    assert_string_equal(again.ptr, certificate.ptr);
+    assert_int_equal(gw_certificate_first(key_path, &again, NULL), GW_EPARSE);
+    assert_int_equal(gw_certificate_first("/nonexistent/cert.pem", &again, NULL), GW_ENOTFOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +185,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_key_is_its_own_and_private, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_in_the_way_keeps_both_as_they_are, setup, teardown),
         cmocka_unit_test_setup_teardown(production_can_tell_it_from_others, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_first_one_comes_without_what_stands_beside_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_directory_that_is_not_there_is_an_error, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,7 +107,7 @@ static enum gw_safe_end exchange(const struct call *c, const struct gw_safe_requ
     write_request(c->listener, q, &request);
     enum gw_code code = gw_tls_connect(c->fd, c->listener->certificate, &tls, NULL);
     if (code == GW_EDENIED || code == GW_ENOTFOUND)
-        out->why = "the listener does not show the certificate of tls.certificate, so it is not told the token";
+        out->why = "what listens does not show the gateway's certificate, so it is not told the token";
     else if (code != GW_OK)
         out->why = "the gateway's listener does not speak TLS in time";
     if (code != GW_OK || gw_buf_check(&request, NULL) != GW_OK || !set_time_left(c))

@@ -5,9 +5,10 @@ import json
 import os
 import signal
 import sqlite3
+from pathlib import Path
 
 import pytest
-from conftest import until
+from conftest import run_directory, until
 
 
 @pytest.fixture
@@ -88,11 +89,12 @@ def test_without_control_the_command_does_it(make_gateway):
     os.kill(gateway.process.pid, signal.SIGSTOP)  # else it starts control again
     try:
         os.kill(gateway.pids("control --home")[0], signal.SIGKILL)
-        certificate = gateway.home / "tls/cert.pem"
-        shown = certificate.read_text()
-        certificate.unlink()
+        shown = Path(f"{run_directory(gateway.home)}.nginx/certificate.pem")
+        assert shown.read_text() == (gateway.home / "tls/cert.pem").read_text()
+        aside = shown.rename(shown.with_suffix(".aside"))
+        shown.write_text("another")
         other = gateway.aaiti("make-safe", "--as", "admin", check=False)
-        certificate.write_text(shown)
+        aside.rename(shown)
         assert other.returncode == 1 and "is not told the token" in other.stdout
         run = gateway.aaiti_json("make-safe", "--as", "admin")
     finally:
