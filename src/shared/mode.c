@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shared/mode.h"
+
+#include <string.h>
+
+static const char *const names[GW_MODE_COUNT] = {
+    [GW_MODE_OFF] = "off",
+    [GW_MODE_RISK_OFF] = "risk-off",
+    [GW_MODE_READ_ONLY] = "read-only",
+    [GW_MODE_STOPPED] = "stopped",
+};
+
+const char *gw_mode_name(enum gw_mode mode)
+{
+    return names[mode];
+}
+
+enum gw_mode gw_mode_parse(struct gw_str name)
+{
+    enum gw_mode mode = GW_MODE_OFF;
+    while (mode < GW_MODE_COUNT && !gw_str_eq(name, gw_str(names[mode])))
+        mode++;
+    return mode;
+}
+
+bool gw_mode_has_ended(const struct gw_mode_entry *entry, int64_t now_s)
+{
+    return entry->until_s != 0 && now_s >= entry->until_s;
+}
+
+static bool applies(const struct gw_mode_entry *e, const struct gw_uuid *user, struct gw_str group)
+{
+    switch ((enum gw_mode_scope)e->scope) {
+    case GW_MODE_GLOBAL:
+        return true;
+    case GW_MODE_GROUP:
+        return gw_str_eq(gw_str(e->name), group);
+    case GW_MODE_USER:
+        return user != NULL && gw_uuid_eq(&e->user, user);
+    case GW_MODE_SCOPE_COUNT:
+        break;
+    }
+    return false;
+}
+
+const struct gw_mode_entry *gw_mode_find(const struct gw_mode_set *set, const struct gw_uuid *user, struct gw_str group,
+                                         int64_t now_s)
+{
+    const struct gw_mode_entry *strongest = NULL;
+    for (size_t i = 0; i < set->count; i++) {
+        const struct gw_mode_entry *e = &set->entries[i];
+        if (!gw_mode_has_ended(e, now_s) && applies(e, user, group) && (strongest == NULL || e->mode > strongest->mode))
+            strongest = e;
+    }
+    return strongest;
+}
+
+static bool same_scope(const struct gw_mode_entry *a, const struct gw_mode_entry *b)
+{
+    return a->scope == b->scope && (a->scope != GW_MODE_USER || gw_uuid_eq(&a->user, &b->user)) &&
+           (a->scope != GW_MODE_GROUP || strcmp(a->name, b->name) == 0);
+}
+
+static size_t index_of(const struct gw_mode_set *set, const struct gw_mode_entry *scope)
+{
+    size_t i = 0;
+    while (i < set->count && !same_scope(&set->entries[i], scope))
+        i++;
+    return i;
+}
+
+const struct gw_mode_entry *gw_mode_of_scope(const struct gw_mode_set *set, const struct gw_mode_entry *scope)
+{
+    size_t i = index_of(set, scope);
+    return i < set->count ? &set->entries[i] : NULL;
+}
+
+static bool has_global(const struct gw_mode_set *set)
+{
+    return gw_mode_of_scope(set, &(struct gw_mode_entry){.scope = GW_MODE_GLOBAL}) != NULL;
+}
+
+static void take_away(struct gw_mode_set *set, size_t i)
+{
+    set->count--;
+    memmove(&set->entries[i], &set->entries[i + 1], (set->count - i) * sizeof(set->entries[0]));
+}
+
+enum gw_code gw_mode_put(struct gw_mode_set *set, const struct gw_mode_entry *entry, struct gw_error *err)
+{
+    size_t i = index_of(set, entry);
+    if (entry->mode == GW_MODE_OFF) {
+        if (i < set->count)
+            take_away(set, i);
+        return GW_OK;
+    }
+    size_t most = entry->scope == GW_MODE_GLOBAL || has_global(set) ? GW_MODE_ENTRIES_MAX : GW_MODE_ENTRIES_MAX - 1;
+    if (i >= most)
+        return gw_fail(err, GW_ELIMIT, "%d modes are in force, which is the limit: lift one of them first",
+                       GW_MODE_ENTRIES_MAX);
+    set->entries[i] = *entry;
+    set->count = i == set->count ? set->count + 1 : set->count;
+    return GW_OK;
+}
+
+size_t gw_mode_expire(struct gw_mode_set *set, int64_t now_s)
+{
+    size_t before = set->count;
+    for (size_t i = set->count; i-- > 0;)
+        if (gw_mode_has_ended(&set->entries[i], now_s))
+            take_away(set, i);
+    return before - set->count;
+}

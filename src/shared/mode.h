@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The emergency mode: what the gateway lets through to the backend at the moment, for everybody, a group of routes or one user. One file
+ * on disk that workers map read-only and see change at once; it outlives every process and reboot. Whoever may write to its
+ * directory changes it, control or the command line alone: no other process need live, and the disk may be full.
+ *
+ * A reader is used by one thread. Changes are serialised between processes by a lock file.
+ */
+#include "base/encode.h"
+#include "shared/segment.h"
+#include <gw/str.h>
+
+#define GW_MODE_ENTRIES_MAX 64
+#define GW_MODE_NAME_MAX 64
+#define GW_MODE_BY_MAX 64
+#define GW_MODE_REASON_MAX 200
+
+/* In order of strength: what one refuses, all behind it refuse. Numbers are stored. */
+enum gw_mode {
+    GW_MODE_OFF,
+    GW_MODE_RISK_OFF,  /* nothing that opens risk */
+    GW_MODE_READ_ONLY, /* reads, and what reduces risk */
+    GW_MODE_STOPPED,   /* the same, and for administrators only */
+    GW_MODE_COUNT
+};
+/* "risk-off". Static storage. */
+const char *gw_mode_name(enum gw_mode mode);
+/* GW_MODE_COUNT: no mode has that name. */
+enum gw_mode gw_mode_parse(struct gw_str name);
+
+/* Numbers are stored. */
+enum gw_mode_scope { GW_MODE_GLOBAL, GW_MODE_GROUP, GW_MODE_USER, GW_MODE_SCOPE_COUNT };
+
+/* As it stands in the file. */
+struct gw_mode_entry {
+    uint32_t mode, scope;
+    struct gw_uuid user;             /* USER; else zero */
+    int64_t since_s, until_s;        /* real time; until 0: until it is lifted */
+    char name[GW_MODE_NAME_MAX + 1]; /* of the group or the user; GLOBAL: "" */
+    char by[GW_MODE_BY_MAX + 1];     /* who did it: a user's name, or "operator" */
+    char reason[GW_MODE_REASON_MAX + 1];
+};
+
+struct gw_mode_set {
+    uint32_t count, unused;
+    struct gw_mode_entry entries[GW_MODE_ENTRIES_MAX];
+};
+
+/* ---- a set ---- */
+
+/* The strongest entry that is in force for this user (NULL: nobody is signed in) and group; NULL: off. */
+const struct gw_mode_entry *gw_mode_find(const struct gw_mode_set *set, const struct gw_uuid *user, struct gw_str group,
+                                         int64_t now_s);
+/* The entry of that scope, in force or not; NULL: there is none. name is looked at for a group, user for a user. */
+const struct gw_mode_entry *gw_mode_of_scope(const struct gw_mode_set *set, const struct gw_mode_entry *scope);
+/* Takes the place of the entry of its scope; GW_MODE_OFF: only takes that away. GW_ELIMIT: the set is full, which it never is for
+ * GLOBAL. */
+GW_MUST_CHECK enum gw_code gw_mode_put(struct gw_mode_set *set, const struct gw_mode_entry *entry,
+                                       struct gw_error *err);
+/* Its time is over. */
+bool gw_mode_has_ended(const struct gw_mode_entry *entry, int64_t now_s);
+/* Takes away what has ended; returns how many were. */
+size_t gw_mode_expire(struct gw_mode_set *set, int64_t now_s);
+
+/* ---- the file ---- */
+
+/* Makes it, with nothing in force, where it has never been. dir: its directory, open. GW_ECONFLICT: something stands there. */
+GW_MUST_CHECK enum gw_code gw_mode_create(int dir, struct gw_error *err);
+
+/* Changes the set it is given, or says why not: then nothing is changed. */
+typedef enum gw_code (*gw_mode_change_fn)(void *ctx, struct gw_mode_set *set, struct gw_error *err);
+/* Reads, changes and writes, as one step; workers see it before this returns, and it is on disk. What a reader takes a damaged or
+ * removed file for stays in force beside the change, unless the change lifts it. GW_ECONFLICT: another
+ * process has held the lock for seconds; GW_EDENIED: not this user's to write. */
+GW_MUST_CHECK enum gw_code gw_mode_change(int dir, gw_mode_change_fn change, void *ctx, struct gw_error *err);
+
+struct gw_mode_reader {
+    int dir; /* borrowed; -1: none, so nothing can be read */
+    struct gw_segment file;
+    uint64_t seen[2]; /* sequence of each half when it was last looked at */
+    bool is_doubtful; /* the newer half did not check: look again at the next poll */
+    struct gw_mode_set set;
+};
+void gw_mode_reader_init(struct gw_mode_reader *r, int dir);
+void gw_mode_reader_done(struct gw_mode_reader *r);
+/* Some times a second: opens the file where that is not open, or has been removed or replaced. */
+void gw_mode_reader_poll(struct gw_mode_reader *r);
+/* What is in force now; valid until the next call. No system call. Of a file that is damaged, or is not there, it says risk-off for
+ * everybody. */
+const struct gw_mode_set *gw_mode_read(struct gw_mode_reader *r);
