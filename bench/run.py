@@ -262,7 +262,7 @@ class Bench:
     def start_guarded(self, name, run_dir, home, token_key):
         return self.start(
             name, 0, SERVER_CONF, backend=self.backend.port, load_module=f"load_module {MODULE};",
-            gate_http=f"gw_run_dir {run_dir}; gw_journal {self.journal.where} 4m 64; {token_key} "
+            gate_http=f"gw_run_dir {run_dir}; gw_journal {self.journal.where} 4m 64; gw_mode {home}/mode; {token_key} "
                       f"gw_upstream_key {home}/keys/upstream.key; gw_request_id_key {home}/keys/request-id.key;",
             gate_location="gw on;")
 

@@ -6,9 +6,11 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "control/bundle.h"
+#include "control/home_dir.h"
 #include "control/keys.h"
 #include "crypto/random.h"
 #include "crypto/secret.h"
+#include "shared/mode.h"
 #include "shared/shared.h"
 #include "token/jwt.h"
 #include <stdio.h>
@@ -99,10 +101,18 @@ static enum gw_code add(struct seed *s, uint32_t i, struct gw_error *err)
     return print_token(s, &session, err);
 }
 
+static enum gw_code make_mode(const struct seed *s, struct gw_error *err)
+{
+    gw_auto_fd int dir = -1;
+    GW_TRY(gw_home_dir_open(&gw_mode_dir, s->home, s->run_dir, &dir, err));
+    return gw_mode_ensure(dir, err);
+}
+
 static enum gw_code seed(struct seed *s, struct gw_error *err)
 {
     const struct gw_shared_sizes sizes = {.sessions = s->count, .users = s->count, .revocations = s->count};
     GW_TRY(load(s, err));
+    GW_TRY(make_mode(s, err));
     GW_TRY(gw_shared_open(s->run_dir, GW_SHARED_WRITER, &sizes, &s->shared, err));
     gw_shared_begin_load(s->shared);
     for (uint32_t i = 0; i < s->count; i++)

@@ -9,6 +9,7 @@
 #include "commands.h"
 #include "explain_id.h"
 #include "home.h"
+#include "modes.h"
 #include "pipeline/rehearse.h"
 #include "policy_text.h"
 
@@ -18,6 +19,7 @@
 struct explain {
     struct gw_cli *cli;
     struct cli_home h;
+    struct gw_mode_set modes;
     struct gw_str method, target;
     bool signed_in, is_role; /* is_role: anybody of that role, no user in particular */
     struct gw_live_user who;
@@ -44,6 +46,8 @@ static enum gw_code rehearse(struct explain *e, enum gw_credential_kind by, stru
         .user = e->signed_in ? &e->who : NULL,
         .by = e->signed_in ? by : GW_CREDENTIAL_ABSENT,
         .origin = origin,
+        .modes = &e->modes,
+        .now_s = gw_clock_real_s(gw_system_clock()),
     };
     return gw_rehearse(&request, &e->h.arena, out, err);
 }
@@ -111,6 +115,20 @@ static bool refuses_there(const struct gw_rehearsed *r)
     return r->opinions[GW_STAGE_CROSS_SITE].kind == GW_OPINION_REFUSES;
 }
 
+static void tell_mode(const struct explain *e, struct gw_buf *b)
+{
+    const struct gw_uuid *user = e->asked.signed_in ? &e->who.id : NULL;
+    const struct gw_route *route = e->asked.route;
+    const struct gw_mode_entry *in_force =
+        gw_mode_find(&e->modes, user, route->group, gw_clock_real_s(gw_system_clock()));
+    if (route->target != GW_TARGET_BACKEND)
+        gw_buf_add(b, GW_STR("no mode refuses the gateway's own calls"));
+    else if (in_force == NULL)
+        gw_buf_addf(b, "off, for everybody and for group %.*s", GW_STR_ARG(route->group));
+    else
+        gw_buf_addf(b, "%s lets this through", gw_mode_name(in_force->mode));
+}
+
 static void tell_cross_site(const struct explain *e, struct gw_buf *b)
 {
     unsigned status = gw_reason_status(GW_REASON_CROSS_SITE);
@@ -161,6 +179,9 @@ static void tell(const struct explain *e, enum gw_stage_id stage, struct gw_buf 
         return;
     case GW_STAGE_ACCESS:
         tell_access(e, b);
+        return;
+    case GW_STAGE_MODE:
+        tell_mode(e, b);
         return;
     case GW_STAGE_CROSS_SITE:
         tell_cross_site(e, b);
@@ -224,6 +245,8 @@ static int find_user(struct explain *e, const char *name)
     if (status != GW_EXIT_YES)
         return status;
     const char *upstream_id = json_string_value(json_object_get(user, "upstreamId"));
+    if (gw_uuid_parse(gw_str(cli_text(user, "id")), &e->who.id) != GW_OK)
+        return gw_cli_fail(e->cli, GW_EXIT_UNKNOWN, "control's answer makes no sense");
     e->signed_in = true;
     e->who.active = json_is_true(json_object_get(user, "active"));
     if (!gw_str_copy(gw_str(cli_text(user, "username")), e->who.username, sizeof(e->who.username)) ||
@@ -251,9 +274,9 @@ static int load(struct explain *e)
     int status = cli_home_settings(e->cli, &e->h);
     if (status == GW_EXIT_YES && gw_faults_count(e->h.faults) == 0)
         status = cli_home_policy(e->cli, NULL, &e->h);
-    if (status != GW_EXIT_YES || e->h.policy != NULL)
+    if (status != GW_EXIT_YES)
         return status;
-    return cli_fail_faults(e->cli, e->h.faults);
+    return e->h.policy != NULL ? cli_modes(e->cli, &e->modes) : cli_fail_faults(e->cli, e->h.faults);
 }
 
 static int explain(struct explain *e, char **argv)

@@ -10,7 +10,7 @@
 #include "commands.h"
 #include "config/shipped.h"
 #include "control/client.h"
-#include "control/journal_dir.h"
+#include "control/home_dir.h"
 #include "control/keys.h"
 #include "control/run_dir.h"
 #include "crypto/certificate.h"
@@ -156,7 +156,8 @@ static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_er
     const struct gw_nginx_conf c = {
         .settings = &s->settings,
         .upstream = gw_policy_upstream(s->policy),
-        .journal_dir = gw_settings_path(&s->arena, s->home, GW_STR(GW_JOURNAL_DIR)),
+        .journal_dir = gw_settings_path(&s->arena, s->home, gw_str(gw_journal_dir.name)),
+        .mode_dir = gw_settings_path(&s->arena, s->home, gw_str(gw_mode_dir.name)),
         .run_dir = s->run_dir,
         .nginx_dir = s->nginx_dir,
         .module = module,
@@ -168,8 +169,8 @@ static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_er
         .user = s->accounts.user[0] != '\0' ? s->accounts.user : NULL,
         .group = s->accounts.group_name,
     };
-    if (c.token_files.path == NULL || c.request_id_key == NULL || c.journal_dir == NULL || c.certificate == NULL ||
-        c.certificate_key == NULL)
+    if (c.token_files.path == NULL || c.request_id_key == NULL || c.journal_dir == NULL || c.mode_dir == NULL ||
+        c.certificate == NULL || c.certificate_key == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for nginx.conf");
     if (access(c.certificate, R_OK) != 0 || access(c.certificate_key, R_OK) != 0)
         return gw_fail(err, GW_ENOTFOUND,

@@ -160,6 +160,7 @@ static enum gw_code add_http(const struct gw_nginx_conf *c, struct gw_buf *out, 
     GW_TRY(add_value(out, directive, gw_str(c->token_files.path), "\";\n", err));
     GW_TRY(add_value(out, "    gw_journal \"", gw_str(c->journal_dir), "\"", err));
     gw_buf_addf(out, " %jd %jd;\n", (intmax_t)c->settings->journal_file_bytes, (intmax_t)journal_files(c->settings));
+    GW_TRY(add_value(out, "    gw_mode \"", gw_str(c->mode_dir), "\";\n", err));
     if (c->upstream_key != NULL)
         GW_TRY(add_value(out, "    gw_upstream_key \"", gw_str(c->upstream_key), "\";\n", err));
     GW_TRY(add_value(out, "    gw_request_id_key \"", gw_str(c->request_id_key), "\";\n", err));

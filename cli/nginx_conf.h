@@ -11,7 +11,7 @@
 struct gw_nginx_conf {
     const struct gw_settings *settings;
     const struct gw_upstream *upstream;
-    const char *journal_dir;
+    const char *journal_dir, *mode_dir;
     const char *run_dir;   /* control's segments and web.sock */
     const char *nginx_dir; /* pid, temporary files */
     const char *module;    /* ngx_http_gw_module.so */

@@ -20,6 +20,7 @@ static struct gw_nginx_conf sample(void)
         .settings = &settings,
         .upstream = &upstream,
         .journal_dir = "/home/x y/journal",
+        .mode_dir = "/home/x y/mode",
         .run_dir = "/run/aaiti",
         .nginx_dir = "/run/aaiti.nginx",
         .module = "/usr/lib/nginx/modules/ngx_http_gw_module.so",
@@ -45,6 +46,7 @@ static void test_each_worker_has_its_journal_files(void **state)
     (void)state;
     struct gw_nginx_conf c = sample();
     settings.workers = 40;
+    has(&c, "gw_mode \"/home/x y/mode\";", true);
     has(&c, "gw_journal \"/home/x y/journal\" 4194304 164;", true);
 }
 

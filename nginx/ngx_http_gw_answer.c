@@ -122,7 +122,8 @@ ngx_http_gw_answer_handler(ngx_http_request_t *r)
 
     } else {
         type = GW_STR("application/problem+json");
-        body = gw_problem(d->reason, d->request_id, &ctx->arena);
+        body = gw_problem(d->reason, d->request_id, d->members,
+                          &ctx->arena);
     }
 
     if (ngx_http_gw_retry_after(r, d->retry_after_s) != NGX_OK) {
@@ -217,7 +218,7 @@ ngx_http_gw_problem_handler(ngx_http_request_t *r)
 
     if (reason != GW_REASON_NONE) {
         status = gw_reason_status(reason);
-        body = gw_problem(reason, request_id, &arena);
+        body = gw_problem(reason, request_id, GW_STR_NULL, &arena);
 
     } else if (ctx != NULL && ctx->request != NULL
                && gw_request_outcome_is_unknown(ctx->request))

@@ -11,6 +11,7 @@
  *                            http: seals into the id of a refused request why it was refused
  *     gw_journal DIR SIZE COUNT;
  *                            http: directory of the journal, size and number of its files
+ *     gw_mode DIR;           http: directory of the emergency mode
  *     gw_log_requests;
  *                            http: a line of JSON of each request, to standard error
  *     gw on|off;             location: every request is judged before anything else sees it
@@ -83,6 +84,13 @@ static ngx_command_t  ngx_http_gw_commands[] = {
       ngx_http_gw_set_journal,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_gw_main_conf_t, journal_dir),
+      NULL },
+
+    { ngx_string("gw_mode"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_gw_set_path,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_gw_main_conf_t, mode_dir),
       NULL },
 
     { ngx_string("gw_log_requests"),
@@ -188,7 +196,7 @@ static bool
 ngx_http_gw_is_configured(ngx_http_gw_main_conf_t *gmcf)
 {
     return gmcf->run_dir.len > 0 && gmcf->request_id_key.len > 0
-           && gmcf->journal_dir.len > 0
+           && gmcf->journal_dir.len > 0 && gmcf->mode_dir.len > 0
            && (gmcf->token_key.len > 0) != (gmcf->token_public_key.len > 0);
 }
 
@@ -207,7 +215,7 @@ ngx_http_gw_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (conf->enable && !ngx_http_gw_is_configured(gmcf)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"gw on\" needs \"gw_run_dir\", \"gw_request_id_key\", "
-                           "\"gw_journal\" and one of "
+                           "\"gw_journal\", \"gw_mode\" and one of "
                            "\"gw_token_key\" and \"gw_token_public_key\" "
                            "at http level");
         return NGX_CONF_ERROR;

@@ -22,6 +22,7 @@ typedef struct {
     ngx_str_t            upstream_key;
     ngx_str_t            request_id_key;
     ngx_str_t            journal_dir;
+    ngx_str_t            mode_dir;
     size_t               journal_file_size;
     ngx_int_t            journal_files;
     unsigned             log_requests:1;

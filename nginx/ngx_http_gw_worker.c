@@ -87,6 +87,7 @@ ngx_http_gw_gate_create(ngx_conf_t *cf, ngx_http_gw_main_conf_t *gmcf)
                                 ? (char *) gmcf->upstream_key.data : NULL;
     options.request_id_key_file = (char *) gmcf->request_id_key.data;
     options.journal_dir = (char *) gmcf->journal_dir.data;
+    options.mode_dir = (char *) gmcf->mode_dir.data;
     options.journal_file_bytes = gmcf->journal_file_size;
     options.journal_files_max = (unsigned) gmcf->journal_files;
 

@@ -29,6 +29,7 @@ struct gw_gate_options {
     const char *journal_dir; /* the workers' group may write there; opened now, so that only the master need reach it */
     size_t journal_file_bytes;
     unsigned journal_files_max; /* of all workers, for changes and for refusals each */
+    const char *mode_dir;       /* where the emergency mode stands; the workers' group may read it; opened now, too */
 };
 
 /* Master: reads the keys, those of every generation, and opens the journal's directory. Refuses weak or equal keys with the command that
@@ -104,9 +105,10 @@ struct gw_decision {
     struct gw_str request_id;         /* UUIDv7 text; GW_REFUSE: sealed, for `aaiti explain` */
     struct gw_str content_type, body; /* GW_ANSWER */
     struct gw_str cache_control;      /* GW_ANSWER: in place of no-store; empty: no-store */
-    unsigned retry_after_s;           /* 0: none */
-    const char *detail;               /* for the log: which token fault, which stage; static storage; NULL: none */
-    struct gw_str user, route;        /* for the log; empty: none */
+    struct gw_str members;     /* GW_REFUSE: further members of the problem, as JSON after a comma; empty: none */
+    unsigned retry_after_s;    /* 0: none */
+    const char *detail;        /* for the log: which token fault, which stage; static storage; NULL: none */
+    struct gw_str user, route; /* for the log; empty: none */
 };
 
 /* Judges the head. All results live in the arena, which must outlive gw_request_done. Never fails: what goes wrong inside is a
@@ -155,8 +157,8 @@ const struct gw_header_field *gw_security_headers(enum gw_transport transport, s
  * attempt to set our cookie. name in lower case. */
 bool gw_response_header_is_dropped(struct gw_str name, struct gw_str value);
 
-/* The problem+json text of a refusal, into the arena. GW_STR_NULL without memory. */
-struct gw_str gw_problem(enum gw_reason reason, struct gw_str request_id, struct gw_arena *a);
+/* The problem+json text of a refusal, into the arena. members: of the decision. GW_STR_NULL without memory. */
+struct gw_str gw_problem(enum gw_reason reason, struct gw_str request_id, struct gw_str members, struct gw_arena *a);
 /* The same for a status that nginx gives by itself (400, 413, 502, 504 …). */
 struct gw_str gw_problem_of_status(unsigned status, struct gw_str request_id, struct gw_arena *a);
 /* Of a change that was handed over and got no answer, 502 or 504: type `outcome-unknown`. */

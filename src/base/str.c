@@ -134,3 +134,11 @@ size_t gw_str_utf8(struct gw_str s)
     }
     return 0;
 }
+
+size_t gw_str_printable(struct gw_str s)
+{
+    size_t n = gw_str_utf8(s);
+    uint8_t first = n > 0 ? (uint8_t)s.ptr[0] : 0;
+    bool is_c1 = n == 2 && first == 0xc2 && (uint8_t)s.ptr[1] < 0xa0;
+    return first < 0x20 || first == 0x7f || is_c1 ? 0 : n;
+}

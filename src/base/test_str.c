@@ -143,6 +143,25 @@ static void copies_what_fits_and_refuses_nul(void **state)
     assert_string_equal(dst, "");
 }
 
+static void tells_what_a_terminal_obeys(void **state)
+{
+    (void)state;
+    static const struct {
+        struct gw_str s;
+        size_t want;
+    } cases[] = {
+        {GW_STR("a"), 1},        {GW_STR("~"), 1},
+        {GW_STR(" "), 1},        {GW_STR("\x1f"), 0},
+        {GW_STR("\x7f"), 0},     {GW_STR("\xc2\x80"), 0},
+        {GW_STR("\xc2\x9f"), 0}, {GW_STR("\xc2\xa0"), 2},
+        {GW_STR("\xc3\x80"), 2}, {GW_STR("\xe2\x82\xac"), 3},
+        {GW_STR("\xff"), 0},     {GW_STR(""), 0},
+        {GW_STR("\0"), 0},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_int_equal(gw_str_printable(cases[i].s), cases[i].want);
+}
+
 static void measures_utf8_sequences(void **state)
 {
     (void)state;
@@ -180,7 +199,7 @@ int main(void)
         cmocka_unit_test(sub_clips_to_the_span),         cmocka_unit_test(trims_space_and_tab_only),
         cmocka_unit_test(finds_the_first_byte),          cmocka_unit_test(splits_into_every_piece),
         cmocka_unit_test(reads_decimal_numbers),         cmocka_unit_test(copies_what_fits_and_refuses_nul),
-        cmocka_unit_test(measures_utf8_sequences),
+        cmocka_unit_test(measures_utf8_sequences),       cmocka_unit_test(tells_what_a_terminal_obeys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,15 +102,28 @@ static bool out_of_range(const struct input *in, const struct measure *m)
     return false;
 }
 
-static bool read_measure(const struct input *in, struct gw_str text, void *dst)
+static bool parse_measure(const struct measure *m, struct gw_str text, int64_t *out)
 {
-    const struct measure *m = measure_of(in->row->type);
     size_t digits = 0;
     while (digits < text.len && text.ptr[digits] >= '0' && text.ptr[digits] <= '9')
         digits++;
-    int64_t number, factor, value;
-    if (!gw_str_to_i64(gw_str_sub(text, 0, digits), &number) ||
-        !read_factor(m, gw_str_sub(text, digits, text.len), &factor) || __builtin_mul_overflow(number, factor, &value))
+    int64_t number, factor;
+    return gw_str_to_i64(gw_str_sub(text, 0, digits), &number) &&
+           read_factor(m, gw_str_sub(text, digits, text.len), &factor) && !__builtin_mul_overflow(number, factor, out);
+}
+
+enum gw_code gw_duration_parse(struct gw_str text, int64_t *out_ms, struct gw_error *err)
+{
+    if (parse_measure(&duration_measure, text, out_ms))
+        return GW_OK;
+    return gw_fail(err, GW_EINVAL, "expected %s", duration_measure.expected);
+}
+
+static bool read_measure(const struct input *in, struct gw_str text, void *dst)
+{
+    const struct measure *m = measure_of(in->row->type);
+    int64_t value;
+    if (!parse_measure(m, text, &value))
         return wrong(in, text, m->expected);
     bool has_range = in->row->min != 0 || in->row->max != 0;
     if (has_range && (value < in->row->min || value > in->row->max))
@@ -119,17 +132,13 @@ static bool read_measure(const struct input *in, struct gw_str text, void *dst)
     return true;
 }
 
-/* UTF-8 without what YAML refuses (C0 controls, DEL) and C1 controls, so that what is printed can be read back. */
+/* YAML refuses the others, so that what is printed can be read back. */
 static bool is_printable(struct gw_str s)
 {
-    while (s.len > 0) {
-        size_t n = gw_str_utf8(s);
-        unsigned char c = (unsigned char)s.ptr[0];
-        if (n == 0 || c < 0x20 || c == 0x7f || (c == 0xc2 && (unsigned char)s.ptr[1] < 0xa0))
-            return false;
-        s = gw_str_sub(s, n, s.len);
-    }
-    return true;
+    size_t n = 1;
+    for (; s.len > 0 && n > 0; s = gw_str_sub(s, n, s.len))
+        n = gw_str_printable(s);
+    return n > 0;
 }
 
 static bool keep_text(const struct input *in, struct gw_str text, struct gw_str *out)

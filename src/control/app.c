@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "control/bundle.h"
-#include "control/journal_dir.h"
+#include "control/home_dir.h"
 #include "control/keys.h"
 #include "control/log.h"
 #include "control/making_safe.h"
@@ -20,6 +20,7 @@
 #include "crypto/keyring.h"
 #include "identity/sealed.h"
 #include "policy/policy.h"
+#include "shared/mode.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -47,7 +48,7 @@ struct gw_app {
     struct gw_app_options options;
     char *home;
     char run_dir[GW_RUN_PATH_MAX + 1];
-    int journal_dir;
+    int journal_dir, mode_dir;
     int lock_fd;
     struct gw_token_ring ring;               /* under reloading; without a current key until the files were read */
     struct gw_secret *encryption_text, *kek; /* NULL until they are needed */
@@ -363,7 +364,9 @@ static enum gw_code open_shared(struct gw_app *a, const struct gw_settings *s, s
         return GW_OK;
     GW_TRY(gw_run_dir_name(s, a->home, a->run_dir, err));
     GW_TRY(gw_run_dir_make(a->run_dir, geteuid(), (gid_t)-1, err));
-    GW_TRY(gw_journal_dir_open(a->home, a->run_dir, &a->journal_dir, err));
+    GW_TRY(gw_home_dir_open(&gw_journal_dir, a->home, a->run_dir, &a->journal_dir, err));
+    GW_TRY(gw_home_dir_open(&gw_mode_dir, a->home, a->run_dir, &a->mode_dir, err));
+    GW_TRY(gw_mode_ensure(a->mode_dir, err));
     GW_TRY(gw_consumer_new(&(struct gw_consumer_options){a->store, a->recorder, a->options.clock}, &a->consumer, err));
     GW_TRY(gw_refusals_new(a->journal_dir, a->options.random, a->options.clock, &a->refusals, err));
     return gw_shared_open(a->run_dir, GW_SHARED_WRITER, &sizes, &a->shared, err);
@@ -475,7 +478,7 @@ enum gw_code gw_app_open(const struct gw_app_options *o, struct gw_faults *f, st
         return gw_fail(err, GW_ENOMEM, "no memory for the application");
     json_set_alloc_funcs(malloc, free_wiped);
     a->options = *o;
-    a->lock_fd = a->journal_dir = -1;
+    a->lock_fd = a->journal_dir = a->mode_dir = -1;
     pthread_mutex_init(&a->lock, NULL);
     pthread_mutex_init(&a->reloading, NULL);
     a->home = strdup(o->home);
@@ -504,6 +507,7 @@ void gw_app_close(struct gw_app *a)
     gw_token_ring_done(&a->ring);
     gw_refusals_free(a->refusals);
     gw_fd_auto_(&a->journal_dir);
+    gw_fd_auto_(&a->mode_dir);
     gw_fd_auto_(&a->lock_fd);
     pthread_mutex_destroy(&a->lock);
     pthread_mutex_destroy(&a->reloading);
@@ -566,6 +570,11 @@ struct gw_shared *gw_app_shared(struct gw_app *a)
 struct gw_refusals *gw_app_refusals(const struct gw_app *a)
 {
     return a->refusals;
+}
+
+int gw_app_mode_dir(const struct gw_app *a)
+{
+    return a->mode_dir;
 }
 
 int gw_app_journal_dir(const struct gw_app *a)

@@ -61,6 +61,7 @@ void gw_app_view_put(struct gw_app *a, const struct gw_app_view *v);
 struct gw_shared *gw_app_shared(struct gw_app *a);           /* NULL offline */
 const char *gw_app_run_dir(const struct gw_app *a);          /* NULL offline */
 struct gw_refusals *gw_app_refusals(const struct gw_app *a); /* NULL offline: nobody is refused there */
+int gw_app_mode_dir(const struct gw_app *a);                 /* the same, of shared/mode.h */
 int gw_app_journal_dir(const struct gw_app *a);              /* open for reading; -1 offline */
 const struct gw_clock *gw_app_clock(const struct gw_app *a);
 /* What control itself does is told here: this life of the app as a writer of the audit trail. */

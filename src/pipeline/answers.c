@@ -56,24 +56,25 @@ const char *gw_instance_prefix(struct gw_str request_id)
 /* Types and titles are ours, a request id is a UUID or base64url: nothing here needs escaping. `error` is what the clients of the first backend
  * read. */
 static struct gw_str write_problem(const struct gw_problem_text *p, unsigned status, struct gw_str request_id,
-                                   struct gw_arena *a)
+                                   struct gw_str members, struct gw_arena *a)
 {
-    char *text = gw_arena_alloc(a, PROBLEM_MAX);
+    size_t size = PROBLEM_MAX + members.len;
+    char *text = gw_arena_alloc(a, size);
     if (text == NULL)
         return GW_STR_NULL;
     char instance[INSTANCE_MAX] = "";
     if (request_id.len > 0)
         snprintf(instance, sizeof(instance), "\"instance\":\"%s%.*s\",", gw_instance_prefix(request_id),
                  GW_STR_ARG(request_id));
-    int n = snprintf(text, PROBLEM_MAX,
-                     "{\"type\":\"urn:aaiti:problem:%s\",\"title\":\"%s\",\"status\":%u,%s\"error\":\"%s\"}", p->type,
-                     p->title, status, instance, p->title);
-    return n > 0 && n < PROBLEM_MAX ? (struct gw_str){text, (size_t)n} : GW_STR_NULL;
+    int n = snprintf(text, size,
+                     "{\"type\":\"urn:aaiti:problem:%s\",\"title\":\"%s\",\"status\":%u,%s\"error\":\"%s\"%.*s}",
+                     p->type, p->title, status, instance, p->title, GW_STR_ARG(members));
+    return n > 0 && (size_t)n < size ? (struct gw_str){text, (size_t)n} : GW_STR_NULL;
 }
 
-struct gw_str gw_problem(enum gw_reason reason, struct gw_str request_id, struct gw_arena *a)
+struct gw_str gw_problem(enum gw_reason reason, struct gw_str request_id, struct gw_str members, struct gw_arena *a)
 {
-    return write_problem(&problems[reasons[reason].problem], gw_reason_status(reason), request_id, a);
+    return write_problem(&problems[reasons[reason].problem], gw_reason_status(reason), request_id, members, a);
 }
 
 const struct gw_problem_text *gw_problem_text(unsigned status)
@@ -86,12 +87,12 @@ const struct gw_problem_text *gw_problem_text(unsigned status)
 
 struct gw_str gw_problem_outcome_unknown(unsigned status, struct gw_str request_id, struct gw_arena *a)
 {
-    return write_problem(&problems[PROBLEM_OUTCOME_UNKNOWN], status, request_id, a);
+    return write_problem(&problems[PROBLEM_OUTCOME_UNKNOWN], status, request_id, GW_STR_NULL, a);
 }
 
 struct gw_str gw_problem_of_status(unsigned status, struct gw_str request_id, struct gw_arena *a)
 {
-    return write_problem(gw_problem_text(status), status, request_id, a);
+    return write_problem(gw_problem_text(status), status, request_id, GW_STR_NULL, a);
 }
 
 /* ---- answers ---- */

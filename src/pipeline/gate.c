@@ -3,10 +3,13 @@
 #include "pipeline/answers.h"
 #include "pipeline/pipeline.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- randomness for request ids ---- */
 
@@ -83,6 +86,15 @@ static enum gw_code load_keys(struct gw_gate *g, const struct gw_gate_options *o
     return load_request_id_key(g, options->request_id_key_file, err);
 }
 
+static enum gw_code open_mode_dir(struct gw_gate *g, const char *path, struct gw_error *err)
+{
+    g->mode_dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (g->mode_dir < 0)
+        return gw_fail(err, GW_EBACKEND, "cannot open the directory of the mode %s: %s", path, strerror(errno));
+    gw_mode_reader_init(&g->modes, g->mode_dir);
+    return GW_OK;
+}
+
 static void free_scoped(struct gw_gate **g)
 {
     gw_gate_free(*g);
@@ -95,10 +107,12 @@ enum gw_code gw_gate_new(const struct gw_gate_options *options, struct gw_gate *
         return gw_fail(err, GW_ENOMEM, "no memory for the gate");
     g->clock = gw_system_clock();
     g->random = gw_system_random();
-    g->journals.dir = -1;
+    g->journals.dir = g->mode_dir = -1;
+    gw_mode_reader_init(&g->modes, -1);
     gw_arena_init(&g->arena, 16 * 1024);
     GW_TRY(load_keys(g, options, err));
     GW_TRY(gw_journals_open(&g->journals, options, err));
+    GW_TRY(open_mode_dir(g, options->mode_dir, err));
     *out = gw_take(&g);
     return GW_OK;
 }
@@ -110,6 +124,9 @@ void gw_gate_free(struct gw_gate *g)
     for (size_t i = 0; i < GW_UPSTREAM_KEYS; i++)
         gw_mint_free(g->mints[i]);
     gw_journals_done(&g->journals);
+    gw_mode_reader_done(&g->modes);
+    if (g->mode_dir >= 0)
+        close(g->mode_dir);
     gw_snapshot_unref(g->snapshot);
     gw_shared_close(g->shared);
     for (size_t i = 0; i < GW_UPSTREAM_KEYS; i++)
@@ -141,6 +158,7 @@ enum gw_code gw_gate_start(struct gw_gate *g, struct gw_error *err)
     if (g->upstream_keys[1] != NULL)
         GW_TRY(gw_mint_new(g->upstream_keys[1], &g->mints[1], err));
     map_segments(g);
+    gw_mode_reader_poll(&g->modes);
     return gw_journals_start(g, err);
 }
 
@@ -152,6 +170,7 @@ void gw_gate_stop(struct gw_gate *g)
 bool gw_gate_poll(struct gw_gate *g)
 {
     map_segments(g);
+    gw_mode_reader_poll(&g->modes);
     gw_journals_poll(g);
     struct gw_bundle_ref ref;
     if (g->shared == NULL || gw_shared_get_bundle(g->shared, &ref) != GW_OK)

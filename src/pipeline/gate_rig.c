@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,6 +110,7 @@ struct gw_gate_options gw_rig_options(const struct gw_rig *rig)
                                     .upstream_key_file = rig->upstream_key_file,
                                     .request_id_key_file = rig->request_id_key_file,
                                     .journal_dir = rig->journal_dir,
+                                    .mode_dir = rig->mode_dir,
                                     .journal_file_bytes = GW_JOURNAL_FILE_MIN_BYTES,
                                     .journal_files_max = GW_RIG_JOURNAL_FILES};
 }
@@ -136,6 +138,10 @@ void gw_rig_new(struct gw_rig *rig, const char *policy)
     make_keys(rig);
     make_dir(rig, "bundles");
     make_dir(rig, "journal");
+    make_dir(rig, "mode");
+    snprintf(rig->mode_dir, sizeof(rig->mode_dir), "%s/mode", rig->dir);
+    gw_auto_fd int mode_dir = open(rig->mode_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    need(gw_mode_ensure(mode_dir, &err) == GW_OK, "mode", &err);
     snprintf(rig->journal_dir, sizeof(rig->journal_dir), "%s/journal", rig->dir);
     const struct gw_shared_sizes sizes = {.sessions = 2048, .users = 2048, .revocations = 64};
     need(gw_shared_open(rig->dir, GW_SHARED_WRITER, &sizes, &rig->writer, &err) == GW_OK, "writer", &err);
@@ -236,6 +242,25 @@ const char *gw_rig_token(struct gw_rig *rig, uint32_t session, uint32_t user)
 {
     const struct gw_jwt_issue issue = gw_rig_issue(session, user);
     return gw_rig_token_of(rig, &issue);
+}
+
+/* ---- modes ---- */
+
+static enum gw_code put_mode(void *ctx, struct gw_mode_set *set, struct gw_error *err)
+{
+    return gw_mode_put(set, ctx, err);
+}
+
+void gw_rig_set_mode(struct gw_rig *rig, enum gw_mode_scope scope, uint32_t user, const char *name, enum gw_mode mode)
+{
+    struct gw_error err = {.msg = ""};
+    struct gw_mode_entry e = {.mode = mode, .scope = scope, .since_s = GW_RIG_NOW_S - 60};
+    if (scope == GW_MODE_USER)
+        e.user = gw_rig_uuid(user);
+    gw_mode_text(gw_str(name), e.name, sizeof(e.name));
+    gw_mode_text(GW_STR("operator"), e.by, sizeof(e.by));
+    gw_mode_text(GW_STR("a \"drill\""), e.reason, sizeof(e.reason));
+    need(gw_mode_change(rig->gate->mode_dir, put_mode, &e, &err) == GW_OK, "mode", &err);
 }
 
 /* ---- requests ---- */

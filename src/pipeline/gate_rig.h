@@ -14,7 +14,7 @@
 struct gw_rig {
     char dir[32];
     char token_key_file[GW_RIG_PATH_MAX], upstream_key_file[GW_RIG_PATH_MAX], request_id_key_file[GW_RIG_PATH_MAX];
-    char journal_dir[GW_RIG_PATH_MAX];
+    char journal_dir[GW_RIG_PATH_MAX], mode_dir[GW_RIG_PATH_MAX];
     struct gw_fake_clock clock;
     struct gw_gate *gate;
     struct gw_shared *writer;
@@ -32,6 +32,8 @@ void gw_rig_new(struct gw_rig *rig, const char *policy);
 void gw_rig_free(struct gw_rig *rig);
 /* What its gate was made with; strings are the rig's. */
 struct gw_gate_options gw_rig_options(const struct gw_rig *rig);
+/* Sets a mode as the operator would, until it is lifted. name: of the group or the user, "" for everybody. */
+void gw_rig_set_mode(struct gw_rig *rig, enum gw_mode_scope scope, uint32_t user, const char *name, enum gw_mode mode);
 /* One turn of the journal's upkeep, which must have something to do and succeed. gw_rig_new has done the first. */
 void gw_rig_upkeep(struct gw_rig *rig);
 /* Writes a bundle of these texts (NULL: the rig's own) and publishes it. hash: 64 hex digits. */

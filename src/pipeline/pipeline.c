@@ -45,7 +45,8 @@ static void write_refusal(struct gw_decision *out, struct gw_verdict v)
     out->reason = v.reason;
     out->status = gw_reason_status(v.reason);
     out->detail = gw_detail_text(v.detail);
-    out->retry_after_s = out->status == 503 ? 1 : 0;
+    out->members = v.members;
+    out->retry_after_s = v.retry_after_s > 0 ? v.retry_after_s : out->status == 503 ? 1 : 0;
     out->target = out->cookie = out->credential_name = out->credential = GW_STR_NULL;
 }
 
@@ -169,14 +170,14 @@ static void judge(struct gw_request *r)
 {
     memcpy(r->client.b, r->head->peer, sizeof(r->client.b));
     if (write_request_id(r) != GW_OK) {
-        refuse(r, NULL, (struct gw_verdict){GW_REASON_INTERNAL, GW_DETAIL_NO_REQUEST_ID});
+        refuse(r, NULL, (struct gw_verdict){.reason = GW_REASON_INTERNAL, .detail = GW_DETAIL_NO_REQUEST_ID});
         return;
     }
     bool goes_on = r->snapshot != NULL && run(r, gw_stages, GW_STAGE_COUNT);
     if (r->snapshot == NULL)
-        refuse(r, NULL, (struct gw_verdict){GW_REASON_NOT_READY, GW_DETAIL_NO_POLICY});
+        refuse(r, NULL, (struct gw_verdict){.reason = GW_REASON_NOT_READY, .detail = GW_DETAIL_NO_POLICY});
     if (write_address(r) != GW_OK || (goes_on && finish(r) != GW_OK))
-        refuse(r, NULL, (struct gw_verdict){GW_REASON_INTERNAL, GW_DETAIL_NO_ANSWER});
+        refuse(r, NULL, (struct gw_verdict){.reason = GW_REASON_INTERNAL, .detail = GW_DETAIL_NO_ANSWER});
 }
 
 struct gw_request *gw_request_new(struct gw_gate *g, struct gw_request_head *head, struct gw_arena *a,
@@ -185,7 +186,7 @@ struct gw_request *gw_request_new(struct gw_gate *g, struct gw_request_head *hea
     *out = (struct gw_decision){.action = GW_REFUSE};
     struct gw_request *r = gw_arena_calloc(a, 1, sizeof(*r));
     if (r == NULL) {
-        write_refusal(out, (struct gw_verdict){GW_REASON_INTERNAL, GW_DETAIL_NO_MEMORY});
+        write_refusal(out, (struct gw_verdict){.reason = GW_REASON_INTERNAL, .detail = GW_DETAIL_NO_MEMORY});
         return NULL;
     }
     r->gate = g;
@@ -212,9 +213,11 @@ static const struct gw_stage rechecks[] = {
     {.name = "identity", .check = recheck_identity},
 };
 
+static const struct gw_stage recheck_of_mode = {.name = "mode", .check = gw_stage_mode};
+
 static bool recheck(struct gw_request *r)
 {
-    return !r->signed_in || run(r, rechecks, sizeof(rechecks) / sizeof(rechecks[0]));
+    return (!r->signed_in || run(r, rechecks, sizeof(rechecks) / sizeof(rechecks[0]))) && run(r, &recheck_of_mode, 1);
 }
 
 enum gw_handover gw_request_hand_over(struct gw_gate *g, struct gw_request *r, struct gw_decision *out)

@@ -13,6 +13,7 @@
 #include "pipeline/request_id.h"
 #include "pipeline/snapshot.h"
 #include "policy/path.h"
+#include "shared/mode.h"
 
 #define GW_RANDOM_POOL_BYTES 1024
 
@@ -42,6 +43,8 @@ struct gw_gate {
     struct gw_random_pool pool;
     struct gw_id_sealer *sealer;
     struct gw_journals journals;
+    int mode_dir; /* -1: not opened yet */
+    struct gw_mode_reader modes;
 };
 
 struct gw_request {
@@ -52,7 +55,8 @@ struct gw_request {
     struct gw_arena *arena;
     struct gw_decision *out;
     int64_t now_s;
-    struct gw_str path; /* canonical, without query */
+    const struct gw_mode_set *rehearsed_modes; /* of a rehearsal; NULL: off */
+    struct gw_str path;                        /* canonical, without query */
     struct gw_head_fields fields;
     struct gw_ip client;
     enum gw_method method;
@@ -85,6 +89,8 @@ const char *gw_detail_name(enum gw_detail detail);
 struct gw_verdict {
     enum gw_reason reason;
     enum gw_detail detail;
+    struct gw_str members;  /* of the decision */
+    unsigned retry_after_s; /* 0: what the status implies */
 };
 static inline enum gw_code gw_refuse(struct gw_verdict *v, enum gw_reason reason, enum gw_detail detail)
 {
@@ -112,12 +118,15 @@ enum gw_code gw_stage_address(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_route(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_token(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_access(struct gw_request *r, struct gw_verdict *v);
+enum gw_code gw_stage_mode(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_cross_site(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_identity(struct gw_request *r, struct gw_verdict *v);
 
 /* The same decisions, with the credential taken for good and r->user for what the segment holds of its user; nothing is signed. */
 enum gw_code gw_rehearse_token(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_rehearse_identity(struct gw_request *r, struct gw_verdict *v);
+/* By the modes of the rehearsal, where it has some. */
+enum gw_code gw_rehearse_mode(struct gw_request *r, struct gw_verdict *v);
 
 /* Token, session and user as of now_s: fills r->user and r->role. Part of gw_stage_token, and of the recheck. */
 enum gw_code gw_token_check_live(struct gw_request *r, struct gw_verdict *v);

@@ -54,6 +54,8 @@ enum gw_code gw_rehearse(const struct gw_rehearsal *in, struct gw_arena *a, stru
     r->head = &head;
     r->arena = a;
     r->out = &decision;
+    r->rehearsed_modes = in->modes;
+    r->now_s = in->now_s;
     if (in->user != NULL)
         r->user = *in->user;
     *out = (struct gw_rehearsed){.allowed = true};

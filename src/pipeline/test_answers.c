@@ -31,10 +31,10 @@ static void test_problem_says_status_and_title_only(void **state)
     (void)state;
     gw_auto(gw_arena) struct gw_arena a;
     gw_arena_init(&a, 4096);
-    assert_string_equal(gw_problem(GW_REASON_NO_PERMISSION, GW_STR(ID), &a).ptr,
+    assert_string_equal(gw_problem(GW_REASON_NO_PERMISSION, GW_STR(ID), GW_STR_NULL, &a).ptr,
                         "{\"type\":\"urn:aaiti:problem:forbidden\",\"title\":\"Forbidden\",\"status\":403,"
                         "\"instance\":\"urn:uuid:" ID "\",\"error\":\"Forbidden\"}");
-    gw_auto_json json_t *no_id = parse(gw_problem(GW_REASON_INTERNAL, GW_STR_NULL, &a));
+    gw_auto_json json_t *no_id = parse(gw_problem(GW_REASON_INTERNAL, GW_STR_NULL, GW_STR_NULL, &a));
     assert_null(json_object_get(no_id, "instance"));
 }
 
@@ -44,7 +44,7 @@ static void test_every_reason_is_a_problem(void **state)
     for (int reason = 1; reason < GW_REASON_COUNT; reason++) {
         gw_auto(gw_arena) struct gw_arena a;
         gw_arena_init(&a, 4096);
-        gw_auto_json json_t *json = parse(gw_problem((enum gw_reason)reason, GW_STR(ID), &a));
+        gw_auto_json json_t *json = parse(gw_problem((enum gw_reason)reason, GW_STR(ID), GW_STR_NULL, &a));
         assert_int_equal(json_integer_value(json_object_get(json, "status")), gw_reason_status((enum gw_reason)reason));
         assert_string_equal(member(json, "error"), member(json, "title"));
         assert_in_range(gw_reason_status((enum gw_reason)reason), 400, 503);
@@ -58,8 +58,8 @@ static void test_reasons_of_one_status_look_alike_where_they_must(void **state)
     for (int reason = GW_REASON_ANONYMOUS; reason <= GW_REASON_USER_INACTIVE; reason++) {
         gw_auto(gw_arena) struct gw_arena a;
         gw_arena_init(&a, 4096);
-        assert_true(gw_str_eq(gw_problem((enum gw_reason)reason, GW_STR(ID), &a),
-                              gw_problem(GW_REASON_ANONYMOUS, GW_STR(ID), &a)));
+        assert_true(gw_str_eq(gw_problem((enum gw_reason)reason, GW_STR(ID), GW_STR_NULL, &a),
+                              gw_problem(GW_REASON_ANONYMOUS, GW_STR(ID), GW_STR_NULL, &a)));
     }
 }
 
@@ -90,7 +90,7 @@ static void test_without_memory_there_is_no_problem_text(void **state)
     (void)state;
     gw_auto(gw_arena) struct gw_arena a;
     gw_arena_init(&a, 16);
-    assert_null(gw_problem(GW_REASON_INTERNAL, GW_STR(ID), &a).ptr);
+    assert_null(gw_problem(GW_REASON_INTERNAL, GW_STR(ID), GW_STR_NULL, &a).ptr);
 }
 
 /* RFC 8037 appendix A.2 in JWK form; a secret is never among the keys. */

@@ -148,6 +148,16 @@ struct gw_str gw_policy_right(const struct gw_policy *p, const struct gw_route *
     return GW_STR_NULL;
 }
 
+bool gw_policy_has_group(const struct gw_policy *p, struct gw_str group)
+{
+    for (size_t i = 0; i < p->route_count; i++) {
+        const struct gw_route *r = &p->routes[i].route;
+        if (r->target == GW_TARGET_BACKEND && gw_str_eq(r->group, group))
+            return true;
+    }
+    return false;
+}
+
 /* ---- routes ---- */
 
 static const struct gw_route *built_in(const struct gw_policy *p, enum gw_built_in which)

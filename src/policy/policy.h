@@ -62,6 +62,7 @@ enum gw_access {
 };
 
 #define GW_POLICY_ACTION_MAX 48
+#define GW_POLICY_GROUP_MAX 64
 
 struct gw_route {
     struct gw_str pattern; /* "GET /api/bots/{id}", as written */
@@ -72,6 +73,7 @@ struct gw_route {
     unsigned permission; /* index; GW_ACCESS_PERMISSION */
     unsigned role;       /* index; GW_ACCESS_ROLE */
     enum gw_risk risk;
+    struct gw_str group; /* what an emergency mode can be set for: "bots" */
     enum gw_audit audit;
     struct gw_str action; /* what the audit trail calls it: "bot_created"; empty: the gateway itself answers */
     unsigned id;          /* position in the policy, for logs and metrics */
@@ -151,5 +153,7 @@ bool gw_policy_holds(const struct gw_policy *p, int role, int permission);
 /* Whether role (an index, GW_ROLE_NONE or GW_ROLE_UNKNOWN) may use the route: the one place that decides it, for both planes and `explain`. */
 enum gw_access_answer { GW_ACCESS_YES, GW_ACCESS_NEEDS_SIGN_IN, GW_ACCESS_NO };
 enum gw_access_answer gw_policy_access(const struct gw_policy *p, const struct gw_route *r, int role);
+/* Whether a route of the backend is of that group. */
+bool gw_policy_has_group(const struct gw_policy *p, struct gw_str group);
 /* What the route asks for, in one name: "deny", "public", "signed-in", a permission's or a role's. */
 struct gw_str gw_policy_right(const struct gw_policy *p, const struct gw_route *r);

@@ -165,6 +165,17 @@ static void load_risk(struct gw_policy_loader *l, const struct gw_yaml *map, str
     r->risk = (enum gw_risk)risk;
 }
 
+/* By default what the right is for: "bots" of bots:write. */
+static void load_group(struct gw_policy_loader *l, const struct gw_yaml *map, struct gw_route *r)
+{
+    const struct gw_yaml *node = gw_yaml_get(map, GW_STR("group"));
+    struct gw_str right = r->access == GW_ACCESS_PERMISSION ? l->policy->permissions[r->permission] : GW_STR("other:");
+    r->group = gw_str_sub(right, 0, gw_str_find(right, ':'));
+    if (node != NULL && gw_load_text(l, node, "group", GW_POLICY_GROUP_MAX, &r->group) &&
+        !gw_load_is_name(r->group, GW_POLICY_GROUP_MAX))
+        GW_LOAD_FAULT(l, node->line, "group: expected letters, digits, _ and -, such as trading");
+}
+
 /* ---- what the journal gets ---- */
 
 /* What is gone cannot be looked at again: its record is on disk first. */
@@ -225,8 +236,9 @@ static void add_route(struct gw_policy_loader *l, struct gw_compiled_route *r)
 
 static void load_route(struct gw_policy_loader *l, const struct gw_yaml *node)
 {
-    static const struct gw_str keys[] = {GW_STR("match"), GW_STR("permission"), GW_STR("access"), GW_STR("role"),
-                                         GW_STR("risk"),  GW_STR("query"),      GW_STR("audit"),  GW_STR("action")};
+    static const struct gw_str keys[] = {GW_STR("match"), GW_STR("permission"), GW_STR("access"),
+                                         GW_STR("role"),  GW_STR("risk"),       GW_STR("query"),
+                                         GW_STR("audit"), GW_STR("action"),     GW_STR("group")};
     struct gw_compiled_route r = {.route = {.target = GW_TARGET_BACKEND}};
     if (!gw_load_map(l, node, "route", keys, sizeof(keys) / sizeof(keys[0])))
         return;
@@ -241,6 +253,7 @@ static void load_route(struct gw_policy_loader *l, const struct gw_yaml *node)
         load_query(l, query, &r);
     load_access(l, node, &r.route);
     load_risk(l, node, &r.route);
+    load_group(l, node, &r.route);
     load_audit(l, node, &r.route);
     load_action(l, node, &r.route);
     if (good)

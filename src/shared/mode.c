@@ -23,6 +23,43 @@ enum gw_mode gw_mode_parse(struct gw_str name)
     return mode;
 }
 
+/* ---- texts ---- */
+
+static char plain(unsigned char c)
+{
+    if (c == '"')
+        return '\'';
+    if (c == '\\')
+        return '/';
+    return c < ' ' || c == 0x7f ? ' ' : '?';
+}
+
+void gw_mode_text(struct gw_str text, char *dst, size_t size)
+{
+    size_t n = 0;
+    while (text.len > 0) {
+        bool is_kept = gw_str_printable(text) > 0 && text.ptr[0] != '"' && text.ptr[0] != '\\';
+        size_t bytes = is_kept ? gw_str_printable(text) : 1;
+        if (n + bytes >= size)
+            break;
+        memcpy(dst + n, text.ptr, bytes);
+        if (!is_kept)
+            dst[n] = plain((unsigned char)text.ptr[0]);
+        n += bytes;
+        text = gw_str_sub(text, bytes, text.len);
+    }
+    dst[n] = '\0';
+}
+
+bool gw_mode_is_text(const char *text)
+{
+    char same[GW_MODE_REASON_MAX + 1];
+    gw_mode_text(gw_str(text), same, sizeof(same));
+    return strcmp(text, same) == 0;
+}
+
+/* ---- a set ---- */
+
 bool gw_mode_has_ended(const struct gw_mode_entry *entry, int64_t now_s)
 {
     return entry->until_s != 0 && now_s >= entry->until_s;
@@ -110,4 +147,23 @@ size_t gw_mode_expire(struct gw_mode_set *set, int64_t now_s)
         if (gw_mode_has_ended(&set->entries[i], now_s))
             take_away(set, i);
     return before - set->count;
+}
+
+enum gw_code gw_mode_raise(struct gw_mode_set *set, const struct gw_mode_entry *entry, int64_t now_s,
+                           struct gw_error *err)
+{
+    const struct gw_mode_entry *now = gw_mode_of_scope(set, entry);
+    struct gw_mode_entry raised = *entry;
+    if (now == NULL || gw_mode_has_ended(now, now_s))
+        return gw_mode_put(set, &raised, err);
+    bool lasts = now->until_s == 0 || (raised.until_s != 0 && raised.until_s <= now->until_s);
+    if (now->mode >= raised.mode && lasts)
+        return GW_OK; /* nothing that it would add */
+    if (now->mode >= raised.mode) {
+        raised.since_s = now->since_s;
+        raised.mode = now->mode;
+    }
+    if (lasts)
+        raised.until_s = now->until_s;
+    return gw_mode_put(set, &raised, err);
 }

@@ -49,6 +49,12 @@ struct gw_mode_set {
 
 /* ---- a set ---- */
 
+/* Copies what fits, at most size - 1 bytes of whole characters. What would need an escape in JSON or on a terminal becomes a plain
+ * character, so that no text of an entry ever needs one. */
+void gw_mode_text(struct gw_str text, char *dst, size_t size);
+/* It is such a text. */
+bool gw_mode_is_text(const char *text);
+
 /* The strongest entry that is in force for this user (NULL: nobody is signed in) and group; NULL: off. */
 const struct gw_mode_entry *gw_mode_find(const struct gw_mode_set *set, const struct gw_uuid *user, struct gw_str group,
                                          int64_t now_s);
@@ -58,6 +64,9 @@ const struct gw_mode_entry *gw_mode_of_scope(const struct gw_mode_set *set, cons
  * GLOBAL. */
 GW_MUST_CHECK enum gw_code gw_mode_put(struct gw_mode_set *set, const struct gw_mode_entry *entry,
                                        struct gw_error *err);
+/* The same, but never weakens or shortens what is in force for that scope; what is there already stays as it is. */
+GW_MUST_CHECK enum gw_code gw_mode_raise(struct gw_mode_set *set, const struct gw_mode_entry *entry, int64_t now_s,
+                                         struct gw_error *err);
 /* Its time is over. */
 bool gw_mode_has_ended(const struct gw_mode_entry *entry, int64_t now_s);
 /* Takes away what has ended; returns how many were. */
@@ -65,8 +74,10 @@ size_t gw_mode_expire(struct gw_mode_set *set, int64_t now_s);
 
 /* ---- the file ---- */
 
-/* Makes it, with nothing in force, where it has never been. dir: its directory, open. GW_ECONFLICT: something stands there. */
-GW_MUST_CHECK enum gw_code gw_mode_create(int dir, struct gw_error *err);
+#define GW_MODE_DIR "mode" /* in the home directory */
+
+/* Makes it, with nothing in force, where no mode has ever been changed; else leaves what is there, or is not. dir: its directory, open. */
+GW_MUST_CHECK enum gw_code gw_mode_ensure(int dir, struct gw_error *err);
 
 /* Changes the set it is given, or says why not: then nothing is changed. */
 typedef enum gw_code (*gw_mode_change_fn)(void *ctx, struct gw_mode_set *set, struct gw_error *err);

@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -52,12 +53,18 @@ static uint64_t check_of(const struct gw_mode_set *set, uint64_t sequence)
 
 /* ---- reading ---- */
 
+static bool is_text(const char *text, size_t size)
+{
+    return text[size - 1] == '\0' && gw_mode_is_text(text);
+}
+
 static bool is_sound(const struct gw_mode_set *set)
 {
     for (size_t i = 0; i < set->count; i++) {
         const struct gw_mode_entry *e = &set->entries[i];
         if (e->mode == GW_MODE_OFF || e->mode >= GW_MODE_COUNT || e->scope >= GW_MODE_SCOPE_COUNT ||
-            e->name[GW_MODE_NAME_MAX] != '\0' || e->by[GW_MODE_BY_MAX] != '\0' || e->reason[GW_MODE_REASON_MAX] != '\0')
+            !is_text(e->name, sizeof(e->name)) || !is_text(e->by, sizeof(e->by)) ||
+            !is_text(e->reason, sizeof(e->reason)))
             return false;
     }
     return true;
@@ -173,8 +180,11 @@ static enum gw_code make_file(int dir, const struct gw_mode_set *set, enum gw_se
     return GW_OK;
 }
 
-enum gw_code gw_mode_create(int dir, struct gw_error *err)
+/* Who has changed it has left the lock. */
+enum gw_code gw_mode_ensure(int dir, struct gw_error *err)
 {
+    if (faccessat(dir, LOCK, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || faccessat(dir, STATE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return GW_OK;
     return make_file(dir, &(struct gw_mode_set){0}, GW_SEGMENT_NEW, err);
 }
 

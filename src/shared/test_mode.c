@@ -112,6 +112,47 @@ static void test_a_full_set_still_takes_the_mode_for_everybody(void **state)
     assert_int_equal(gw_mode_find(&set, NULL, GW_STR("more"), NOW_S)->mode, GW_MODE_STOPPED);
 }
 
+static void test_raising_never_weakens(void **state)
+{
+    (void)state;
+    enum { ENDS = 100, LATER = 200 };
+    static const struct {
+        enum gw_mode had;
+        int64_t had_until_s;
+        enum gw_mode asked;
+        int64_t asked_until_s;
+        enum gw_mode mode;
+        int64_t until_s;
+        bool is_new;
+    } rows[] = {
+        {GW_MODE_OFF, 0, GW_MODE_RISK_OFF, ENDS, GW_MODE_RISK_OFF, ENDS, true},
+        {GW_MODE_RISK_OFF, 0, GW_MODE_RISK_OFF, 0, GW_MODE_RISK_OFF, 0, false},
+        {GW_MODE_RISK_OFF, 0, GW_MODE_RISK_OFF, ENDS, GW_MODE_RISK_OFF, 0, false},
+        {GW_MODE_RISK_OFF, ENDS, GW_MODE_RISK_OFF, ENDS, GW_MODE_RISK_OFF, ENDS, false},
+        {GW_MODE_RISK_OFF, ENDS, GW_MODE_RISK_OFF, LATER, GW_MODE_RISK_OFF, LATER, true},
+        {GW_MODE_RISK_OFF, ENDS, GW_MODE_RISK_OFF, 0, GW_MODE_RISK_OFF, 0, true},
+        {GW_MODE_STOPPED, ENDS, GW_MODE_RISK_OFF, LATER, GW_MODE_STOPPED, LATER, true},
+        {GW_MODE_STOPPED, 0, GW_MODE_RISK_OFF, LATER, GW_MODE_STOPPED, 0, false},
+        {GW_MODE_RISK_OFF, LATER, GW_MODE_READ_ONLY, ENDS, GW_MODE_READ_ONLY, LATER, true},
+        {GW_MODE_RISK_OFF, 0, GW_MODE_STOPPED, ENDS, GW_MODE_STOPPED, 0, true},
+        {GW_MODE_STOPPED, -1, GW_MODE_RISK_OFF, ENDS, GW_MODE_RISK_OFF, ENDS, true}, /* it had ended */
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct gw_mode_set set = {0};
+        struct gw_mode_entry had = entry_of(GW_MODE_GLOBAL, "", rows[i].had);
+        struct gw_mode_entry asked = entry_of(GW_MODE_GLOBAL, "", rows[i].asked);
+        had.until_s = rows[i].had_until_s == 0 ? 0 : NOW_S + rows[i].had_until_s;
+        asked.until_s = rows[i].asked_until_s == 0 ? 0 : NOW_S + rows[i].asked_until_s;
+        strcpy(asked.by, "eva");
+        assert_int_equal(gw_mode_put(&set, &had, NULL), GW_OK);
+        assert_int_equal(gw_mode_raise(&set, &asked, NOW_S, NULL), GW_OK);
+        const struct gw_mode_entry *e = gw_mode_of_scope(&set, &asked);
+        assert_int_equal(e->mode, rows[i].mode);
+        assert_int_equal(e->until_s, rows[i].until_s == 0 ? 0 : NOW_S + rows[i].until_s);
+        assert_int_equal(strcmp(e->by, "eva") == 0, rows[i].is_new);
+    }
+}
+
 static void test_modes_have_names(void **state)
 {
     (void)state;
@@ -120,6 +161,32 @@ static void test_modes_have_names(void **state)
     static const char *const none[] = {"", "Off", "risk_off", "stopped ", "risk"};
     for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
         assert_int_equal(gw_mode_parse(gw_str(none[i])), GW_MODE_COUNT);
+}
+
+static void test_texts_need_no_escape(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *kept;
+    } rows[] = {
+        {"exchange misbehaves", "exchange misbehaves"},
+        {"a \"quoted\" C:\\path", "a 'quoted' C:/path"},
+        {"bell\a, line\nand \x1b[31mred\x7f", "bell , line and  [31mred "},
+        {"caf\xc3\xa9 \xe2\x82\xac", "caf\xc3\xa9 \xe2\x82\xac"},
+        {"\xc2\x9b"
+         "1m, cut \xe2\x82, \xff",
+         "??1m, cut ??, ?"},
+        {"", ""},
+    };
+    char kept[GW_MODE_REASON_MAX + 1], four[5];
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        gw_mode_text(gw_str(rows[i].text), kept, sizeof(kept));
+        assert_string_equal(kept, rows[i].kept);
+        assert_true(gw_mode_is_text(kept));
+        assert_int_equal(gw_mode_is_text(rows[i].text), strcmp(rows[i].text, rows[i].kept) == 0);
+    }
+    gw_mode_text(GW_STR("abc\xc3\xa9"), four, sizeof(four));
+    assert_string_equal(four, "abc"); /* no half of a character */
 }
 
 /* ---- the file ---- */
@@ -154,8 +221,8 @@ static struct gw_mode_reader *open_reader(void)
 static void test_a_reader_sees_each_change_without_polling(void **state)
 {
     (void)state;
-    assert_int_equal(gw_mode_create(dir, NULL), GW_OK);
-    assert_int_equal(gw_mode_create(dir, NULL), GW_ECONFLICT);
+    assert_int_equal(gw_mode_ensure(dir, NULL), GW_OK);
+    assert_int_equal(gw_mode_ensure(dir, NULL), GW_OK);
     struct gw_mode_reader *r = open_reader();
     assert_int_equal(mode_for(r, "bots"), GW_MODE_OFF);
     for (int i = 0; i < 5; i++) {
@@ -182,7 +249,7 @@ static enum gw_code refuse(void *ctx, struct gw_mode_set *set, struct gw_error *
 static void test_a_change_that_is_refused_changes_nothing(void **state)
 {
     (void)state;
-    assert_int_equal(gw_mode_create(dir, NULL), GW_OK);
+    assert_int_equal(gw_mode_ensure(dir, NULL), GW_OK);
     change(GW_MODE_GLOBAL, "", GW_MODE_RISK_OFF);
     assert_int_equal(gw_mode_change(dir, refuse, NULL, NULL), GW_EDENIED);
     struct gw_mode_reader *r = open_reader();
@@ -207,6 +274,7 @@ static void test_without_a_file_nothing_may_open_risk(void **state)
     change(GW_MODE_GLOBAL, "", GW_MODE_OFF);
     assert_int_equal(mode_for(r, "models"), GW_MODE_OFF);
     unlinkat(dir, "state", 0);
+    assert_int_equal(gw_mode_ensure(dir, NULL), GW_OK); /* it is not made as if nothing had ever been in force */
     gw_mode_reader_poll(r);
     assert_int_equal(mode_for(r, "models"), GW_MODE_RISK_OFF);
     gw_mode_reader_done(r);
@@ -217,7 +285,7 @@ static void test_without_a_file_nothing_may_open_risk(void **state)
 static void test_no_damage_lets_more_through(void **state)
 {
     (void)state;
-    assert_int_equal(gw_mode_create(dir, NULL), GW_OK);
+    assert_int_equal(gw_mode_ensure(dir, NULL), GW_OK);
     change(GW_MODE_GLOBAL, "", GW_MODE_OFF);
     change(GW_MODE_GLOBAL, "", GW_MODE_RISK_OFF);
     struct stat st;
@@ -272,7 +340,7 @@ static void write_without_end(void)
 static void test_who_dies_while_writing_leaves_one_change_or_the_other(void **state)
 {
     (void)state;
-    assert_int_equal(gw_mode_create(dir, NULL), GW_OK);
+    assert_int_equal(gw_mode_ensure(dir, NULL), GW_OK);
     change(GW_MODE_GLOBAL, "", GW_MODE_STOPPED);
     struct gw_mode_reader *r = open_reader();
     for (unsigned i = 0; i < KILLS; i++) {
@@ -303,6 +371,8 @@ int main(void)
         cmocka_unit_test(test_the_strongest_that_applies_and_has_not_ended_is_in_force),
         cmocka_unit_test(test_a_full_set_still_takes_the_mode_for_everybody),
         cmocka_unit_test(test_modes_have_names),
+        cmocka_unit_test(test_raising_never_weakens),
+        cmocka_unit_test(test_texts_need_no_escape),
         cmocka_unit_test_setup_teardown(test_a_reader_sees_each_change_without_polling, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_a_change_that_is_refused_changes_nothing, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_without_a_file_nothing_may_open_risk, make_dir, remove_dir),

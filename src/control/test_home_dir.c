@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "control/journal_dir.h"
+#include "control/home_dir.h"
 #include <gw/cleanup.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,10 +18,10 @@ struct place {
 static int set_up(void **state)
 {
     static struct place p;
-    strcpy(p.home, "/tmp/test_journal_dir.XXXXXX");
+    strcpy(p.home, "/tmp/test_home_dir.XXXXXX");
     assert_non_null(mkdtemp(p.home));
     (void)snprintf(p.run, sizeof(p.run), "%s/run", p.home);
-    (void)snprintf(p.dir, sizeof(p.dir), "%s/" GW_JOURNAL_DIR, p.home);
+    (void)snprintf(p.dir, sizeof(p.dir), "%s/journal", p.home);
     assert_int_equal(mkdir(p.run, 0700), 0);
     *state = &p;
     return 0;
@@ -41,7 +41,7 @@ static void open_it(const struct place *p, mode_t mode, gid_t group)
     struct stat st;
     struct gw_error err = {.msg = ""};
     gw_auto_fd int fd = -1;
-    if (gw_journal_dir_open(p->home, p->run, &fd, &err) != GW_OK)
+    if (gw_home_dir_open(&gw_journal_dir, p->home, p->run, &fd, &err) != GW_OK)
         fail_msg("%s", err.msg);
     assert_int_equal(fstat(fd, &st), 0);
     assert_int_equal(st.st_mode & 07777, mode);
@@ -75,20 +75,20 @@ static void what_is_not_our_directory_is_refused(void **state)
     struct gw_error err = {.msg = ""};
     int fd = -1;
     assert_int_equal(symlink("/tmp", p->dir), 0);
-    assert_int_equal(gw_journal_dir_open(p->home, p->run, &fd, &err), GW_EDENIED);
+    assert_int_equal(gw_home_dir_open(&gw_journal_dir, p->home, p->run, &fd, &err), GW_EDENIED);
     assert_int_equal(unlink(p->dir), 0);
     FILE *f = fopen(p->dir, "we");
     assert_non_null(f);
     (void)fclose(f);
-    assert_int_equal(gw_journal_dir_open(p->home, p->run, &fd, &err), GW_EDENIED);
+    assert_int_equal(gw_home_dir_open(&gw_journal_dir, p->home, p->run, &fd, &err), GW_EDENIED);
     assert_int_equal(unlink(p->dir), 0);
     if (geteuid() == 0) {
         assert_int_equal(mkdir(p->dir, 0700), 0);
         assert_int_equal(chown(p->dir, 12345, (gid_t)-1), 0);
-        assert_int_equal(gw_journal_dir_open(p->home, p->run, &fd, &err), GW_EDENIED);
+        assert_int_equal(gw_home_dir_open(&gw_journal_dir, p->home, p->run, &fd, &err), GW_EDENIED);
         assert_non_null(strstr(err.msg, "chown -R"));
     }
-    assert_int_equal(gw_journal_dir_open("/nonexistent", p->run, &fd, &err), GW_EBACKEND);
+    assert_int_equal(gw_home_dir_open(&gw_journal_dir, "/nonexistent", p->run, &fd, &err), GW_EBACKEND);
     assert_int_equal(fd, -1);
 }
 
