@@ -26,6 +26,7 @@
 /* A change takes some microseconds: whoever holds the lock for longer is stopped, or its disk hangs. */
 #define LOCK_WAIT_MS 3000
 #define LOCK_RETRY_MS 5
+#define LOOKS_MAX 8
 
 struct half {
     uint64_t magic, check;
@@ -120,8 +121,11 @@ const struct gw_mode_set *gw_mode_read(struct gw_mode_reader *r)
     if (r->file.base == NULL)
         return &r->set;
     sequences(r->file.base, now);
-    if (now[0] != r->seen[0] || now[1] != r->seen[1])
+    /* Again where two changes came while it was looked at, which then fits neither. */
+    for (int looks = 0; looks < LOOKS_MAX && (now[0] != r->seen[0] || now[1] != r->seen[1]); looks++) {
         look(r, now);
+        sequences(r->file.base, now);
+    }
     return &r->set;
 }
 
