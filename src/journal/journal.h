@@ -29,8 +29,10 @@ struct gw_journal_options {
     const char *series; /* lower-case letters: "changes", "refusals" */
     size_t file_bytes;
     unsigned files_max; /* of this series, of all writers, in the directory */
-    /* Room at the end that only GW_JOURNAL_RESERVED may use; 0: none. */
-    size_t reserve_bytes;
+    /* Of the last file that there is, while no other can be made: */
+    size_t reserve_bytes; /* at its end, what only GW_JOURNAL_RESERVED may use; 0: none */
+    size_t neutral_bytes; /* what GW_JOURNAL_NEUTRAL leaves to the others, reserve included; 0: none */
+    size_t share_bytes;   /* the most that one user may take of it, but by GW_JOURNAL_RESERVED; 0: all */
     const struct gw_random *random;
     const struct gw_clock *clock;
 };
@@ -45,14 +47,16 @@ GW_DEFINE_AUTO_FREE(gw_journal);
 /* ---- appending ---- */
 
 enum gw_journal_priority {
+    GW_JOURNAL_NEUTRAL, /* what neither opens nor reduces risk: the first to find no room */
     GW_JOURNAL_NORMAL,
     GW_JOURNAL_RESERVED, /* what must not fail: outcomes, and requests that reduce risk */
 };
-/* GW_ELIMIT: no room, or no file at all. */
+/* GW_ELIMIT: no room, or no file at all; GW_EDENIED: none for that user. */
 GW_MUST_CHECK enum gw_code gw_journal_append(struct gw_journal *j, const struct gw_event *e,
                                              enum gw_journal_priority priority);
-/* Whether an event of any length can be appended with GW_JOURNAL_NORMAL. */
-bool gw_journal_has_room(const struct gw_journal *j);
+/* Whether an event of any length could be appended now: the codes of gw_journal_append. */
+GW_MUST_CHECK enum gw_code gw_journal_check_room(const struct gw_journal *j, const struct gw_uuid *user,
+                                                 enum gw_journal_priority priority);
 /* An event could not be recorded, and what it tells of happened all the same: counted, and told to control. */
 void gw_journal_count_lost(struct gw_journal *j);
 /* Of the last event appended; the first is 1. */
@@ -63,7 +67,8 @@ uint64_t gw_journal_sequence(const struct gw_journal *j);
 struct gw_journal_file;
 /* There is no spare file: make one. */
 bool gw_journal_wants_file(const struct gw_journal *j);
-/* Pool thread. GW_ELIMIT: files_max are there; GW_EBACKEND: no space. Touches nothing that the other calls use. */
+/* Pool thread, while one is wanted. GW_ELIMIT: files_max are there, or three quarters of them and this writer has one: a writer that begins while
+ * all others have filled theirs finds room. GW_EBACKEND: no space. Changes nothing that the other calls use. */
 GW_MUST_CHECK enum gw_code gw_journal_file_new(const struct gw_journal *j, struct gw_journal_file **out,
                                                struct gw_error *err);
 /* Takes it as the spare, or, when there is no current one, as that. */

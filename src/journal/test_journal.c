@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #define RESERVE 8192
+#define NEUTRAL 32768
+#define SHARE 8192
 
 struct rig {
     struct test_directory directory;
@@ -41,6 +43,7 @@ static void rig_open(struct rig *g, unsigned files_max)
 {
     struct gw_journal_options o = test_directory_options(&g->directory, "changes", files_max);
     o.reserve_bytes = RESERVE;
+    o.neutral_bytes = NEUTRAL;
     assert_int_equal(gw_journal_new(&o, &g->journal, NULL), GW_OK);
 }
 
@@ -53,16 +56,22 @@ static enum gw_code add_file(struct rig *g)
     return code;
 }
 
-static enum gw_code append(struct rig *g, uint32_t n, enum gw_journal_priority priority)
+static enum gw_code append_by(struct rig *g, uint8_t user, uint32_t n, enum gw_journal_priority priority)
 {
     static char path[300];
     memset(path, 'p', sizeof(path));
     struct gw_event e = {.time_ms = n,
                          .phase = GW_EVENT_SINGLE,
                          .count = n,
+                         .user_id = {{user}},
                          .action = GW_STR("request"),
                          .path = {path, n % sizeof(path)}};
     return gw_journal_append(g->journal, &e, priority);
+}
+
+static enum gw_code append(struct rig *g, uint32_t n, enum gw_journal_priority priority)
+{
+    return append_by(g, 0, n, priority);
 }
 
 /* ---- what is there ---- */
@@ -169,6 +178,95 @@ static void test_the_reserve_is_for_what_must_not_fail(void **state)
     rig_done(&g);
 }
 
+/* How many events of that user's and priority there was room for, and what the first beyond got. */
+static uint32_t fill(struct rig *g, uint8_t user, enum gw_journal_priority priority, enum gw_code *out)
+{
+    uint32_t n = 0;
+    while ((*out = append_by(g, user, 100, priority)) == GW_OK)
+        n++;
+    return n;
+}
+
+static void test_what_is_neutral_leaves_room_to_what_is_not(void **state)
+{
+    (void)state;
+    struct rig g;
+    enum gw_code code;
+    rig_init(&g);
+    rig_open(&g, 2);
+    assert_int_equal(add_file(&g), GW_OK);
+    assert_true(fill(&g, 1, GW_JOURNAL_NEUTRAL, &code) > 0);
+    assert_int_equal(code, GW_ELIMIT);
+    assert_true(fill(&g, 2, GW_JOURNAL_NORMAL, &code) > (NEUTRAL - RESERVE) / 300);
+    assert_int_equal(code, GW_ELIMIT);
+    assert_true(fill(&g, 3, GW_JOURNAL_RESERVED, &code) > RESERVE / 300);
+    /* With another file behind it, all of one is for all. */
+    assert_int_equal(add_file(&g), GW_OK);
+    assert_int_equal(gw_journal_check_room(g.journal, &(struct gw_uuid){{1}}, GW_JOURNAL_NEUTRAL), GW_OK);
+    assert_int_equal(append(&g, 1, GW_JOURNAL_NEUTRAL), GW_OK);
+    rig_done(&g);
+}
+
+static void test_nobody_has_more_of_the_last_file_than_his_share(void **state)
+{
+    (void)state;
+    struct rig g;
+    enum gw_code code;
+    rig_init(&g);
+    struct gw_journal_options o = test_directory_options(&g.directory, "changes", 4);
+    o.share_bytes = SHARE;
+    assert_int_equal(gw_journal_new(&o, &g.journal, NULL), GW_OK);
+    assert_int_equal(add_file(&g), GW_OK);
+    uint32_t share = fill(&g, 1, GW_JOURNAL_NORMAL, &code);
+    assert_int_equal(code, GW_EDENIED);
+    assert_in_range(share, SHARE / 300, SHARE / 150);
+    assert_int_equal(gw_journal_check_room(g.journal, &(struct gw_uuid){{1}}, GW_JOURNAL_NORMAL), GW_EDENIED);
+    assert_int_equal(append_by(&g, 1, 1, GW_JOURNAL_NEUTRAL), GW_EDENIED);
+    assert_int_equal(append_by(&g, 1, 1, GW_JOURNAL_RESERVED), GW_OK);
+    assert_int_equal(fill(&g, 2, GW_JOURNAL_NORMAL, &code), share);
+    /* All he likes while there is another, and a share of that one. */
+    assert_int_equal(add_file(&g), GW_OK);
+    while (!gw_journal_wants_file(g.journal))
+        assert_int_equal(append_by(&g, 1, 100, GW_JOURNAL_NORMAL), GW_OK);
+    assert_in_range(fill(&g, 1, GW_JOURNAL_NORMAL, &code), share - 1, share);
+    assert_int_equal(code, GW_EDENIED);
+    rig_done(&g);
+}
+
+static void test_who_begins_finds_room_when_others_have_filled_theirs(void **state)
+{
+    (void)state;
+    struct rig g;
+    enum gw_code code;
+    rig_init(&g);
+    rig_open(&g, 8);
+    while (add_file(&g) == GW_OK)
+        while (!gw_journal_wants_file(g.journal))
+            (void)append(&g, 1, GW_JOURNAL_NORMAL);
+    assert_true(fill(&g, 1, GW_JOURNAL_RESERVED, &code) > 0);
+    struct gw_journal *full = g.journal;
+    rig_open(&g, 8);
+    assert_int_equal(add_file(&g), GW_OK);
+    assert_int_equal(append(&g, 1, GW_JOURNAL_NORMAL), GW_OK);
+    assert_int_equal(add_file(&g), GW_ELIMIT);
+    gw_journal_free(full);
+    rig_done(&g);
+}
+
+static void test_files_set_aside_are_not_counted(void **state)
+{
+    (void)state;
+    struct rig g;
+    rig_init(&g);
+    rig_open(&g, 2);
+    assert_int_equal(symlinkat("x", g.directory.fd, "changes-x.journal.foreign"), 0);
+    assert_int_equal(symlinkat("x", g.directory.fd, "changes-y.foreign"), 0);
+    assert_int_equal(symlinkat("x", g.directory.fd, "refusals-x.journal"), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(add_file(&g), GW_OK);
+    rig_done(&g);
+}
+
 static void test_files_of_dead_writers_count_against_the_cap(void **state)
 {
     (void)state;
@@ -189,18 +287,20 @@ static void test_refuses_odd_sizes(void **state)
     struct rig g;
     rig_init(&g);
     static const struct {
-        size_t file_bytes, reserve_bytes;
+        size_t file_bytes, reserve_bytes, neutral_bytes;
         unsigned files_max;
     } table[] = {
-        {GW_JOURNAL_FILE_MIN_BYTES - 1, 0, 2},
-        {GW_JOURNAL_FILE_MAX_BYTES + 1, 0, 2},
-        {GW_JOURNAL_FILE_MIN_BYTES, GW_JOURNAL_FILE_MIN_BYTES / 2 + 1, 2},
-        {GW_JOURNAL_FILE_MIN_BYTES, 0, 1},
+        {GW_JOURNAL_FILE_MIN_BYTES - 1, 0, 0, 2},
+        {GW_JOURNAL_FILE_MAX_BYTES + 1, 0, 0, 2},
+        {GW_JOURNAL_FILE_MIN_BYTES, GW_JOURNAL_FILE_MIN_BYTES / 2 + 1, 0, 2},
+        {GW_JOURNAL_FILE_MIN_BYTES, 0, GW_JOURNAL_FILE_MIN_BYTES + 1, 2},
+        {GW_JOURNAL_FILE_MIN_BYTES, 0, 0, 1},
     };
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         struct gw_journal_options o = test_directory_options(&g.directory, "changes", table[i].files_max);
         o.file_bytes = table[i].file_bytes;
         o.reserve_bytes = table[i].reserve_bytes;
+        o.neutral_bytes = table[i].neutral_bytes;
         assert_int_equal(gw_journal_new(&o, &g.journal, NULL), GW_EINVAL);
     }
     rig_done(&g);
@@ -466,6 +566,10 @@ int main(void)
         cmocka_unit_test(test_events_come_back_in_order_over_many_files),
         cmocka_unit_test(test_without_a_file_nothing_is_taken),
         cmocka_unit_test(test_the_reserve_is_for_what_must_not_fail),
+        cmocka_unit_test(test_what_is_neutral_leaves_room_to_what_is_not),
+        cmocka_unit_test(test_nobody_has_more_of_the_last_file_than_his_share),
+        cmocka_unit_test(test_who_begins_finds_room_when_others_have_filled_theirs),
+        cmocka_unit_test(test_files_set_aside_are_not_counted),
         cmocka_unit_test(test_files_of_dead_writers_count_against_the_cap),
         cmocka_unit_test(test_refuses_odd_sizes),
         cmocka_unit_test(test_a_sync_covers_what_was_sealed_before_it),

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A current file and a spare. When a record does not fit, the current one is sealed, the spare takes its place and another
- * spare is wanted. Without a spare the last reserve_bytes of the current file are kept for what must not fail.
+ * spare is wanted. Without a spare the current file is the last: its end is kept for what must not fail, more of it from what is neutral, and
+ * nobody may take more than his share. A file becomes current empty, so that all of this room is there anew each time that control
+ * has taken one.
  * A sealed file that somebody wants on disk stays open until a sync has covered it. Numbers of files are given out in take, so that a file made and never
  * taken leaves no gap: it has its number, and its name, only from then on.
  */
 #include "journal/journal.h"
 #include "journal/layout.h"
+#include "journal/share.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -38,6 +41,7 @@ struct gw_journal {
     uint64_t named_on_disk;                    /* of file_number: whose names a sync has put on disk */
     int sealed[GW_JOURNAL_SYNC_FILES_MAX - 1]; /* the last open_count of them, still to be synced */
     size_t open_count;
+    struct gw_share share; /* of current */
 };
 
 static struct gw_journal_header *header_of(const struct gw_journal_file *f)
@@ -75,7 +79,7 @@ enum gw_code gw_journal_new(const struct gw_journal_options *o, struct gw_journa
 {
     assert(is_series(o->series));
     if (o->file_bytes < GW_JOURNAL_FILE_MIN_BYTES || o->file_bytes > GW_JOURNAL_FILE_MAX_BYTES ||
-        o->reserve_bytes > o->file_bytes / 2 || o->files_max < 2)
+        o->reserve_bytes > o->file_bytes / 2 || o->neutral_bytes > o->file_bytes || o->files_max < 2)
         return gw_fail(
             err, GW_EINVAL,
             "a journal file holds %d to %d bytes, at most half of them in reserve, and there are two or more",
@@ -85,6 +89,8 @@ enum gw_code gw_journal_new(const struct gw_journal_options *o, struct gw_journa
         return gw_fail(err, GW_ENOMEM, "no memory for a journal");
     j->o = *o;
     enum gw_code code = gw_uuid_v7(o->random, o->clock, &j->writer, err);
+    if (code == GW_OK)
+        code = gw_random_fill(o->random, &j->share.key, sizeof(j->share.key), err);
     if (code != GW_OK) {
         free(j);
         return code;
@@ -115,13 +121,40 @@ void gw_journal_free(struct gw_journal *j)
 
 /* ---- appending ---- */
 
+/* Of the last file, what an event of that priority leaves. */
+static size_t kept_bytes(const struct gw_journal *j, enum gw_journal_priority priority)
+{
+    switch (priority) {
+    case GW_JOURNAL_NEUTRAL:
+        return j->o.neutral_bytes;
+    case GW_JOURNAL_NORMAL:
+        return j->o.reserve_bytes;
+    case GW_JOURNAL_RESERVED:
+        break;
+    }
+    return 0;
+}
+
 static size_t room(const struct gw_journal *j, enum gw_journal_priority priority)
 {
     if (j->current == NULL)
         return 0;
     size_t left = j->current->bytes - j->offset;
-    size_t kept = priority == GW_JOURNAL_NORMAL && j->spare == NULL ? j->o.reserve_bytes : 0;
+    size_t kept = j->spare == NULL ? kept_bytes(j, priority) : 0;
     return left > kept ? left - kept : 0;
+}
+
+static bool has_share(const struct gw_journal *j, const struct gw_uuid *user, size_t need)
+{
+    return j->spare != NULL || j->o.share_bytes == 0 || gw_share_of(&j->share, user) + need <= j->o.share_bytes;
+}
+
+static enum gw_code admit(const struct gw_journal *j, const struct gw_uuid *user, size_t need,
+                          enum gw_journal_priority priority)
+{
+    if (room(j, priority) < need)
+        return GW_ELIMIT;
+    return priority == GW_JOURNAL_RESERVED || has_share(j, user, need) ? GW_OK : GW_EDENIED;
 }
 
 static void number_file(struct gw_journal *j, struct gw_journal_file *f)
@@ -148,6 +181,7 @@ static bool put_in_place(struct gw_journal *j, struct gw_journal_file *f)
     memcpy(f->name, name, sizeof(name));
     j->current = f;
     j->offset = GW_JOURNAL_HEADER_BYTES;
+    gw_share_clear(&j->share);
     return true;
 }
 
@@ -199,15 +233,20 @@ enum gw_code gw_journal_append(struct gw_journal *j, const struct gw_event *e, e
     size_t need = gw_journal_padded(sizeof(struct gw_journal_head) + event_bytes);
     if (room(j, priority) < need && j->spare != NULL)
         rotate(j);
-    if (room(j, priority) < need)
-        return GW_ELIMIT;
+    enum gw_code code = admit(j, &e->user_id, need, priority);
+    if (code != GW_OK)
+        return code;
     put(j, event, event_bytes);
+    gw_share_add(&j->share, &e->user_id, need);
     return GW_OK;
 }
 
-bool gw_journal_has_room(const struct gw_journal *j)
+enum gw_code gw_journal_check_room(const struct gw_journal *j, const struct gw_uuid *user,
+                                   enum gw_journal_priority priority)
 {
-    return j->spare != NULL || room(j, GW_JOURNAL_NORMAL) >= sizeof(struct gw_journal_head) + GW_EVENT_BYTES_MAX;
+    if (j->spare != NULL)
+        return GW_OK;
+    return admit(j, user, sizeof(struct gw_journal_head) + GW_EVENT_BYTES_MAX, priority);
 }
 
 void gw_journal_count_lost(struct gw_journal *j)
@@ -229,7 +268,16 @@ bool gw_journal_wants_file(const struct gw_journal *j)
     return j->spare == NULL;
 }
 
-/* Names in the directory that begin with the series, temporary ones too. */
+/* Files that wait for control, and those to come. What control has set aside (NAME.foreign) waits for an operator. */
+static bool is_of_series(const struct gw_journal *j, const char *name)
+{
+    size_t series = strlen(j->o.series), len = strlen(name), suffix = sizeof(GW_JOURNAL_SUFFIX) - 1;
+    bool is_temporary = name[0] == '.';
+    name += is_temporary;
+    return strncmp(name, j->o.series, series) == 0 && name[series] == '-' &&
+           (is_temporary || (len > suffix && strcmp(name + len - suffix, GW_JOURNAL_SUFFIX) == 0));
+}
+
 static enum gw_code count_files(const struct gw_journal *j, unsigned *out, struct gw_error *err)
 {
     int fd = openat(j->o.dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -240,12 +288,9 @@ static enum gw_code count_files(const struct gw_journal *j, unsigned *out, struc
             close(fd);
         return gw_fail(err, GW_EBACKEND, "cannot look into the journal's directory: %s", strerror(failed));
     }
-    size_t series = strlen(j->o.series);
     unsigned count = 0;
-    for (const struct dirent *e; (e = readdir(d)) != NULL;) {
-        const char *name = e->d_name[0] == '.' ? e->d_name + 1 : e->d_name;
-        count += strncmp(name, j->o.series, series) == 0 && name[series] == '-';
-    }
+    for (const struct dirent *e; (e = readdir(d)) != NULL;)
+        count += is_of_series(j, e->d_name);
     closedir(d);
     *out = count;
     return GW_OK;
@@ -288,9 +333,11 @@ static enum gw_code file_make(const struct gw_journal *j, struct gw_journal_file
 
 enum gw_code gw_journal_file_new(const struct gw_journal *j, struct gw_journal_file **out, struct gw_error *err)
 {
-    unsigned count;
+    unsigned count, max = j->o.files_max;
     GW_TRY(count_files(j, &count, err));
-    if (count >= j->o.files_max)
+    if (j->current != NULL) /* it stays: nothing becomes current while there is no spare */
+        max -= max / 4;
+    if (count >= max)
         return gw_fail(err, GW_ELIMIT, "%u journal files of series %s wait for control", count, j->o.series);
     struct gw_journal_file *f = malloc(sizeof(*f));
     if (f == NULL)

@@ -46,7 +46,8 @@ static void write_refusal(struct gw_decision *out, struct gw_verdict v)
     out->status = gw_reason_status(v.reason);
     out->detail = gw_detail_text(v.detail);
     out->members = v.members;
-    out->retry_after_s = v.retry_after_s > 0 ? v.retry_after_s : out->status == 503 ? 1 : 0;
+    bool passes_soon = out->status == 503 || out->status == 429;
+    out->retry_after_s = v.retry_after_s > 0 ? v.retry_after_s : passes_soon ? 1 : 0;
     out->target = out->cookie = out->credential_name = out->credential = GW_STR_NULL;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The journal's view of a request. What opens risk is refused when it cannot be recorded; what reduces risk goes on whatever the
- * journal says, and the loss is counted.
+ * journal says, and the loss is counted; what does neither finds no room first, so that no flood of it takes the others'.
  */
 #include "pipeline/pipeline.h"
 
@@ -36,6 +36,21 @@ static bool reduces_risk(const struct gw_request *r)
     return r->route->risk == GW_RISK_REDUCES;
 }
 
+static enum gw_journal_priority priority_of(const struct gw_request *r)
+{
+    static const enum gw_journal_priority priorities[] = {
+        [GW_RISK_NEUTRAL] = GW_JOURNAL_NEUTRAL,
+        [GW_RISK_OPENS] = GW_JOURNAL_NORMAL,
+        [GW_RISK_REDUCES] = GW_JOURNAL_RESERVED,
+    };
+    return priorities[r->route->risk];
+}
+
+static enum gw_reason reason_of(enum gw_code no_room)
+{
+    return no_room == GW_EDENIED ? GW_REASON_JOURNAL_SHARE : GW_REASON_JOURNAL_FULL;
+}
+
 /* ---- before ---- */
 
 /* Something may have changed afterwards, or must be on disk before: one record does not do. */
@@ -48,10 +63,10 @@ static enum gw_reason write_intent(struct gw_request *r)
 {
     struct gw_journal *changes = r->gate->journals.of[GW_JOURNAL_CHANGES];
     const struct gw_event e = describe(r, GW_EVENT_INTENT, GW_OUTCOME_PENDING);
-    bool is_written =
-        gw_journal_append(changes, &e, reduces_risk(r) ? GW_JOURNAL_RESERVED : GW_JOURNAL_NORMAL) == GW_OK;
+    enum gw_code code = gw_journal_append(changes, &e, priority_of(r));
+    bool is_written = code == GW_OK;
     if (!is_written && !reduces_risk(r))
-        return GW_REASON_JOURNAL_FULL;
+        return reason_of(code);
     if (!is_written)
         gw_journal_count_lost(changes);
     r->record = is_written ? GW_RECORD_INTENT : GW_RECORD_DONE;
@@ -65,8 +80,11 @@ static enum gw_reason write_intent(struct gw_request *r)
 /* Its one record is written when it has been answered, which must not find the journal full. */
 static enum gw_reason begin_read(struct gw_request *r)
 {
-    if (!reduces_risk(r) && !gw_journal_has_room(r->gate->journals.of[GW_JOURNAL_CHANGES]))
-        return GW_REASON_JOURNAL_FULL;
+    static const struct gw_uuid nobody;
+    const struct gw_uuid *user = r->signed_in ? &r->user_id : &nobody;
+    enum gw_code code = gw_journal_check_room(r->gate->journals.of[GW_JOURNAL_CHANGES], user, priority_of(r));
+    if (code != GW_OK && !reduces_risk(r))
+        return reason_of(code);
     r->record = GW_RECORD_READ;
     return GW_REASON_NONE;
 }

@@ -63,7 +63,7 @@ void assert_refused(const struct gw_decision *d, enum gw_reason reason)
     assert_int_equal(d->status, gw_reason_status(reason));
     assert_int_equal(d->credential.len, 0);
     assert_int_equal(d->target.len, 0);
-    assert_int_equal(d->retry_after_s != 0, d->status == 503);
+    assert_int_equal(d->retry_after_s != 0, d->status == 503 || d->status == 429);
     assert_sealed(d->request_id, reason);
 }
 

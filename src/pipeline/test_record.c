@@ -21,15 +21,25 @@ static const char policy[] =
     "  - {match: 'GET /export', permission: 'bots:read', audit: durable, action: data_export}\n"
     "  - {match: 'POST /bots', permission: 'bots:write', action: bot_created}\n"
     "  - {match: 'POST /quotes', permission: 'bots:read', audit: none}\n"
+    "  - {match: 'POST /models/{id}/predict', permission: 'bots:read', action: model_asked}\n"
     "  - {match: 'DELETE /bots/{id}', permission: 'bots:write', action: bot_deleted}\n"
     "  - {match: 'POST /bots/{id}/stop', permission: 'bots:write', risk: reduces, action: "
     "bot_stopped}\n"
     "  - {match: 'GET /orders', permission: 'bots:read', risk: reduces, audit: record}\n"
     "  - {match: 'DELETE /orders/{id}', permission: 'bots:write', risk: reduces}\n";
 
+/* Numbers of users from CROWD_TRADER and CROWD_VIEWER on, so many of each. */
+enum { CROWD = 8, CROWD_TRADER = 30, CROWD_VIEWER = 40 };
+
 static int set_up_recorded(void **state)
 {
     int rc = set_up(state);
+    for (uint32_t n = 0; n < CROWD; n++) {
+        gw_rig_put_user(&rig, CROWD_TRADER + n, "trader", "up-6");
+        gw_rig_put_user(&rig, CROWD_VIEWER + n, "viewer", "up-7");
+        gw_rig_put_session(&rig, 10 + CROWD_TRADER + n, CROWD_TRADER + n);
+        gw_rig_put_session(&rig, 10 + CROWD_VIEWER + n, CROWD_VIEWER + n);
+    }
     gw_rig_publish(&rig, SECOND_HASH, NULL, policy);
     load_and_install();
     return rc;
@@ -280,18 +290,60 @@ static void a_disk_that_fails_refuses(void **state)
 
 /* ---- full ---- */
 
-/* All files there may be, and all their room but the reserve. */
+static bool change(uint32_t user, const char *target)
+{
+    ASK("POST", target, bearer(user));
+    bool is_handed_over = hand_over() == GW_HANDOVER_GO;
+    if (is_handed_over)
+        end(GW_ENDING_ANSWERED, 200);
+    return is_handed_over;
+}
+
+/* Users from that one on, in turn, until one is refused; how many were not. */
+static unsigned flood(uint32_t first, uint32_t users, const char *target, enum gw_reason reason)
+{
+    unsigned count = 0;
+    while (change(first + count % users, target))
+        count++;
+    assert_refused(&rig.decision, reason);
+    assert_int_equal(rig.decision.retry_after_s, 1);
+    return count;
+}
+
+/* All that there is, but the reserve. */
 static void fill(void)
 {
-    for (;;) {
-        ASK("POST", "/bots", bearer(TRADER));
-        if (hand_over() != GW_HANDOVER_GO)
-            break;
-        end(GW_ENDING_ANSWERED, 200);
-    }
-    assert_refused(&rig.decision, GW_REASON_JOURNAL_FULL);
+    flood(CROWD_TRADER, CROWD, "/bots", GW_REASON_JOURNAL_FULL);
     assert_int_equal(rig.decision.status, 503);
-    assert_int_equal(rig.decision.retry_after_s, 1);
+}
+
+static void a_flood_of_neutral_records_refuses_nobody_elses(void **state)
+{
+    (void)state;
+    for (int taken = 0; taken < 2; taken++) { /* and again when control has made room */
+        flood(VIEWER, 1, "/models/7/predict", GW_REASON_JOURNAL_SHARE);
+        assert_int_equal(rig.decision.status, 429);
+        ASK("GET", "/report", bearer(VIEWER));
+        assert_int_equal(hand_over(), GW_HANDOVER_REFUSE);
+        assert_refused(&rig.decision, GW_REASON_JOURNAL_SHARE);
+        ASK("GET", "/bots", bearer(VIEWER)); /* leaves no record */
+        assert_int_equal(hand_over(), GW_HANDOVER_GO);
+        assert_true(change(CROWD_VIEWER, "/models/7/predict"));
+        assert_true(change(TRADER, "/bots"));
+        assert_true(change(TRADER, "/bots/7/stop"));
+        gw_rig_upkeep(&rig);
+    }
+}
+
+static void no_crowd_of_neutral_records_takes_the_room_of_what_is_not(void **state)
+{
+    (void)state;
+    flood(CROWD_VIEWER, CROWD, "/models/7/predict", GW_REASON_JOURNAL_FULL);
+    assert_int_equal(rig.decision.status, 503);
+    assert_true(flood(CROWD_TRADER, CROWD, "/bots", GW_REASON_JOURNAL_FULL) > 20);
+    assert_true(change(TRADER, "/bots/7/stop"));
+    (void)journal("changes");
+    assert_int_equal(lost, 0);
 }
 
 static void a_full_journal_refuses_all_but_what_reduces_risk(void **state)
@@ -366,6 +418,8 @@ int main(void)
         RECORD_CASE(what_no_thread_took_was_not_synced),
         RECORD_CASE(a_disk_that_fails_refuses),
         RECORD_CASE(a_disk_that_hangs_refuses_after_a_while),
+        RECORD_CASE(a_flood_of_neutral_records_refuses_nobody_elses),
+        RECORD_CASE(no_crowd_of_neutral_records_takes_the_room_of_what_is_not),
         RECORD_CASE(a_full_journal_refuses_all_but_what_reduces_risk),
         RECORD_CASE(refusals_are_counted_together_apart_from_changes),
         RECORD_CASE(they_are_written_every_five_seconds),

@@ -44,6 +44,8 @@ static enum gw_code make_journal(struct gw_gate *g, enum gw_journal_id id, struc
         .file_bytes = file_bytes(c, id),
         .files_max = c->files_max,
         .reserve_bytes = id == GW_JOURNAL_CHANGES ? c->file_bytes / 4 : 0,
+        .neutral_bytes = id == GW_JOURNAL_CHANGES ? c->file_bytes / 2 : 0,
+        .share_bytes = id == GW_JOURNAL_CHANGES ? c->file_bytes / 8 : 0,
         .random = g->random, /* not the pool's: files are made in another thread */
         .clock = g->clock,
     };
