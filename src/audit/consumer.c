@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define BATCH_EVENTS 100
-#define TURN_MS 400        /* the sign of life each second comes from the same thread */
+#define TURN_MS 900        /* of each second: what else this thread does comes in between */
 #define STEP_MS (5 * 1000) /* what corrections of the clock do not reach */
 #define WRITERS_MAX 1024   /* looked at in a turn, the oldest first */
 #define FOREIGN_SUFFIX ".foreign"

@@ -34,7 +34,7 @@ struct gw_consumer_turn {
     bool is_cut;            /* there is more than a turn takes */
 };
 
-/* One turn over the files of dir, of some tenths of a second at most. GW_ETIMEOUT: another process holds the database. After any failure
+/* One turn over the files of dir, of most of a second while there is more. GW_ETIMEOUT: another process holds the database. After any failure
  * what was not taken is there for the next turn, and *out still tells what was. */
 GW_MUST_CHECK enum gw_code gw_consumer_run(struct gw_consumer *c, int dir, struct gw_consumer_turn *out,
                                            struct gw_error *err);

@@ -168,11 +168,11 @@ static void losses_are_told_once_and_only_the_new_ones(void **state)
     rig_done(&g);
 }
 
-/* A clock on which each look takes 100 ms. */
+/* A clock on which each look takes a quarter of a turn. */
 static int64_t slow_mono_ms(const struct gw_clock *self)
 {
     struct gw_fake_clock *f = (struct gw_fake_clock *)(uintptr_t)self;
-    return f->mono_now_ms += 100;
+    return f->mono_now_ms += 225;
 }
 
 static void a_turn_is_cut_and_the_next_goes_on(void **state)

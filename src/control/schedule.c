@@ -14,7 +14,6 @@
 #include <string.h>
 #include <time.h>
 
-#define TICK_MS 500
 #define SECRETS_BATCHES 20 /* a turn: some 600 secrets, and other threads come in between */
 
 static enum gw_code beat(struct gw_app *a, struct gw_error *err)
@@ -96,15 +95,13 @@ static enum gw_code take_journal(struct gw_app *a, struct gw_error *err)
     return code;
 }
 
-enum { TASK_BEAT, TASK_REFUSALS, TASK_JOURNAL, TASK_SECRETS, TASK_LAST_SEEN, TASK_KEYS, TASK_CLEAN_UP };
+static const struct gw_task signs[] = {{"beat", 1000, beat}};
+
+enum { TASK_REFUSALS, TASK_JOURNAL, TASK_SECRETS, TASK_LAST_SEEN, TASK_KEYS, TASK_CLEAN_UP };
 static const struct gw_task tasks[] = {
-    [TASK_BEAT] = {"beat", 1000, beat},
-    [TASK_REFUSALS] = {"refusals", 1000, write_refusals},
-    [TASK_JOURNAL] = {"journal", 1000, take_journal},
-    [TASK_SECRETS] = {"secrets", 1000, tend_secrets},
-    [TASK_LAST_SEEN] = {"last-seen", 60 * 1000, save_last_seen},
-    [TASK_KEYS] = {"keys", 60 * 1000, gw_rotation_expire},
-    [TASK_CLEAN_UP] = {"clean-up", 3600 * 1000, clean_up},
+    [TASK_REFUSALS] = {"refusals", 1000, write_refusals},  [TASK_JOURNAL] = {"journal", 1000, take_journal},
+    [TASK_SECRETS] = {"secrets", 1000, tend_secrets},      [TASK_LAST_SEEN] = {"last-seen", 60 * 1000, save_last_seen},
+    [TASK_KEYS] = {"keys", 60 * 1000, gw_rotation_expire}, [TASK_CLEAN_UP] = {"clean-up", 3600 * 1000, clean_up},
 };
 
 void gw_agenda_init(struct gw_agenda *g, const struct gw_task *table, size_t count, int64_t now_ms)
@@ -137,10 +134,27 @@ void gw_agenda_run(struct gw_agenda *g, struct gw_app *a, int64_t now_ms)
     }
 }
 
-struct gw_schedule {
-    struct gw_app *app;
+int64_t gw_agenda_next_ms(const struct gw_agenda *g)
+{
+    int64_t next_ms = INT64_MAX;
+    for (size_t i = 0; i < g->count; i++)
+        next_ms = g->due_ms[i] < next_ms ? g->due_ms[i] : next_ms;
+    return next_ms;
+}
+
+/* A thread and what it does. */
+struct lane {
+    struct gw_schedule *schedule;
     struct gw_agenda agenda;
     pthread_t thread;
+};
+
+enum { LANE_SIGNS, LANE_TASKS, LANE_COUNT };
+
+struct gw_schedule {
+    struct gw_app *app;
+    struct lane lanes[LANE_COUNT];
+    size_t running; /* of them */
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stopping;
@@ -148,17 +162,15 @@ struct gw_schedule {
 
 static void *run(void *arg)
 {
-    struct gw_schedule *s = arg;
-    struct timespec until;
+    struct lane *l = arg;
+    struct gw_schedule *s = l->schedule;
     pthread_mutex_lock(&s->lock);
     while (!s->stopping) {
         pthread_mutex_unlock(&s->lock);
-        gw_agenda_run(&s->agenda, s->app, gw_clock_mono_ms(gw_app_clock(s->app)));
+        gw_agenda_run(&l->agenda, s->app, gw_clock_mono_ms(gw_app_clock(s->app)));
         pthread_mutex_lock(&s->lock);
-        (void)clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += TICK_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
+        int64_t next_ms = gw_agenda_next_ms(&l->agenda);
+        const struct timespec until = {.tv_sec = next_ms / 1000, .tv_nsec = next_ms % 1000 * 1000000};
         if (!s->stopping)
             (void)pthread_cond_timedwait(&s->wake, &s->lock, &until);
     }
@@ -166,26 +178,61 @@ static void *run(void *arg)
     return NULL;
 }
 
-enum gw_code gw_schedule_start(struct gw_app *a, struct gw_schedule **out, struct gw_error *err)
+static struct gw_schedule *new_schedule(struct gw_app *a)
 {
     struct gw_schedule *s = calloc(1, sizeof(*s));
+    int64_t now_ms = gw_clock_mono_ms(gw_app_clock(a));
     pthread_condattr_t monotonic;
     if (s == NULL)
-        return gw_fail(err, GW_ENOMEM, "no memory for the schedule");
+        return NULL;
     s->app = a;
-    gw_agenda_init(&s->agenda, tasks, sizeof(tasks) / sizeof(tasks[0]), gw_clock_mono_ms(gw_app_clock(a)));
-    (void)beat(a, err);
-    run_one(&tasks[TASK_JOURNAL], a, &s->agenda.last[TASK_JOURNAL]);
+    gw_agenda_init(&s->lanes[LANE_SIGNS].agenda, signs, sizeof(signs) / sizeof(signs[0]), now_ms);
+    gw_agenda_init(&s->lanes[LANE_TASKS].agenda, tasks, sizeof(tasks) / sizeof(tasks[0]), now_ms);
     pthread_mutex_init(&s->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&s->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    int failed = pthread_create(&s->thread, NULL, run, s);
-    if (failed != 0) {
-        pthread_cond_destroy(&s->wake);
-        pthread_mutex_destroy(&s->lock);
-        free(s);
+    return s;
+}
+
+static void stop_threads(struct gw_schedule *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->stopping = true;
+    pthread_cond_broadcast(&s->wake);
+    pthread_mutex_unlock(&s->lock);
+    for (size_t i = 0; i < s->running; i++)
+        (void)pthread_join(s->lanes[i].thread, NULL);
+}
+
+static void free_schedule(struct gw_schedule *s)
+{
+    pthread_cond_destroy(&s->wake);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+static void run_now(struct gw_schedule *s, size_t task)
+{
+    run_one(&tasks[task], s->app, &s->lanes[LANE_TASKS].agenda.last[task]);
+}
+
+enum gw_code gw_schedule_start(struct gw_app *a, struct gw_schedule **out, struct gw_error *err)
+{
+    struct gw_schedule *s = new_schedule(a);
+    if (s == NULL)
+        return gw_fail(err, GW_ENOMEM, "no memory for the schedule");
+    (void)beat(a, err);
+    run_now(s, TASK_JOURNAL);
+    for (; s->running < LANE_COUNT; s->running++) {
+        struct lane *l = &s->lanes[s->running];
+        l->schedule = s;
+        int failed = pthread_create(&l->thread, NULL, run, l);
+        if (failed == 0)
+            continue;
+        stop_threads(s);
+        free_schedule(s);
         return gw_fail(err, GW_EBACKEND, "cannot start a thread: %s", strerror(failed));
     }
     *out = s;
@@ -196,16 +243,10 @@ void gw_schedule_stop(struct gw_schedule *s)
 {
     if (s == NULL)
         return;
-    pthread_mutex_lock(&s->lock);
-    s->stopping = true;
-    pthread_cond_signal(&s->wake);
-    pthread_mutex_unlock(&s->lock);
-    (void)pthread_join(s->thread, NULL);
+    stop_threads(s);
     /* The segments may not outlive us: the machine may be going down. */
-    run_one(&tasks[TASK_LAST_SEEN], s->app, &s->agenda.last[TASK_LAST_SEEN]);
-    run_one(&tasks[TASK_REFUSALS], s->app, &s->agenda.last[TASK_REFUSALS]);
-    run_one(&tasks[TASK_JOURNAL], s->app, &s->agenda.last[TASK_JOURNAL]);
-    pthread_cond_destroy(&s->wake);
-    pthread_mutex_destroy(&s->lock);
-    free(s);
+    run_now(s, TASK_LAST_SEEN);
+    run_now(s, TASK_REFUSALS);
+    run_now(s, TASK_JOURNAL);
+    free_schedule(s);
 }

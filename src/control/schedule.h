@@ -2,8 +2,9 @@
 #pragma once
 /*
  * What control does by the clock: its sign of life, the taking of the journal into the audit trail and the moving of secrets to
- * the newest data key each second, last-seen times and the expiry of a signing key each minute, clean-up each hour. One thread
- * does all; a task that fails comes again at its time. The log tells of a failure when it begins or changes, and of its end.
+ * the newest data key each second, last-seen times and the expiry of a signing key each minute, clean-up each hour. The sign of life has
+ * a thread of its own, so that no amount of work and no slow disk passes for control's death; another does the rest. A task that fails comes
+ * again at its time. The log tells of a failure when it begins or changes, and of its end.
  */
 #include "control/app.h"
 
@@ -27,8 +28,10 @@ struct gw_agenda {
 void gw_agenda_init(struct gw_agenda *g, const struct gw_task *table, size_t count, int64_t now_ms);
 /* Runs what is due; a task that was late is not made up for. */
 void gw_agenda_run(struct gw_agenda *g, struct gw_app *a, int64_t now_ms);
+/* When the next task is. */
+int64_t gw_agenda_next_ms(const struct gw_agenda *g);
 
 struct gw_schedule;
-/* The thread that runs control's own table. Beats, and takes what an earlier life left in the journal, before it returns. */
+/* The threads that run control's own tables. Beats, and takes what an earlier life left in the journal, before it returns. */
 GW_MUST_CHECK enum gw_code gw_schedule_start(struct gw_app *a, struct gw_schedule **out, struct gw_error *err);
 void gw_schedule_stop(struct gw_schedule *s);

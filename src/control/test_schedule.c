@@ -37,6 +37,16 @@ static void a_task_that_fails_comes_again_and_stops_no_other(void **state)
     assert_int_equal(slow_runs, 2);
 }
 
+static void what_is_due_first_is_waited_for(void **state)
+{
+    struct gw_agenda g;
+    (void)state;
+    gw_agenda_init(&g, table, 2, 0);
+    assert_int_equal(gw_agenda_next_ms(&g), 1000);
+    gw_agenda_run(&g, NULL, 1900); /* late: its next turn is later, too */
+    assert_int_equal(gw_agenda_next_ms(&g), 2900);
+}
+
 static void turns_that_were_missed_are_not_made_up_for(void **state)
 {
     struct gw_agenda g;
@@ -93,6 +103,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_task_that_fails_comes_again_and_stops_no_other),
         cmocka_unit_test(a_failure_is_logged_once_and_its_end_too),
+        cmocka_unit_test(what_is_due_first_is_waited_for),
         cmocka_unit_test(turns_that_were_missed_are_not_made_up_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
