@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The audit trail, shown. Reading it leaves a row of its own, in the transaction that read: nobody looks unseen, and what cannot be
- * recorded is not shown. Who follows along asks each second, so such a call leaves a row only where it found more than the readings of others:
- * two who follow must not feed each other for ever.
+ * The audit trail, shown. Reading it leaves a row of its own, afterwards and before the answer: a long walk must not hold up who signs in, the
+ * row tells how much was shown, and what cannot be recorded is not shown, so that nobody looks unseen. Who follows along asks each second,
+ * so such a call leaves a row only where it found more than the readings of others: two who follow must not feed each other for ever.
  */
 #include "audit/row.h"
+#include "base/buf.h"
 #include "control/exchange.h"
 #include <stdio.h>
 
@@ -21,8 +22,9 @@ struct reading {
     int64_t after_id; /* follows along from there; -1: does not */
     json_t *filters;  /* as they were understood */
     json_t *events;
-    int64_t last_id;
-    bool has_news; /* more than readings of the trail */
+    int64_t shown_id;  /* of the last of them; 0: none */
+    int64_t follow_id; /* who follows along from there misses nothing */
+    bool has_news;     /* more than readings of the trail */
 };
 
 /* ---- filters ---- */
@@ -36,115 +38,120 @@ static bool take_time(struct gw_str value, int64_t *out_ms)
     return true;
 }
 
-static bool take_since(struct reading *r, struct gw_str value)
+static bool take_since(struct reading *r, struct gw_str *value)
 {
-    return take_time(value, &r->query.since_ms);
+    return take_time(*value, &r->query.since_ms);
 }
 
-static bool take_until(struct reading *r, struct gw_str value)
+static bool take_until(struct reading *r, struct gw_str *value)
 {
-    return take_time(value, &r->query.until_ms);
+    return take_time(*value, &r->query.until_ms);
 }
 
-/* One that was deleted is known by its UUID alone. */
-static bool take_user(struct reading *r, struct gw_str value)
+/* One that was deleted is known by its UUID alone; a name as typed is not told on. */
+static bool take_user(struct reading *r, struct gw_str *value)
 {
     struct gw_user_row user;
+    char *text = gw_arena_alloc(r->x->arena, GW_UUID_LEN + 1);
     r->query.user_id = &r->user_id;
-    if (gw_uuid_parse(value, &r->user_id) == GW_OK)
-        return true;
-    if (gw_user_find(r->x->view->identity, value, &user, NULL) != GW_OK)
+    if (text == NULL)
         return false;
-    r->user_id = user.id;
+    if (gw_uuid_parse(*value, &r->user_id) != GW_OK) {
+        if (gw_user_find(r->x->view->identity, *value, &user, NULL) != GW_OK)
+            return false;
+        r->user_id = user.id;
+    }
+    gw_uuid_format(&r->user_id, text);
+    *value = gw_str(text);
     return true;
 }
 
-static bool take_session(struct reading *r, struct gw_str value)
+static bool take_session(struct reading *r, struct gw_str *value)
 {
     r->query.session_id = &r->session_id;
-    return gw_uuid_parse(value, &r->session_id) == GW_OK;
+    return gw_uuid_parse(*value, &r->session_id) == GW_OK;
 }
 
-static bool take_request(struct reading *r, struct gw_str value)
+static bool take_request(struct reading *r, struct gw_str *value)
 {
     r->query.request_id = &r->request_id;
-    return gw_uuid_parse(value, &r->request_id) == GW_OK;
+    return gw_uuid_parse(*value, &r->request_id) == GW_OK;
 }
 
-static bool take_action(struct reading *r, struct gw_str value)
+static bool take_action(struct reading *r, struct gw_str *value)
 {
-    for (size_t i = 0; i < value.len; i++) {
-        char c = value.ptr[i];
+    for (size_t i = 0; i < value->len; i++) {
+        char c = value->ptr[i];
         if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '_')
             return false;
     }
-    r->query.action = value;
-    return value.len > 0 && value.len <= GW_EVENT_ACTION_MAX;
+    r->query.action = *value;
+    return value->len > 0 && value->len <= GW_EVENT_ACTION_MAX;
 }
 
 /* As rows hold it: ::ffff:192.0.2.7 is 192.0.2.7. */
-static bool take_address(struct reading *r, struct gw_str value)
+static bool take_address(struct reading *r, struct gw_str *value)
 {
     struct gw_ip ip;
     char *text = gw_arena_alloc(r->x->arena, GW_IP_LEN + 1);
-    if (text == NULL || gw_ip_parse(value, &ip) != GW_OK)
+    if (text == NULL || gw_ip_parse(*value, &ip) != GW_OK)
         return false;
     gw_ip_format(&ip, text);
-    r->query.address = gw_str(text);
+    r->query.address = *value = gw_str(text);
     return true;
 }
 
-static bool take_resource(struct reading *r, struct gw_str value, size_t max_bytes, struct gw_str *out)
+static bool take_resource(struct reading *r, struct gw_str *value, size_t max_bytes, struct gw_str *out)
 {
     char *text = gw_arena_alloc(r->x->arena, 3 * max_bytes + 1);
-    if (text == NULL || value.len == 0 || value.len > max_bytes)
+    if (text == NULL || value->len == 0 || value->len > max_bytes)
         return false;
-    gw_audit_path(value, text, 3 * max_bytes + 1);
-    *out = gw_str(text);
+    gw_audit_path(*value, text, 3 * max_bytes + 1);
+    *out = *value = gw_str(text);
     return out->len <= max_bytes;
 }
 
-static bool take_resource_type(struct reading *r, struct gw_str value)
+static bool take_resource_type(struct reading *r, struct gw_str *value)
 {
     return take_resource(r, value, GW_AUDIT_RESOURCE_TYPE_MAX, &r->query.resource_type);
 }
 
-static bool take_resource_id(struct reading *r, struct gw_str value)
+static bool take_resource_id(struct reading *r, struct gw_str *value)
 {
     return take_resource(r, value, GW_AUDIT_RESOURCE_ID_MAX, &r->query.resource_id);
 }
 
-static bool take_outcome(struct reading *r, struct gw_str value)
+static bool take_outcome(struct reading *r, struct gw_str *value)
 {
     r->query.outcome = &r->outcome;
     for (int i = GW_OUTCOME_DONE; i < GW_OUTCOME_COUNT; i++) {
         r->outcome = (enum gw_outcome)i;
-        if (gw_str_eq(gw_str(gw_outcome_text(r->outcome)), value))
+        if (gw_str_eq(gw_str(gw_outcome_text(r->outcome)), *value))
             return true;
     }
     return false;
 }
 
-static bool take_severity(struct reading *r, struct gw_str value)
+static bool take_severity(struct reading *r, struct gw_str *value)
 {
     r->query.severity = &r->severity;
-    return gw_audit_severity_parse(value, &r->severity) == GW_OK;
+    return gw_audit_severity_parse(*value, &r->severity) == GW_OK;
 }
 
-static bool take_before(struct reading *r, struct gw_str value)
+static bool take_before(struct reading *r, struct gw_str *value)
 {
-    return gw_str_to_i64(value, &r->query.before_id) && r->query.before_id > 0;
+    return gw_str_to_i64(*value, &r->query.before_id) && r->query.before_id > 0;
 }
 
-static bool take_after(struct reading *r, struct gw_str value)
+static bool take_after(struct reading *r, struct gw_str *value)
 {
-    return gw_str_to_i64(value, &r->after_id) && r->after_id >= 0;
+    return gw_str_to_i64(*value, &r->after_id) && r->after_id >= 0;
 }
 
-static bool take_limit(struct reading *r, struct gw_str value)
+static bool take_limit(struct reading *r, struct gw_str *value)
 {
     int64_t limit;
-    if (!gw_str_to_i64(value, &limit) || limit < 1 || limit > GW_AUDIT_PAGE_MAX)
+    if (!gw_str_to_i64(*value, &limit) || limit < 1 || limit > GW_AUDIT_PAGE_MAX)
         return false;
     r->query.limit = (size_t)limit;
     return true;
@@ -152,7 +159,7 @@ static bool take_limit(struct reading *r, struct gw_str value)
 
 static const struct parameter {
     struct gw_str name;
-    bool (*take)(struct reading *r, struct gw_str value);
+    bool (*take)(struct reading *r, struct gw_str *value); /* the value becomes what it was understood as */
     const char *expected;
 } parameters[] = {
     {GW_STR("since"), take_since, TIME_EXPECTED},
@@ -172,33 +179,36 @@ static const struct parameter {
 };
 #define PARAMETER_COUNT (sizeof(parameters) / sizeof(parameters[0]))
 
+static bool is_parameter(struct gw_str name)
+{
+    for (size_t i = 0; i < PARAMETER_COUNT; i++) {
+        if (gw_str_eq(parameters[i].name, name))
+            return true;
+    }
+    return false;
+}
+
+static enum gw_code refuse_name(struct gw_error *err)
+{
+    gw_auto(gw_buf) struct gw_buf names = {0};
+    gw_buf_init(&names, 256);
+    for (size_t i = 0; i < PARAMETER_COUNT; i++) {
+        gw_buf_addf(&names, "%s", i == 0 ? "" : i + 1 < PARAMETER_COUNT ? ", " : " or ");
+        gw_buf_add(&names, parameters[i].name);
+    }
+    GW_TRY(gw_buf_check(&names, err));
+    return gw_fail(err, GW_EINVAL, "query: expected %s", names.ptr);
+}
+
 /* A filter that is overlooked would show more than was asked for. */
 static enum gw_code check_names(struct gw_str query, struct gw_error *err)
 {
     struct gw_str piece;
     while (query.len > 0 && gw_str_split(&query, '&', &piece)) {
-        struct gw_str name = gw_str_sub(piece, 0, gw_str_find(piece, '='));
-        size_t i = 0;
-        while (i < PARAMETER_COUNT && !gw_str_eq(parameters[i].name, name))
-            i++;
-        if (i == PARAMETER_COUNT)
-            return gw_fail(err, GW_EINVAL,
-                           "query: expected since, until, user, session, request, action, address, resourceType, "
-                           "resourceId, outcome, severity, before, after or limit");
+        if (!is_parameter(gw_str_sub(piece, 0, gw_str_find(piece, '='))))
+            return refuse_name(err);
     }
     return GW_OK;
-}
-
-/* A name as typed is not told on: what the filter came to is. */
-static json_t *as_understood(const struct reading *r, const struct parameter *p, struct gw_str value)
-{
-    if (p->take == take_user)
-        return gw_reply_uuid(&r->user_id);
-    if (p->take == take_resource_type)
-        value = r->query.resource_type;
-    if (p->take == take_resource_id)
-        value = r->query.resource_id;
-    return json_stringn(value.ptr, value.len);
 }
 
 static enum gw_code take_parameter(struct reading *r, const struct parameter *p, struct gw_error *err)
@@ -207,9 +217,9 @@ static enum gw_code take_parameter(struct reading *r, const struct parameter *p,
     enum gw_code code = gw_exchange_query(r->x, p->name, &value, err);
     if (code != GW_OK)
         return code == GW_ENOTFOUND ? GW_OK : code;
-    if (!p->take(r, value))
+    if (!p->take(r, &value))
         return gw_fail(err, GW_EINVAL, "query: `%.*s`: expected %s", GW_STR_ARG(p->name), p->expected);
-    if (json_object_set_new(r->filters, p->name.ptr, as_understood(r, p, value)) != 0)
+    if (json_object_set_new(r->filters, p->name.ptr, json_stringn(value.ptr, value.len)) != 0)
         return gw_fail(err, GW_ENOMEM, "no memory for filters");
     return GW_OK;
 }
@@ -282,7 +292,7 @@ static enum gw_code append_event(void *ctx, const struct gw_audit_row *row, stru
     struct reading *r = ctx;
     if (json_array_append_new(r->events, event_json(row)) != 0)
         return gw_fail(err, GW_ENOMEM, "no memory for a list of events");
-    r->last_id = row->id;
+    r->shown_id = row->id;
     r->has_news = r->has_news || !gw_str_eq(gw_str(row->action), GW_STR("audit_read"));
     return GW_OK;
 }
@@ -309,54 +319,68 @@ static enum gw_code add_usernames(struct reading *r, struct gw_error *err)
 
 /* ---- the reading's own row ---- */
 
-/* In the reader's transaction. *out_id is the row's: nothing that came before it was missed. */
+static enum gw_code add_row(struct gw_exchange *x, const char *id, json_t *details, struct gw_audit_row *out,
+                            struct gw_error *err)
+{
+    gw_recorder_row(
+        &x->by,
+        &(struct gw_deed){.action = "audit_read", .resource_type = "audit", .resource_name = id, .details = details},
+        out);
+    GW_TRY(gw_recorder_add(gw_app_recorder(x->app), x->view->store, out, err));
+    return gw_store_audit_get(x->view->store, &out->writer, out->sequence, out, err);
+}
+
 static enum gw_code record(struct gw_exchange *x, const char *id, json_t *details, int64_t *out_id,
                            struct gw_error *err)
 {
     struct gw_audit_row row;
-    gw_recorder_row(
-        &x->by,
-        &(struct gw_deed){.action = "audit_read", .resource_type = "audit", .resource_name = id, .details = details},
-        &row);
-    GW_TRY(gw_recorder_add(gw_app_recorder(x->app), x->view->store, &row, err));
-    GW_TRY(gw_store_audit_get(x->view->store, &row.writer, row.sequence, &row, err));
+    enum gw_code code = gw_store_begin(x->view->store, err);
+    if (code != GW_OK) {
+        json_decref(details);
+        return code;
+    }
+    GW_TRY(gw_store_end(x->view->store, add_row(x, id, details, &row, err), err));
     *out_id = row.id;
     return GW_OK;
 }
 
-static enum gw_code read_page(struct reading *r, struct gw_error *err)
+/* ---- pages ---- */
+
+static enum gw_code read_new(struct reading *r, struct gw_error *err)
 {
-    struct gw_store *store = r->x->view->store;
-    bool follows = r->after_id >= 0;
-    GW_TRY(follows ? gw_store_audit_each_after(store, r->after_id, r->query.limit, append_event, r, err)
-                   : gw_store_audit_each(store, &r->query, append_event, r, err));
-    GW_TRY(add_usernames(r, err));
-    if (follows && json_array_size(r->events) == 0)
-        r->last_id = r->after_id;
-    bool is_full = json_array_size(r->events) == r->query.limit; /* then more may stand between its last and our row */
-    if (follows && !r->has_news)
-        return GW_OK;
-    int64_t own_id;
-    json_t *details = json_pack("{s:O, s:I}", "filters", r->filters, "shown", (json_int_t)json_array_size(r->events));
-    GW_TRY(record(r->x, NULL, details, &own_id, err));
-    if (follows && !is_full)
-        r->last_id = own_id;
-    if (!follows)
-        r->after_id = own_id;
+    GW_TRY(gw_store_audit_each_after(r->x->view->store, r->after_id, r->query.limit, append_event, r, err));
+    r->follow_id = r->shown_id != 0 ? r->shown_id : r->after_id;
     return GW_OK;
 }
 
-/* ---- calls ---- */
-
-static enum gw_code reply_page(struct reading *r, bool follows, struct gw_error *err)
+/* What is added meanwhile is for who follows along. */
+static enum gw_code read_page(struct reading *r, struct gw_error *err)
 {
-    bool more = !follows && json_array_size(r->events) == r->query.limit;
+    GW_TRY(gw_store_audit_newest(r->x->view->store, &r->follow_id, err));
+    r->query.newest_id = r->follow_id;
+    return gw_store_audit_each(r->x->view->store, &r->query, append_event, r, err);
+}
+
+static enum gw_code record_page(struct reading *r, struct gw_error *err)
+{
+    int64_t own_id;
+    json_t *details = json_pack("{s:O, s:I}", "filters", r->filters, "shown", (json_int_t)json_array_size(r->events));
+    GW_TRY(record(r->x, NULL, details, &own_id, err));
+    if (own_id == r->follow_id + 1) /* nothing stands between: who follows along need not be shown that he does */
+        r->follow_id = own_id;
+    return GW_OK;
+}
+
+static enum gw_code reply_page(struct reading *r, struct gw_error *err)
+{
+    bool more = r->after_id < 0 && json_array_size(r->events) == r->query.limit;
     return gw_reply_json(r->x, 200,
                          json_pack("{s:O, s:o, s:I}", "events", r->events, "next",
-                                   more ? json_integer(r->last_id) : json_null(), "last",
-                                   (json_int_t)(follows ? r->last_id : r->after_id)),
+                                   more ? json_integer(r->shown_id) : json_null(), "last", (json_int_t)r->follow_id),
                          err);
 }
+
+/* ---- calls ---- */
 
 static enum gw_code list(struct reading *r, struct gw_error *err)
 {
@@ -364,9 +388,11 @@ static enum gw_code list(struct reading *r, struct gw_error *err)
         return gw_fail(err, GW_ENOMEM, "no memory for a list of events");
     GW_TRY(take_parameters(r, err));
     bool follows = r->after_id >= 0;
-    GW_TRY(gw_store_begin(r->x->view->store, err));
-    GW_TRY(gw_store_end(r->x->view->store, read_page(r, err), err));
-    return reply_page(r, follows, err);
+    GW_TRY(follows ? read_new(r, err) : read_page(r, err));
+    GW_TRY(add_usernames(r, err));
+    if (!follows || r->has_news)
+        GW_TRY(record_page(r, err));
+    return reply_page(r, err);
 }
 
 enum gw_code gw_handle_audit_list(struct gw_exchange *x, struct gw_error *err)
@@ -384,7 +410,7 @@ static enum gw_code read_one(struct reading *r, int64_t id, struct gw_error *err
     char number[24];
     int64_t own_id;
     GW_TRY(gw_store_audit_each(r->x->view->store, &r->query, append_event, r, err));
-    if (r->last_id != id)
+    if (r->shown_id != id)
         return gw_fail(err, GW_ENOTFOUND, "no such event");
     GW_TRY(add_usernames(r, err));
     (void)snprintf(number, sizeof(number), "%lld", (long long)id);
@@ -395,10 +421,9 @@ enum gw_code gw_handle_audit_get(struct gw_exchange *x, struct gw_error *err)
 {
     gw_auto_json json_t *events = json_array();
     int64_t id;
-    if (!gw_str_to_i64(x->id, &id) || id < 1 || id == INT64_MAX)
+    if (!gw_str_to_i64(x->id, &id) || id < 1)
         return gw_reply_refuse(x, 404, NULL, NULL);
-    struct reading r = {.x = x, .query = {.limit = 1, .before_id = id + 1}, .events = events};
-    GW_TRY(gw_store_begin(x->view->store, err));
-    GW_TRY(gw_store_end(x->view->store, read_one(&r, id, err), err));
+    struct reading r = {.x = x, .query = {.limit = 1, .newest_id = id}, .events = events};
+    GW_TRY(read_one(&r, id, err));
     return gw_reply_json(x, 200, json_incref(json_array_get(events, 0)), err);
 }

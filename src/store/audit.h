@@ -3,7 +3,8 @@
 /*
  * The store's part of the audit trail: rows that are added and read, never changed; intents that still wait for their outcome; and how
  * far the journal has been taken. Rules as in store.h: each call is a transaction, or part of the caller's: a row stands or falls
- * with the change that it tells of.
+ * with the change that it tells of. But walks of the trail may be long, so they show what is committed, the caller's own
+ * transaction not included, and nobody who changes something waits for them.
  */
 #include "journal/event.h"
 #include "store/store.h"
@@ -56,15 +57,18 @@ struct gw_audit_query {
     const enum gw_outcome *outcome;
     const enum gw_severity *severity;
     int64_t before_id; /* the last id of the page before */
+    int64_t newest_id; /* none that was added after it */
     size_t limit;      /* 1..GW_AUDIT_PAGE_MAX, or GW_EINVAL */
 };
-/* Newest first. */
+/* Newest first: as they were added, or, where nothing but a period and an outcome is asked for, by their times. */
 GW_MUST_CHECK enum gw_code gw_store_audit_each(struct gw_store *s, const struct gw_audit_query *q, gw_audit_fn fn,
                                                void *ctx, struct gw_error *err);
 /* What has come since the row of that id, oldest first, for those who follow along. */
 GW_MUST_CHECK enum gw_code gw_store_audit_each_after(struct gw_store *s, int64_t after_id, size_t limit, gw_audit_fn fn,
                                                      void *ctx, struct gw_error *err);
-/* GW_ENOTFOUND. */
+/* The id of the row that was added last; 0: there is none. */
+GW_MUST_CHECK enum gw_code gw_store_audit_newest(struct gw_store *s, int64_t *out_id, struct gw_error *err);
+/* Not a walk: sees the caller's own transaction. GW_ENOTFOUND. */
 GW_MUST_CHECK enum gw_code gw_store_audit_get(struct gw_store *s, const struct gw_uuid *writer, uint64_t sequence,
                                               struct gw_audit_row *out, struct gw_error *err);
 

@@ -434,20 +434,32 @@ void gw_db_close(struct gw_db *db)
     free(db);
 }
 
-static enum gw_code open_file(struct gw_db *db, const char *path, struct gw_error *err)
+static enum gw_code connect_to(struct gw_db *db, const char *path, int access, struct gw_error *err)
+{
+    /* Our lock serialises the connection, so SQLite's own would only cost. */
+    int flags = access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+    if (sqlite3_open_v2(path, &db->handle, flags, NULL) != SQLITE_OK)
+        return db->handle != NULL ? fail(db, "open", err) : gw_fail(err, GW_ENOMEM, "database: open");
+    return configure(db, err);
+}
+
+static enum gw_code open_owner(struct gw_db *db, const char *path, struct gw_error *err)
 {
     GW_TRY(check_directory(path, err));
     GW_TRY(check_file(path, err));
-    /* Our lock serialises the connection, so SQLite's own would only cost. */
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
-    if (sqlite3_open_v2(path, &db->handle, flags, NULL) != SQLITE_OK)
-        return db->handle != NULL ? fail(db, "open", err) : gw_fail(err, GW_ENOMEM, "database: open");
-    GW_TRY(configure(db, err));
+    GW_TRY(connect_to(db, path, SQLITE_OPEN_READWRITE, err));
     return migrate(db, err);
 }
 
-static enum gw_code open_all(struct gw_db *db, const char *path, const char *const *sql, size_t count,
-                             struct gw_error *err)
+static enum gw_code open_reader(struct gw_db *db, const char *path, struct gw_error *err)
+{
+    return connect_to(db, path, SQLITE_OPEN_READONLY, err);
+}
+
+typedef enum gw_code (*open_fn)(struct gw_db *db, const char *path, struct gw_error *err);
+
+static enum gw_code open_all(struct gw_db *db, const char *path, open_fn open_file, const char *const *sql,
+                             size_t count, struct gw_error *err)
 {
     GW_TRY(make_lock(db, err));
     db->statements = calloc(count, sizeof(*db->statements));
@@ -458,17 +470,29 @@ static enum gw_code open_all(struct gw_db *db, const char *path, const char *con
     return prepare(db, sql, err);
 }
 
-enum gw_code gw_db_open(const char *path, const char *const *sql, size_t count, struct gw_db **out,
-                        struct gw_error *err)
+static enum gw_code open_new(const char *path, open_fn open_file, const char *const *sql, size_t count,
+                             struct gw_db **out, struct gw_error *err)
 {
     struct gw_db *db = calloc(1, sizeof(*db));
     if (db == NULL)
         return gw_fail(err, GW_ENOMEM, "database: open");
-    enum gw_code code = open_all(db, path, sql, count, err);
+    enum gw_code code = open_all(db, path, open_file, sql, count, err);
     if (code != GW_OK) {
         gw_db_close(db);
         return code;
     }
     *out = db;
     return GW_OK;
+}
+
+enum gw_code gw_db_open(const char *path, const char *const *sql, size_t count, struct gw_db **out,
+                        struct gw_error *err)
+{
+    return open_new(path, open_owner, sql, count, out, err);
+}
+
+enum gw_code gw_db_open_reader(const char *path, const char *const *sql, size_t count, struct gw_db **out,
+                               struct gw_error *err)
+{
+    return open_new(path, open_reader, sql, count, out, err);
 }

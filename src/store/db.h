@@ -2,7 +2,7 @@
 #pragma once
 /*
  * One SQLite connection: opened and migrated, guarded for threads, its statements prepared once and run with bound values. Knows
- * no table by name; store_sqlite.c does, and is its only caller.
+ * no table by name; the store_sqlite files do, and are its only callers.
  */
 #include "base/encode.h"
 #include <gw/error.h>
@@ -25,6 +25,10 @@ typedef enum gw_code (*gw_db_row_fn)(sqlite3_stmt *st, void *ctx, struct gw_erro
 /* sql[i] becomes statement i. Opening faults as gw_store_open_sqlite. */
 GW_MUST_CHECK enum gw_code gw_db_open(const char *path, const char *const *sql, size_t count, struct gw_db **out,
                                       struct gw_error *err);
+/* Another connection to a database that this process has open: it only reads, what is committed when a statement begins, and neither
+ * waits for who writes nor makes him wait. Closed before the first one. */
+GW_MUST_CHECK enum gw_code gw_db_open_reader(const char *path, const char *const *sql, size_t count, struct gw_db **out,
+                                             struct gw_error *err);
 void gw_db_close(struct gw_db *db);
 
 GW_MUST_CHECK enum gw_code gw_db_begin(struct gw_db *db, struct gw_error *err);

@@ -330,6 +330,11 @@ enum gw_code gw_store_audit_each_after(struct gw_store *s, int64_t after_id, siz
     return s->ops->audit_each_after(s, after_id, limit, fn, ctx, err);
 }
 
+enum gw_code gw_store_audit_newest(struct gw_store *s, int64_t *out_id, struct gw_error *err)
+{
+    return s->ops->audit_newest(s, out_id, err);
+}
+
 enum gw_code gw_store_audit_get(struct gw_store *s, const struct gw_uuid *writer, uint64_t sequence,
                                 struct gw_audit_row *out, struct gw_error *err)
 {

@@ -74,6 +74,7 @@ struct gw_store_ops {
                                struct gw_error *err);
     enum gw_code (*audit_each_after)(struct gw_store *s, int64_t after_id, size_t limit, gw_audit_fn fn, void *ctx,
                                      struct gw_error *err);
+    enum gw_code (*audit_newest)(struct gw_store *s, int64_t *out_id, struct gw_error *err);
     enum gw_code (*audit_get)(struct gw_store *s, const struct gw_uuid *writer, uint64_t sequence,
                               struct gw_audit_row *out, struct gw_error *err);
     enum gw_code (*audit_open_put)(struct gw_store *s, const struct gw_audit_row *r, struct gw_error *err);

@@ -62,6 +62,7 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
     [AUDIT_ADD] = "INSERT INTO audit (" AUDIT_COLUMNS ") VALUES (" AUDIT_VALUES ")",
     [AUDIT_GET] = "SELECT " AUDIT_COLUMNS ", id FROM audit WHERE writer = ?1 AND sequence = ?2",
     [AUDIT_EACH_AFTER] = "SELECT " AUDIT_COLUMNS ", id FROM audit WHERE id > ?1 ORDER BY id LIMIT ?2",
+    [AUDIT_NEWEST] = "SELECT coalesce(max(id), 0) FROM audit",
     [AUDIT_OPEN_PUT] = "INSERT INTO audit_open (" AUDIT_COLUMNS ") VALUES (" AUDIT_VALUES ")",
     [AUDIT_OPEN_TAKE] = "DELETE FROM audit_open WHERE writer = ?1 AND sequence ="
                         " (SELECT min(sequence) FROM audit_open WHERE writer = ?1 AND request_id = ?2)"
@@ -499,6 +500,8 @@ static enum gw_code sqlite_sealed_each_of_key(struct gw_store *s, uint32_t key_i
 
 static void sqlite_close(struct gw_store *s)
 {
+    if (gw_sqlite_reader(s) != NULL)
+        gw_db_close(gw_sqlite_reader(s));
     gw_db_close(gw_sqlite_db(s));
     free(s);
 }
@@ -548,6 +551,7 @@ static const struct gw_store_ops sqlite_ops = {
     .audit_add = gw_sqlite_audit_add,
     .audit_each = gw_sqlite_audit_each,
     .audit_each_after = gw_sqlite_audit_each_after,
+    .audit_newest = gw_sqlite_audit_newest,
     .audit_get = gw_sqlite_audit_get,
     .audit_open_put = gw_sqlite_audit_open_put,
     .audit_open_take = gw_sqlite_audit_open_take,
@@ -570,6 +574,11 @@ enum gw_code gw_store_open_sqlite(const char *path, struct gw_store **out, struc
     enum gw_code code = gw_db_open(path, statement_sql, STATEMENT_COUNT, &q->db, err);
     if (code != GW_OK) {
         free(q);
+        return code;
+    }
+    code = gw_db_open_reader(path, statement_sql, STATEMENT_COUNT, &q->reader, err);
+    if (code != GW_OK) {
+        sqlite_close(&q->base);
         return code;
     }
     *out = &q->base;

@@ -3,6 +3,7 @@
 /*
  * What the files of the SQLite backend share: the list of statements and how values are bound to them. Inside the backend only.
  */
+#include "base/buf.h"
 #include "store/db.h"
 #include "store/store_ops.h"
 #include <string.h>
@@ -54,6 +55,7 @@ enum gw_sqlite_statement {
     AUDIT_ADD,
     AUDIT_GET,
     AUDIT_EACH_AFTER,
+    AUDIT_NEWEST,
     AUDIT_OPEN_PUT,
     AUDIT_OPEN_TAKE,
     AUDIT_OPEN_TAKE_OLDEST,
@@ -82,6 +84,7 @@ enum gw_sqlite_statement {
 struct gw_store_sqlite {
     struct gw_store base; /* first */
     struct gw_db *db;
+    struct gw_db *reader; /* of the audit trail: what takes long and need not be of one moment with a change */
 };
 
 static inline struct gw_db *gw_sqlite_db(struct gw_store *s)
@@ -89,12 +92,24 @@ static inline struct gw_db *gw_sqlite_db(struct gw_store *s)
     return ((struct gw_store_sqlite *)s)->db;
 }
 
+static inline struct gw_db *gw_sqlite_reader(struct gw_store *s)
+{
+    return ((struct gw_store_sqlite *)s)->reader;
+}
+
+#define AUDIT_VALUES_MAX 16
+/* The query as a statement, and the values to bind to it. */
+enum gw_code gw_sqlite_audit_sql(const struct gw_audit_query *q, struct gw_buf *out_sql,
+                                 struct gw_db_value out_values[AUDIT_VALUES_MAX], size_t *out_count,
+                                 struct gw_error *err);
+
 /* The audit trail's operations: store_sqlite_audit.c. */
 enum gw_code gw_sqlite_audit_add(struct gw_store *s, const struct gw_audit_row *r, struct gw_error *err);
 enum gw_code gw_sqlite_audit_each(struct gw_store *s, const struct gw_audit_query *q, gw_audit_fn fn, void *ctx,
                                   struct gw_error *err);
 enum gw_code gw_sqlite_audit_each_after(struct gw_store *s, int64_t after_id, size_t limit, gw_audit_fn fn, void *ctx,
                                         struct gw_error *err);
+enum gw_code gw_sqlite_audit_newest(struct gw_store *s, int64_t *out_id, struct gw_error *err);
 enum gw_code gw_sqlite_audit_get(struct gw_store *s, const struct gw_uuid *writer, uint64_t sequence,
                                  struct gw_audit_row *out, struct gw_error *err);
 enum gw_code gw_sqlite_audit_open_put(struct gw_store *s, const struct gw_audit_row *r, struct gw_error *err);

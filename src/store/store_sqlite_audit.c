@@ -3,7 +3,6 @@
  * The audit trail in SQLite. A query is put together from the clauses of the filters that are set, so that the planner sees which
  * index serves; what clients sent is bound, never part of the text.
  */
-#include "base/buf.h"
 #include "store/store_sqlite.h"
 
 /* ---- rows ---- */
@@ -107,55 +106,91 @@ static enum gw_code walk_audit(sqlite3_stmt *st, void *ctx, struct gw_error *err
 enum gw_code gw_sqlite_audit_each_after(struct gw_store *s, int64_t after_id, size_t limit, gw_audit_fn fn, void *ctx,
                                         struct gw_error *err)
 {
-    return gw_db_walk(gw_sqlite_db(s), AUDIT_EACH_AFTER, VALUES(INT(after_id), INT((int64_t)limit)), walk_audit,
+    return gw_db_walk(gw_sqlite_reader(s), AUDIT_EACH_AFTER, VALUES(INT(after_id), INT((int64_t)limit)), walk_audit,
                       &(struct audit_walk){fn, ctx}, err);
+}
+
+static enum gw_code read_id(sqlite3_stmt *st, void *ctx, struct gw_error *err)
+{
+    return read_number_to(st, 0, INT64_MAX, ctx, err);
+}
+
+enum gw_code gw_sqlite_audit_newest(struct gw_store *s, int64_t *out_id, struct gw_error *err)
+{
+    return gw_db_query_one(gw_sqlite_reader(s), AUDIT_NEWEST, NULL, 0, read_id, out_id, "row", err);
 }
 
 /* ---- queries ---- */
 
+/* Rows are given as they were added, which is the order of every index, but of the one by time: a period alone is given by its times, so
+ * that nothing is ever sorted. A `+` keeps the planner from an index that would make it sort. */
 struct filter {
-    const char *clause; /* " AND column = ?" */
+    const char *by_id, *by_time; /* clauses; NULL: has an index that serves better than the one by time */
     bool is_set;
     struct gw_db_value value;
 };
-#define CLAUSES_MAX 12
 
-enum gw_code gw_sqlite_audit_each(struct gw_store *s, const struct gw_audit_query *q, gw_audit_fn fn, void *ctx,
-                                  struct gw_error *err)
+static bool is_by_time(const struct gw_audit_query *q, const struct filter *filters, size_t count)
+{
+    bool is_by_time = q->since_ms != 0 || q->until_ms != 0;
+    for (size_t i = 0; i < count; i++)
+        is_by_time = is_by_time && (!filters[i].is_set || filters[i].by_time != NULL);
+    return is_by_time;
+}
+
+enum gw_code gw_sqlite_audit_sql(const struct gw_audit_query *q, struct gw_buf *out_sql,
+                                 struct gw_db_value out_values[AUDIT_VALUES_MAX], size_t *out_count,
+                                 struct gw_error *err)
 {
     static const struct gw_uuid none;
     const struct gw_uuid *user = q->user_id != NULL ? q->user_id : &none;
     const struct gw_uuid *session = q->session_id != NULL ? q->session_id : &none;
     const struct gw_uuid *request = q->request_id != NULL ? q->request_id : &none;
-    const struct filter filters[CLAUSES_MAX] = {
-        {" AND id < ?", q->before_id != 0, INT(q->before_id)},
-        {" AND time_ms >= ?", q->since_ms != 0, INT(q->since_ms)},
-        {" AND time_ms < ?", q->until_ms != 0, INT(q->until_ms)},
-        {" AND user_id = ?", q->user_id != NULL, UUID(user)},
-        {" AND session_id = ?", q->session_id != NULL, UUID(session)},
-        {" AND request_id = ?", q->request_id != NULL, UUID(request)},
-        {" AND action = ?", q->action.len > 0, SPAN(q->action)},
-        {" AND address = ?", q->address.len > 0, SPAN(q->address)},
-        {" AND resource_type = ?", q->resource_type.len > 0, SPAN(q->resource_type)},
-        {" AND resource_id = ?", q->resource_id.len > 0, SPAN(q->resource_id)},
-        {" AND outcome = ?", q->outcome != NULL, INT(q->outcome != NULL ? *q->outcome : 0)},
-        {" AND severity = ?", q->severity != NULL, INT(q->severity != NULL ? *q->severity : 0)},
+    bool has_resource = q->resource_type.len > 0 && q->resource_id.len > 0; /* one of them has no index */
+    const struct filter filters[] = {
+        {" AND id < ?", " AND (time_ms, id) < (SELECT time_ms, id FROM audit WHERE id = ?)", q->before_id != 0,
+         INT(q->before_id)},
+        {" AND id <= ?", " AND +id <= ?", q->newest_id != 0, INT(q->newest_id)},
+        {" AND +time_ms >= ?", " AND time_ms >= ?", q->since_ms != 0, INT(q->since_ms)},
+        {" AND +time_ms < ?", " AND time_ms < ?", q->until_ms != 0, INT(q->until_ms)},
+        {" AND user_id = ?", NULL, q->user_id != NULL, UUID(user)},
+        {" AND session_id = ?", NULL, q->session_id != NULL, UUID(session)},
+        {" AND request_id = ?", NULL, q->request_id != NULL, UUID(request)},
+        {" AND action = ?", NULL, q->action.len > 0, SPAN(q->action)},
+        {" AND address = ?", NULL, q->address.len > 0, SPAN(q->address)},
+        {has_resource ? " AND resource_type = ?" : " AND +resource_type = ?",
+         has_resource ? NULL : " AND +resource_type = ?", q->resource_type.len > 0, SPAN(q->resource_type)},
+        {" AND resource_id = ?", has_resource ? NULL : " AND resource_id = ?", q->resource_id.len > 0,
+         SPAN(q->resource_id)},
+        {" AND outcome = ?", " AND outcome = ?", q->outcome != NULL, INT(q->outcome != NULL ? *q->outcome : 0)},
+        {" AND severity = ?", NULL, q->severity != NULL, INT(q->severity != NULL ? *q->severity : 0)},
     };
-    gw_auto(gw_buf) struct gw_buf sql = {0};
-    struct gw_db_value values[CLAUSES_MAX + 1];
+    const size_t filter_count = sizeof(filters) / sizeof(filters[0]);
+    _Static_assert(sizeof(filters) / sizeof(filters[0]) < AUDIT_VALUES_MAX, "and the limit");
+    bool by_time = is_by_time(q, filters, filter_count);
     size_t count = 0;
-    gw_buf_init(&sql, 4096);
-    gw_buf_addf(&sql, "SELECT %s, id FROM audit WHERE 1", AUDIT_COLUMNS);
-    for (size_t i = 0; i < CLAUSES_MAX; i++) {
+    gw_buf_addf(out_sql, "SELECT %s, id FROM audit WHERE 1", AUDIT_COLUMNS);
+    for (size_t i = 0; i < filter_count; i++) {
         if (!filters[i].is_set)
             continue;
-        gw_buf_addf(&sql, "%s", filters[i].clause);
-        values[count++] = filters[i].value;
+        gw_buf_addf(out_sql, "%s", by_time ? filters[i].by_time : filters[i].by_id);
+        out_values[count++] = filters[i].value;
     }
-    values[count++] = INT((int64_t)q->limit);
-    gw_buf_addf(&sql, " ORDER BY id DESC LIMIT ?");
-    GW_TRY(gw_buf_check(&sql, err));
-    return gw_db_walk_sql(gw_sqlite_db(s), sql.ptr, values, count, walk_audit, &(struct audit_walk){fn, ctx}, err);
+    out_values[count++] = INT((int64_t)q->limit);
+    gw_buf_addf(out_sql, " ORDER BY %s LIMIT ?", by_time ? "time_ms DESC, id DESC" : "id DESC");
+    *out_count = count;
+    return gw_buf_check(out_sql, err);
+}
+
+enum gw_code gw_sqlite_audit_each(struct gw_store *s, const struct gw_audit_query *q, gw_audit_fn fn, void *ctx,
+                                  struct gw_error *err)
+{
+    gw_auto(gw_buf) struct gw_buf sql = {0};
+    struct gw_db_value values[AUDIT_VALUES_MAX];
+    size_t count;
+    gw_buf_init(&sql, 4096);
+    GW_TRY(gw_sqlite_audit_sql(q, &sql, values, &count, err));
+    return gw_db_walk_sql(gw_sqlite_reader(s), sql.ptr, values, count, walk_audit, &(struct audit_walk){fn, ctx}, err);
 }
 
 /* ---- intents without outcome ---- */

@@ -5,6 +5,7 @@
 #include "store/audit.h"
 #include "store/test_backend.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -213,6 +214,59 @@ static void each_filter_picks_its_rows_newest_first(void **state)
         expect(f, cases[i].q, cases[i].ids);
 }
 
+static void a_period_alone_is_given_by_its_times(void **state)
+{
+    struct fixture *f = *state;
+    static const int64_t times[] = {3000, 1000, 2000, 2000};
+    const enum gw_outcome done = GW_OUTCOME_DONE;
+    for (uint8_t n = 0; n < 4; n++) {
+        struct gw_audit_row r = row(1, n + 1);
+        r.time_ms = times[n];
+        r.outcome = GW_OUTCOME_DONE;
+        add(f, &r);
+    }
+    expect(f, (struct gw_audit_query){.since_ms = 1}, "1 4 3 2 ");
+    expect(f, (struct gw_audit_query){.since_ms = 1, .outcome = &done, .limit = 2}, "1 4 ");
+    expect(f, (struct gw_audit_query){.since_ms = 1, .before_id = 4}, "3 2 ");
+    expect(f, (struct gw_audit_query){.since_ms = 1, .before_id = 9}, ""); /* there is none to go on from */
+    expect(f, (struct gw_audit_query){.since_ms = 1, .newest_id = 3}, "1 3 2 ");
+    expect(f, (struct gw_audit_query){.since_ms = 1, .action = GW_STR("bot_created")}, "4 3 2 1 ");
+    expect(f, (struct gw_audit_query){.newest_id = 2}, "2 1 ");
+}
+
+static void *walk(void *arg)
+{
+    struct fixture *f = arg;
+    struct gw_error err;
+    char text[128] = "";
+    const struct gw_audit_query all = {.limit = GW_AUDIT_PAGE_MAX};
+    assert_int_equal(gw_store_audit_each(f->store, &all, note, text, &err), GW_OK);
+    assert_int_equal(gw_store_audit_each_after(f->store, 0, 9, note, text, &err), GW_OK);
+    return strcmp(text, "1 1 ") == 0 ? f : NULL;
+}
+
+/* Who reads for long is not waited for, nor does he wait: this one ends while a transaction is open. */
+static void a_walk_shows_what_is_committed_and_waits_for_nobody(void **state)
+{
+    struct fixture *f = *state;
+    struct gw_audit_row first = row(1, 1), second = row(1, 2);
+    pthread_t reader;
+    void *result;
+    int64_t newest;
+    assert_int_equal(gw_store_audit_newest(f->store, &newest, &f->err), GW_OK);
+    assert_int_equal(newest, 0);
+    add(f, &first);
+    assert_int_equal(gw_store_begin(f->store, &f->err), GW_OK);
+    add(f, &second);
+    assert_int_equal(pthread_create(&reader, NULL, walk, f), 0);
+    assert_int_equal(pthread_join(reader, &result), 0);
+    assert_ptr_equal(result, f);
+    assert_int_equal(gw_store_commit(f->store, &f->err), GW_OK);
+    assert_int_equal(gw_store_audit_newest(f->store, &newest, &f->err), GW_OK);
+    assert_int_equal(newest, 2);
+    expect(f, (struct gw_audit_query){0}, "2 1 ");
+}
+
 static void what_came_since_a_row_is_given_oldest_first(void **state)
 {
     struct fixture *f = *state;
@@ -357,6 +411,8 @@ int main(void)
         CASE(a_row_stands_or_falls_with_its_transaction),
         CASE(rows_that_do_not_fit_are_refused),
         CASE(each_filter_picks_its_rows_newest_first),
+        CASE(a_period_alone_is_given_by_its_times),
+        CASE(a_walk_shows_what_is_committed_and_waits_for_nobody),
         CASE(what_came_since_a_row_is_given_oldest_first),
         CASE(pages_are_bounded),
         CASE(a_callback_that_fails_ends_the_walk),

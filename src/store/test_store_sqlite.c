@@ -4,6 +4,7 @@
  */
 #include "store/migration.h"
 #include "store/store.h"
+#include "store/store_sqlite.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -229,6 +230,74 @@ static void a_transaction_that_can_wait_does_not(void **state)
     gw_store_close(s);
 }
 
+/* ---- how the audit trail is walked ---- */
+
+/* The plan's lines, one after the other. */
+static void explain(sqlite3 *db, const char *sql, char *out, size_t out_size)
+{
+    char text[4200];
+    sqlite3_stmt *st = NULL;
+    out[0] = '\0';
+    snprintf(text, sizeof(text), "EXPLAIN QUERY PLAN %s", sql);
+    assert_int_equal(sqlite3_prepare_v2(db, text, -1, &st, NULL), SQLITE_OK);
+    while (sqlite3_step(st) == SQLITE_ROW) {
+        size_t used = strlen(out);
+        snprintf(out + used, out_size - used, "%s; ", (const char *)sqlite3_column_text(st, 3));
+    }
+    assert_int_equal(sqlite3_finalize(st), SQLITE_OK);
+}
+
+static void no_query_of_the_audit_trail_sorts(void **state)
+{
+    struct fixture *f = *state;
+    static const struct gw_uuid user = {{1}};
+    static const enum gw_outcome refused = GW_OUTCOME_REFUSED;
+    static const enum gw_severity high = GW_SEVERITY_HIGH;
+    /* All filters together and without each other, each with a period and without, from the start and from a page on. */
+    static const struct {
+        struct gw_audit_query q;
+        const char *index; /* NULL: of rows */
+        const char *index_in_period;
+    } cases[] = {
+        {{0}, NULL, "audit_by_time"},
+        {{.outcome = &refused}, NULL, "audit_by_time"},
+        {{.resource_type = GW_STR("bots")}, NULL, "audit_by_time"},
+        {{.resource_id = GW_STR("7")}, NULL, "audit_by_time"},
+        {{.user_id = &user}, "audit_by_user", "audit_by_user"},
+        {{.session_id = &user}, "audit_by_session", "audit_by_session"},
+        {{.request_id = &user}, "audit_by_request", "audit_by_request"},
+        {{.action = GW_STR("user_login")}, "audit_by_action", "audit_by_action"},
+        {{.address = GW_STR("192.0.2.1")}, "audit_by_address", "audit_by_address"},
+        {{.severity = &high}, "audit_by_severity", "audit_by_severity"},
+        {{.resource_type = GW_STR("bots"), .resource_id = GW_STR("7")}, "audit_by_resource", "audit_by_resource"},
+        {{.user_id = &user, .action = GW_STR("user_login"), .outcome = &refused}, "audit_by_", "audit_by_"},
+    };
+    struct gw_store *s = NULL;
+    sqlite3 *db = NULL;
+    assert_int_equal(gw_store_open_sqlite(f->path, &s, &f->err), GW_OK);
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    for (size_t i = 0; i < 8 * sizeof(cases) / sizeof(cases[0]); i++) {
+        struct gw_audit_query q = cases[i / 8].q;
+        q.limit = 100;
+        q.since_ms = i & 1 ? 1 : 0;
+        q.before_id = i & 2 ? 7 : 0;
+        q.newest_id = i & 4 ? 9 : 0;
+        gw_auto(gw_buf) struct gw_buf sql = {0};
+        struct gw_db_value values[AUDIT_VALUES_MAX];
+        size_t count;
+        char plan[1024];
+        gw_buf_init(&sql, 4096);
+        assert_int_equal(gw_sqlite_audit_sql(&q, &sql, values, &count, &f->err), GW_OK);
+        explain(db, sql.ptr, plan, sizeof(plan));
+        const char *index = i & 1 ? cases[i / 8].index_in_period : cases[i / 8].index;
+        bool is_walked_so = index != NULL ? strstr(plan, index) != NULL : strstr(plan, "INDEX audit_by") == NULL;
+        if (!is_walked_so || strstr(plan, "TEMP B-TREE") != NULL)
+            fail_msg("%s: %s", sql.ptr, plan);
+    }
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    gw_store_close(s);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -247,6 +316,7 @@ int main(void)
         CASE(a_schema_that_lacks_a_table_is_refused),
         CASE(a_row_that_was_edited_too_long_is_an_error_and_no_overrun),
         CASE(a_transaction_that_can_wait_does_not),
+        CASE(no_query_of_the_audit_trail_sorts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
