@@ -9,8 +9,6 @@
 #include "policy/load.h"
 #include "policy/path.h"
 
-#include <string.h>
-
 #define NAME_MAX_BYTES 32
 #define TEXT_MAX_BYTES 128
 #define USERNAME_MAX_BYTES 64 /* store.h's; a longer one is nobody's */
@@ -91,35 +89,28 @@ static bool load_over(struct gw_policy_loader *l, const struct gw_make_safe *m, 
     return true;
 }
 
-/* The target with a sample for each id. False: it is too long. */
-static bool fill_sample(struct gw_str target, char *dst, size_t size, struct gw_str *out)
+/* The target with a sample for each id. */
+static void write_sample(struct gw_str target, struct gw_buf *out)
 {
     struct gw_str query = gw_str_sub(target, gw_str_find(target, '?'), target.len);
     struct gw_str rest = gw_str_sub(target, 0, target.len - query.len), segment;
-    size_t n = 0;
-    const char *between = "";
-    if (target.len >= size)
-        return false;
-    for (; gw_str_split(&rest, '/', &segment); between = "/") {
-        struct gw_str text = is_braced(segment) ? GW_STR("0") : segment;
-        memcpy(dst + n, between, strlen(between));
-        n += strlen(between);
-        memcpy(dst + n, text.ptr, text.len);
-        n += text.len;
+    for (bool is_first = true; gw_str_split(&rest, '/', &segment); is_first = false) {
+        if (!is_first)
+            gw_buf_addc(out, '/');
+        gw_buf_add(out, is_braced(segment) ? GW_STR("0") : segment);
     }
-    memcpy(dst + n, query.ptr, query.len);
-    *out = (struct gw_str){dst, n + query.len};
-    return true;
+    gw_buf_add(out, query);
 }
 
 static const struct gw_route *find_route(struct gw_policy_loader *l, const struct gw_safe_step *s)
 {
-    char sample[GW_PATH_MAX_BYTES];
+    gw_auto(gw_buf) struct gw_buf sample = {0};
     struct gw_arena none; /* without room: what would have to change is refused, too */
     struct gw_target_uri uri;
-    struct gw_str text;
+    gw_buf_init(&sample, GW_PATH_MAX_BYTES);
     gw_arena_init(&none, 0);
-    if (!fill_sample(s->target, sample, sizeof(sample), &text) || gw_path_canonical(text, &none, &uri, NULL) != GW_OK) {
+    write_sample(s->target, &sample);
+    if (gw_buf_check(&sample, NULL) != GW_OK || gw_path_canonical(gw_buf_str(&sample), &none, &uri, NULL) != GW_OK) {
         GW_LOAD_FAULT(l, s->line, "\"%.*s\": expected a path as it stands in a canonical request, ids as {LIST}",
                       GW_STR_ARG(s->target));
         return NULL;
