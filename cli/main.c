@@ -47,6 +47,30 @@ static const struct gw_command commands[] = {
      .summary = "Tell whether the gateway of this home directory is serving",
      .help =
          "Exit status 0: it is; 1: the data plane or control is down; 3: could not tell. Fit for a container's check."},
+    {.name = "panic",
+     .run = cmd_panic,
+     NO_ARGUMENTS,
+     .summary = "Stop what opens risk, at once; what closes positions still works",
+     .help =
+         "Every worker obeys from the next request on, those under way included that the backend has not heard of. Needs\n"
+         "neither a running control nor room on the disk, and outlives every restart. risk-off refuses the routes that the\n"
+         "policy marks `risk: opens`; read-only lets only reads through, and what is marked `risk: reduces`; stopped does the\n"
+         "same, and for administrators only. Sign-in and management are never refused.",
+     .options = {{"--mode", "MODE", "risk-off (default), read-only or stopped"},
+                 {"--for", "DURATION", "Ends by itself after so long, such as 2h; else when it is lifted"},
+                 {"--reason", "TEXT", "Shown to whoever is refused, and recorded"},
+                 {"--group", "GROUP", "Only the routes of this group of the policy"},
+                 {"--user", "NAME", "Only this user"}}},
+    {.name = "resume",
+     .run = cmd_resume,
+     NO_ARGUMENTS,
+     .summary = "Lift the emergency mode",
+     .help = "Lifts the mode that is in force for everybody; a group's or a user's stays until it is named.",
+     .options = {{"--group", "GROUP", "Lift the mode of this group"},
+                 {"--user", "NAME", "Lift the mode of this user"},
+                 {"--all", NULL, "Lift all that are in force"},
+                 {"--reason", "TEXT", "Recorded"}}},
+    {.name = "mode", .run = cmd_mode, NO_ARGUMENTS, .summary = "Show the emergency modes in force"},
     {.name = "user add",
      .run = cmd_user_add,
      ONE_ARGUMENT("NAME"),

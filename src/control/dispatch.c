@@ -7,6 +7,7 @@
 #include "control/exchange.h"
 #include "control/log.h"
 #include "policy/path.h"
+#include "shared/mode.h"
 #include <gw/gate.h>
 #include <stdio.h>
 #include <string.h>
@@ -102,6 +103,11 @@ static const struct gw_api_member stage_upstream_body[] = {
     END,
 };
 
+#define MODE_MEMBERS                                           \
+    STRING("scope", GW_API_OPTIONAL, 1, GW_MODE_NAME_MAX + 6), \
+        STRING("reason", GW_API_OPTIONAL, 0, GW_MODE_REASON_MAX), STRING("for", GW_API_OPTIONAL, 1, 24)
+static const struct gw_api_member mode_body[] = {STRING("mode", GW_API_REQUIRED, 1, 16), MODE_MEMBERS, END};
+static const struct gw_api_member panic_body[] = {MODE_MEMBERS, END};
 static const struct gw_api_member make_safe_body[] = {
     STRING("as", GW_API_OPTIONAL, 1, GW_EMAIL_MAX),
     BOOL("plan"),
@@ -160,6 +166,10 @@ static const struct gw_api_route routes[] = {
 
     WITH("POST", "/make-safe", "system:write", make_safe_body, make_safe),
     WITH("GET", "/make-safe/{id}", "system:write", NULL, make_safe_get),
+
+    CALL("GET", "/mode", SIGNED_IN, NULL, mode_get),
+    WITH("POST", "/mode", "system:write", mode_body, mode_set),
+    WITH("POST", "/panic", "system:panic", panic_body, panic),
 
     WITH("POST", "/policy/reload", "system:write", NULL, policy_reload),
     WITH("GET", "/status", "system:read", NULL, status),

@@ -106,5 +106,9 @@ enum gw_code gw_handle_refusal_get(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_make_safe(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_make_safe_get(struct gw_exchange *x, struct gw_error *err);
 
+enum gw_code gw_handle_mode_get(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_mode_set(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_panic(struct gw_exchange *x, struct gw_error *err);
+
 enum gw_code gw_handle_policy_reload(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_status(struct gw_exchange *x, struct gw_error *err);

@@ -2,6 +2,7 @@
 #include "control/schedule.h"
 #include "audit/consumer.h"
 #include "control/log.h"
+#include "control/modes.h"
 #include "control/refusals.h"
 #include "control/rotation.h"
 #include "identity/sealed.h"
@@ -97,11 +98,15 @@ static enum gw_code take_journal(struct gw_app *a, struct gw_error *err)
 
 static const struct gw_task signs[] = {{"beat", 1000, beat}};
 
-enum { TASK_REFUSALS, TASK_JOURNAL, TASK_SECRETS, TASK_LAST_SEEN, TASK_KEYS, TASK_CLEAN_UP };
+enum { TASK_REFUSALS, TASK_JOURNAL, TASK_MODES, TASK_SECRETS, TASK_LAST_SEEN, TASK_KEYS, TASK_CLEAN_UP };
 static const struct gw_task tasks[] = {
-    [TASK_REFUSALS] = {"refusals", 1000, write_refusals},  [TASK_JOURNAL] = {"journal", 1000, take_journal},
-    [TASK_SECRETS] = {"secrets", 1000, tend_secrets},      [TASK_LAST_SEEN] = {"last-seen", 60 * 1000, save_last_seen},
-    [TASK_KEYS] = {"keys", 60 * 1000, gw_rotation_expire}, [TASK_CLEAN_UP] = {"clean-up", 3600 * 1000, clean_up},
+    [TASK_REFUSALS] = {"refusals", 1000, write_refusals},
+    [TASK_JOURNAL] = {"journal", 1000, take_journal},
+    [TASK_MODES] = {"modes", 1000, gw_modes_expire},
+    [TASK_SECRETS] = {"secrets", 1000, tend_secrets},
+    [TASK_LAST_SEEN] = {"last-seen", 60 * 1000, save_last_seen},
+    [TASK_KEYS] = {"keys", 60 * 1000, gw_rotation_expire},
+    [TASK_CLEAN_UP] = {"clean-up", 3600 * 1000, clean_up},
 };
 
 void gw_agenda_init(struct gw_agenda *g, const struct gw_task *table, size_t count, int64_t now_ms)

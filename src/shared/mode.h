@@ -15,6 +15,7 @@
 #define GW_MODE_NAME_MAX 64
 #define GW_MODE_BY_MAX 64
 #define GW_MODE_REASON_MAX 200
+#define GW_MODE_FOR_MAX_MS (INT64_C(365) * 86400 * 1000)
 
 /* In order of strength: what one refuses, all behind it refuse. Numbers are stored. */
 enum gw_mode {
