@@ -92,7 +92,13 @@ static void write_events(struct bench *b, bool in_pairs)
 {
     struct gw_error err;
     gw_auto(gw_journal) struct gw_journal *j = NULL;
-    const struct gw_journal_options o = {b->journals, "bench", 16 << 20, 8, 0, gw_system_random(), gw_system_clock()};
+    const struct gw_journal_options o = {.dir = b->journals,
+                                         .mode = 0600,
+                                         .series = "bench",
+                                         .file_bytes = 16 << 20,
+                                         .files_max = 8,
+                                         .random = gw_system_random(),
+                                         .clock = gw_system_clock()};
     struct gw_event e = {.time_ms = 1795000000000,
                          .count = 1,
                          .generation = 1,

@@ -42,6 +42,7 @@ static double round_ns(int dir, const struct gw_event *e)
     struct gw_error err;
     gw_auto(gw_journal) struct gw_journal *j = NULL;
     struct gw_journal_options o = {.dir = dir,
+                                   .mode = 0600,
                                    .series = "bench",
                                    .file_bytes = 16 << 20,
                                    .files_max = 4,

@@ -59,6 +59,8 @@ struct turn {
     struct gw_consumer_turn *out;
     enum gw_code failed; /* the first failure that was one file's alone */
     struct gw_error why;
+    struct gw_uuid
+        unread; /* whose file could not be read, so that his later ones wait: they may end what stands in it */
 };
 
 enum gw_code gw_consumer_new(const struct gw_consumer_options *o, struct gw_consumer **out, struct gw_error *err)
@@ -357,6 +359,20 @@ static bool is_named_by_writer(const char *name, const struct gw_journal_reader 
     return writer_of_name(gw_str(name), &writer) && gw_uuid_eq(&writer, gw_journal_reader_writer(r));
 }
 
+static bool is_unread(const struct turn *t, const char *name)
+{
+    static const struct gw_uuid none;
+    struct gw_uuid writer;
+    return !gw_uuid_eq(&t->unread, &none) && writer_of_name(gw_str(name), &writer) && gw_uuid_eq(&t->unread, &writer);
+}
+
+/* Its writer's files stand next to each other in the order of names. */
+static enum gw_code pass_over_writer(struct turn *t, const char *name, enum gw_code code, const struct gw_error *why)
+{
+    (void)writer_of_name(gw_str(name), &t->unread);
+    return pass_over(t, code, why);
+}
+
 static enum gw_code seek(struct turn *t, struct source *f, struct gw_error *err)
 {
     uint64_t offset = 0;
@@ -388,7 +404,7 @@ static enum gw_code take_events(struct turn *t, struct source *f, struct gw_erro
             return GW_OK;
         enum gw_code code = read_batch(t->c, f, &events, &why);
         if (code != GW_OK)
-            return pass_over(t, code, &why);
+            return pass_over_writer(t, f->name, code, &why);
         GW_TRY(commit_batch(t, f, events, err));
     }
     return gw_journal_reader_end(f->reader) == GW_JOURNAL_OPEN ? GW_OK : remove_file(t, f->name, err);
@@ -399,7 +415,7 @@ static enum gw_code take_file(void *ctx, const char *name, struct gw_error *err)
     struct turn *t = ctx;
     gw_auto(gw_journal_reader) struct gw_journal_reader *reader = NULL;
     struct gw_error why = {0};
-    if (is_over(t))
+    if (is_over(t) || is_unread(t, name))
         return GW_OK;
     enum gw_code code = gw_journal_reader_open(t->dir, name, &reader, &why);
     if (code == GW_OK && !is_named_by_writer(name, reader))
@@ -407,7 +423,7 @@ static enum gw_code take_file(void *ctx, const char *name, struct gw_error *err)
     if (code == GW_EPARSE)
         return set_aside(t, name, why.msg, err);
     if (code != GW_OK)
-        return pass_over(t, code, &why);
+        return pass_over_writer(t, name, code, &why);
     struct source f = {.name = name, .reader = reader};
     GW_TRY(seek(t, &f, err));
     return take_events(t, &f, err);

@@ -16,7 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -255,6 +257,37 @@ static void what_is_no_journal_is_set_aside_once_and_holds_up_nothing(void **sta
     rig_done(&g);
 }
 
+/* The name of the oldest is taken by what cannot be opened: a socket, as a disk might fail. */
+static void while_a_file_cannot_be_read_its_writers_later_ones_wait(void **state)
+{
+    (void)state;
+    char name[GW_JOURNAL_NAME_MAX], path[160];
+    struct rig g;
+    rig_init(&g);
+    struct gw_journal *j = rig_journal(&g, "changes");
+    rig_append(j, GW_EVENT_INTENT, 1, GW_OUTCOME_PENDING);
+    find_file(&g, name);
+    for (uint32_t n = 0; rig_count_files(&g, "changes") == 1; n++) /* into the next file */
+        rig_append(j, GW_EVENT_SINGLE, 1000 + n, GW_OUTCOME_DONE);
+    rig_append(j, GW_EVENT_OUTCOME, 1, GW_OUTCOME_DONE);
+    struct gw_journal *other = rig_journal(&g, "changes");
+    rig_append(other, GW_EVENT_TALLY, 2, GW_OUTCOME_REFUSED);
+    assert_int_equal(renameat(g.journals.fd, name, g.journals.fd, "kept"), 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    gw_auto_fd int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    snprintf(path, sizeof(path), "%s/%s", g.journals.path, name);
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    assert_int_equal(bind(s, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(rig_run(&g), GW_EBACKEND);
+    assert_string_equal(rig_rows(&g), "tally:refused*9");
+    assert_int_equal(renameat(g.journals.fd, "kept", g.journals.fd, name), 0);
+    gw_journal_free(j);
+    gw_journal_free(other);
+    assert_int_equal(rig_run(&g), GW_OK);
+    assert_string_equal(rig_rows_after(&g, rig_count_rows(&g) - 1), "change:done*1");
+    rig_done(&g);
+}
+
 /* ---- the database ---- */
 
 static void a_database_locked_for_a_minute_costs_nothing_but_time(void **state)
@@ -439,6 +472,7 @@ int main(void)
         cmocka_unit_test(a_file_put_back_from_a_backup_adds_nothing),
         cmocka_unit_test(a_stolen_name_suppresses_nothing),
         cmocka_unit_test(what_is_no_journal_is_set_aside_once_and_holds_up_nothing),
+        cmocka_unit_test(while_a_file_cannot_be_read_its_writers_later_ones_wait),
         cmocka_unit_test(a_database_locked_for_a_minute_costs_nothing_but_time),
         cmocka_unit_test(a_full_disk_costs_nothing_but_time),
         cmocka_unit_test(killed_at_any_moment_it_takes_each_event_once),

@@ -32,6 +32,7 @@ enum gw_code gw_refusals_new(int dir, const struct gw_random *random, const stru
                              struct gw_refusals **out, struct gw_error *err)
 {
     const struct gw_journal_options o = {.dir = dir,
+                                         .mode = 0600, /* no worker has to do with it */
                                          .series = "control",
                                          .file_bytes = FILE_BYTES,
                                          .files_max = FILES_MAX,

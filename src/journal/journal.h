@@ -15,6 +15,7 @@
 #include "crypto/random.h"
 #include "journal/event.h"
 #include <gw/cleanup.h>
+#include <sys/types.h>
 
 #define GW_JOURNAL_FILE_MIN_BYTES (64 * 1024)
 #define GW_JOURNAL_FILE_MAX_BYTES (64 * 1024 * 1024)
@@ -26,6 +27,7 @@ struct gw_journal;
 
 struct gw_journal_options {
     int dir;            /* borrowed: its directory, open for the journal's life */
+    mode_t mode;        /* of its files: who may read one may lock it, and so pass for its living writer */
     const char *series; /* lower-case letters: "changes", "refusals" */
     size_t file_bytes;
     unsigned files_max; /* of this series, of all writers, in the directory */

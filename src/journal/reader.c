@@ -37,21 +37,26 @@ struct gw_journal_reader {
 
 /* ---- names ---- */
 
-static int is_journal(const struct dirent *e)
+struct names {
+    size_t count, size;
+    char (*list)[GW_JOURNAL_NAME_MAX];
+};
+
+static bool is_journal(const char *name)
 {
-    size_t len = strlen(e->d_name), suffix = sizeof(GW_JOURNAL_SUFFIX) - 1;
-    return len > suffix && len < GW_JOURNAL_NAME_MAX && e->d_name[0] != '.' &&
-           memcmp(e->d_name + len - suffix, GW_JOURNAL_SUFFIX, suffix) == 0;
+    size_t len = strlen(name), suffix = sizeof(GW_JOURNAL_SUFFIX) - 1;
+    return len > suffix && len < GW_JOURNAL_NAME_MAX && name[0] != '.' &&
+           strcmp(name + len - suffix, GW_JOURNAL_SUFFIX) == 0;
 }
 
-static int is_temporary(const struct dirent *e)
+static bool is_temporary(const char *name)
 {
-    return e->d_name[0] == '.' && e->d_name[1] >= 'a' && e->d_name[1] <= 'z';
+    return name[0] == '.' && name[1] >= 'a' && name[1] <= 'z';
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b)
+static int by_name(const void *a, const void *b)
 {
-    return strcmp((*a)->d_name, (*b)->d_name);
+    return strcmp(a, b);
 }
 
 static void remove_if_dead(int dir, const char *name)
@@ -63,26 +68,64 @@ static void remove_if_dead(int dir, const char *name)
         unlinkat(dir, name, 0);
 }
 
+static enum gw_code keep_name(struct names *n, const char *name, struct gw_error *err)
+{
+    if (n->count == n->size) {
+        size_t size = n->size > 0 ? 2 * n->size : 64;
+        void *list = realloc(n->list, size * sizeof(n->list[0]));
+        if (list == NULL)
+            return gw_fail(err, GW_ENOMEM, "no memory for the names of journals");
+        n->list = list;
+        n->size = size;
+    }
+    strcpy(n->list[n->count++], name);
+    return GW_OK;
+}
+
+static enum gw_code read_names(DIR *d, struct names *out, bool *out_more, struct gw_error *err)
+{
+    size_t entries = 0;
+    for (const struct dirent *e; (e = readdir(d)) != NULL; entries++) {
+        if (entries == GW_JOURNAL_ENTRIES_MAX) {
+            *out_more = true;
+            return GW_OK;
+        }
+        if (is_temporary(e->d_name))
+            remove_if_dead(dirfd(d), e->d_name);
+        if (is_journal(e->d_name))
+            GW_TRY(keep_name(out, e->d_name, err));
+    }
+    return GW_OK;
+}
+
+static enum gw_code list_names(int dir, struct names *out, bool *out_more, struct gw_error *err)
+{
+    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (d == NULL) {
+        enum gw_code code = gw_fail(err, GW_EBACKEND, "cannot look into the journal's directory: %s", strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return code;
+    }
+    enum gw_code code = read_names(d, out, out_more, err);
+    closedir(d);
+    if (out->count > 0)
+        qsort(out->list, out->count, sizeof(out->list[0]), by_name);
+    return code;
+}
+
 enum gw_code gw_journal_each(int dir, gw_journal_name_fn fn, void *ctx, struct gw_error *err)
 {
-    struct dirent **names;
-    int count = scandirat(dir, ".", &names, is_temporary, by_name);
-    for (int i = 0; i < count; i++) {
-        remove_if_dead(dir, names[i]->d_name);
-        free(names[i]);
-    }
-    if (count >= 0)
-        free(names);
-    count = scandirat(dir, ".", &names, is_journal, by_name);
-    if (count < 0)
-        return gw_fail(err, GW_EBACKEND, "cannot look into the journal's directory: %s", strerror(errno));
-    enum gw_code code = GW_OK;
-    for (int i = 0; i < count; i++) {
-        if (code == GW_OK)
-            code = fn(ctx, names[i]->d_name, err);
-        free(names[i]);
-    }
-    free(names);
+    struct names names = {0};
+    bool more = false;
+    enum gw_code code = list_names(dir, &names, &more, err);
+    for (size_t i = 0; i < names.count && code == GW_OK; i++)
+        code = fn(ctx, names.list[i], err);
+    free(names.list);
+    if (code == GW_OK && more)
+        return gw_fail(err, GW_ELIMIT, "more than %d names are in the journal's directory; remove what is no journal",
+                       GW_JOURNAL_ENTRIES_MAX);
     return code;
 }
 

@@ -16,7 +16,9 @@ enum gw_journal_end {
 
 struct gw_journal_reader;
 
-/* Names of journal files in dir (series, then writers by age, then numbers). Temporary files of dead writers are removed. */
+/* Names of journal files in dir (series, then writers by age, then numbers). Temporary files of dead writers are removed. Workers may make
+ * as many names as they like, so it looks at so many, and gives GW_ELIMIT after the last when there were more. */
+#define GW_JOURNAL_ENTRIES_MAX 16384
 typedef enum gw_code (*gw_journal_name_fn)(void *ctx, const char *name, struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_journal_each(int dir, gw_journal_name_fn fn, void *ctx, struct gw_error *err);
 

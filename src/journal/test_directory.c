@@ -32,6 +32,7 @@ struct gw_journal_options test_directory_options(struct test_directory *d, const
 {
     return (struct gw_journal_options){
         .dir = d->fd,
+        .mode = 0640,
         .series = series,
         .file_bytes = GW_JOURNAL_FILE_MIN_BYTES,
         .files_max = files_max,

@@ -530,6 +530,101 @@ static void test_reads_on_from_where_it_stood(void **state)
     rig_done(&g);
 }
 
+/* A finished file of one writer's, all of whose words could begin the longest record, and one that does check at its end. */
+static void forge(struct rig *g, const char *name, size_t bytes)
+{
+    uint32_t longest = sizeof(struct gw_journal_head) + GW_EVENT_BYTES_MAX;
+    uint8_t *file = calloc(1, bytes), event[GW_EVENT_BYTES_MAX];
+    assert_non_null(file);
+    struct gw_journal_header *h = (void *)file;
+    *h = (struct gw_journal_header){.magic = GW_JOURNAL_MAGIC,
+                                    .version = GW_JOURNAL_VERSION,
+                                    .seal = GW_JOURNAL_IS_SEALED,
+                                    .writer = {{1}},
+                                    .key = {1, 2}};
+    for (size_t at = GW_JOURNAL_HEADER_BYTES; at < bytes; at += 8)
+        memcpy(file + at, &longest, sizeof(longest));
+    const struct gw_event e = {.count = 1, .phase = GW_EVENT_SINGLE, .action = GW_STR("request")};
+    size_t event_bytes = gw_event_encode(&e, event), length = sizeof(struct gw_journal_head) + event_bytes;
+    struct gw_journal_head *last = (void *)(file + bytes - gw_journal_padded(length));
+    *last = (struct gw_journal_head){.length = (uint32_t)length, .sequence = 1};
+    memcpy(last + 1, event, event_bytes);
+    last->check = gw_journal_check(&h->key, last, length);
+    int fd = openat(g->directory.fd, name, O_WRONLY | O_CREAT, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, file, bytes), bytes);
+    close(fd);
+    free(file);
+}
+
+static void test_damage_is_searched_so_far_and_no_farther(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t bytes;
+        bool is_found;
+    } rows[] = {{512 * 1024, true}, {4 * 1024 * 1024, false}};
+    for (size_t i = 0; i < 2; i++) {
+        struct rig g;
+        struct gw_event e;
+        uint64_t sequence;
+        rig_init(&g);
+        forge(&g, "changes-x.journal", rows[i].bytes);
+        gw_auto(gw_journal_reader) struct gw_journal_reader *r = NULL;
+        assert_int_equal(gw_journal_reader_open(g.directory.fd, "changes-x.journal", &r, NULL), GW_OK);
+        assert_int_equal(gw_journal_reader_next(r, &e, &sequence, NULL), rows[i].is_found ? GW_OK : GW_ENOTFOUND);
+        if (rows[i].is_found)
+            assert_int_equal(gw_journal_reader_next(r, &e, &sequence, NULL), GW_ENOTFOUND);
+        assert_int_equal(gw_journal_reader_offset(r), rows[i].bytes); /* so that it is removed */
+        assert_in_range(gw_journal_reader_damaged(r), rows[i].bytes - GW_JOURNAL_HEADER_BYTES - 200,
+                        rows[i].bytes - GW_JOURNAL_HEADER_BYTES);
+        rig_done(&g);
+    }
+}
+
+static enum gw_code count_name(void *ctx, const char *name, struct gw_error *err)
+{
+    (void)name, (void)err;
+    ++*(unsigned *)ctx;
+    return GW_OK;
+}
+
+static void test_so_many_names_are_looked_at_and_no_more(void **state)
+{
+    (void)state;
+    struct rig g;
+    struct gw_error err;
+    unsigned count = 0;
+    char name[32];
+    rig_init(&g);
+    for (unsigned n = 0; n <= GW_JOURNAL_ENTRIES_MAX; n++) {
+        snprintf(name, sizeof(name), "%05u%s", n, n % 2 == 0 ? GW_JOURNAL_SUFFIX : ".x");
+        assert_int_equal(symlinkat("x", g.directory.fd, name), 0);
+    }
+    assert_int_equal(gw_journal_each(g.directory.fd, count_name, &count, &err), GW_ELIMIT);
+    assert_in_range(count, GW_JOURNAL_ENTRIES_MAX / 2 - 2, GW_JOURNAL_ENTRIES_MAX / 2 + 1);
+    rig_done(&g);
+}
+
+static void test_who_may_not_read_a_file_cannot_lock_it(void **state)
+{
+    (void)state;
+    static const mode_t modes[] = {0600, 0640};
+    for (size_t i = 0; i < 2; i++) {
+        struct rig g;
+        struct stat st;
+        rig_init(&g);
+        struct gw_journal_options o = test_directory_options(&g.directory, "changes", 2);
+        o.mode = modes[i];
+        assert_int_equal(gw_journal_new(&o, &g.journal, NULL), GW_OK);
+        assert_int_equal(add_file(&g), GW_OK);
+        struct tally t = read_all(&g);
+        assert_int_equal(fstatat(g.directory.fd, t.last_name, &st, 0), 0);
+        assert_int_equal(st.st_mode & 0777, modes[i]);
+        rig_done(&g);
+    }
+}
+
 static void test_what_is_no_journal_is_refused(void **state)
 {
     (void)state;
@@ -580,6 +675,9 @@ int main(void)
         cmocka_unit_test(test_a_flipped_bit_costs_its_record_alone),
         cmocka_unit_test(test_reads_on_from_where_it_stood),
         cmocka_unit_test(test_what_is_no_journal_is_refused),
+        cmocka_unit_test(test_damage_is_searched_so_far_and_no_farther),
+        cmocka_unit_test(test_so_many_names_are_looked_at_and_no_more),
+        cmocka_unit_test(test_who_may_not_read_a_file_cannot_lock_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -323,7 +323,7 @@ static enum gw_code file_make(const struct gw_journal *j, struct gw_journal_file
     char writer[GW_UUID_LEN + 1];
     gw_uuid_format(&j->writer, writer);
     snprintf(f->name, sizeof(f->name), ".%s-%s-%016" PRIx64, j->o.series, writer, key.k0 ^ key.k1);
-    f->fd = openat(f->dir, f->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+    f->fd = openat(f->dir, f->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, j->o.mode);
     if (f->fd < 0)
         return gw_fail(err, GW_EBACKEND, "cannot create journal file %s: %s", f->name, strerror(errno));
     GW_TRY(allocate(f, err));

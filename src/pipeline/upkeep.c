@@ -40,6 +40,7 @@ static enum gw_code make_journal(struct gw_gate *g, enum gw_journal_id id, struc
     struct gw_journals *c = &g->journals;
     const struct gw_journal_options o = {
         .dir = c->dir,
+        .mode = 0640, /* control reads them as one of the group */
         .series = series[id],
         .file_bytes = file_bytes(c, id),
         .files_max = c->files_max,
