@@ -8,7 +8,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from conftest import run_directory, until
+from conftest import run_directory, state_of, until
 
 
 @pytest.fixture
@@ -75,11 +75,37 @@ def test_it_is_shown_as_it_goes(gateway, bots):
     assert "0 failed, 0 unknown" in done.stdout
 
 
+def test_it_can_be_begun_and_watched_by_the_api(gateway, tokens, bots):
+    ids, _ = bots
+    assert gateway.client(tokens["trader"]).post("/aaiti/v1/make-safe").status_code == 403
+    client = gateway.client(tokens["admin"])
+    begun = client.post("/aaiti/v1/make-safe")  # as the caller: the policy names nobody
+    assert begun.status_code == 202
+    path = f"/aaiti/v1/make-safe/{begun.json()['id']}"
+    until(lambda: client.get(path).json()["state"] == "ended", what="the end of the run")
+    assert client.get(path).json()["as"] == "admin"
+    assert [row["target"] for row in client.get(path, params={"after": 0}).json()["rows"]][0] == "/api/bots"
+    assert states(gateway, tokens, ids) == ["stopped"] * 3
+
+
 def test_a_user_who_may_not_is_refused(gateway, bots):
     refused = gateway.aaiti("make-safe", "--as", "viewer", check=False)
     assert refused.returncode == 1 and "bots:write" in refused.stderr
     assert gateway.aaiti("make-safe", check=False).returncode == 1  # nobody is named
     assert gateway.backend.received() == []
+
+
+def test_no_mode_hinders_who_may_act_in_it(gateway, tokens, bots):
+    ids, _ = bots
+    gateway.aaiti("panic", "--mode", "stopped")
+    try:
+        refused = gateway.aaiti_json("make-safe", "--as", "trader", check=False)
+        assert {(row["outcome"], row["status"], row["tries"]) for row in refused["rows"]} == {("failed", 503, 1)}
+        run = gateway.aaiti_json("make-safe", "--as", "admin")
+        assert run["summary"]["ok"] >= 3 and run["summary"]["failed"] == 0
+    finally:
+        gateway.aaiti("resume")
+    assert states(gateway, tokens, ids) == ["stopped"] * 3
 
 
 def test_without_control_the_command_does_it(make_gateway):
@@ -88,7 +114,9 @@ def test_without_control_the_command_does_it(make_gateway):
     assert client.post("/api/bots/bot-1/start").status_code == 200
     os.kill(gateway.process.pid, signal.SIGSTOP)  # else it starts control again
     try:
-        os.kill(gateway.pids("control --home")[0], signal.SIGKILL)
+        control = gateway.pids("control --home")[0]
+        os.kill(control, signal.SIGKILL)
+        until(lambda: state_of(control) == "Z", what="the end of control")
         shown = Path(f"{run_directory(gateway.home)}.nginx/certificate.pem")
         assert shown.read_text() == (gateway.home / "tls/cert.pem").read_text()
         aside = shown.rename(shown.with_suffix(".aside"))
