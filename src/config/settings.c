@@ -113,6 +113,8 @@ const struct gw_option gw_settings_options[] = {
      "Size of a journal file; each worker holds four, made in advance. Takes a restart."},
     {"journal.files", GW_OPT_INT, AT(journal_files), "64", 4, 4096, NULL, NULL,
      "Files that may wait for the control plane, of changes and of refusals each, and four for each worker and four more at least; beyond it changes are refused. Takes a restart."},
+    {"audit.retention", GW_OPT_DURATION, AT(audit_retention_ms), "400d", DAYS(1), DAYS(3650), NULL, NULL,
+     "How long a row of the audit trail is kept, to the hour. Each deletion is a row, too."},
 
     {"log.requests", GW_OPT_BOOL, AT(log_requests), "false", 0, 0, NULL, NULL,
      "Whether each request is a line of JSON on standard error: never with its query, headers or body, but with its path. "

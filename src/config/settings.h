@@ -60,7 +60,8 @@ struct gw_settings {
     struct gw_str self_test_path; /* GET this on the upstream at start; empty: no test */
     /* journal.* */
     int64_t journal_file_bytes, journal_files; /* of each series, of all writers together */
-    int64_t body_max_bytes;                    /* of requests to the backend (nginx client_max_body_size) */
+    int64_t audit_retention_ms;
+    int64_t body_max_bytes; /* of requests to the backend (nginx client_max_body_size) */
 };
 
 extern const struct gw_option gw_settings_options[];

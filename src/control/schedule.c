@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/schedule.h"
 #include "audit/consumer.h"
+#include "audit/retention.h"
 #include "control/log.h"
 #include "control/modes.h"
 #include "control/refusals.h"
@@ -96,9 +97,19 @@ static enum gw_code take_journal(struct gw_app *a, struct gw_error *err)
     return code;
 }
 
+static enum gw_code prune_audit(struct gw_app *a, struct gw_error *err)
+{
+    const struct gw_app_view *v = gw_app_view_get(a);
+    const struct gw_retention r = {v->store, gw_app_recorder(a), gw_app_clock(a), v->settings->audit_retention_ms};
+    uint64_t count;
+    enum gw_code code = gw_retention_run(&r, &count, err);
+    gw_app_view_put(a, v);
+    return code;
+}
+
 static const struct gw_task signs[] = {{"beat", 1000, beat}};
 
-enum { TASK_REFUSALS, TASK_JOURNAL, TASK_MODES, TASK_SECRETS, TASK_LAST_SEEN, TASK_KEYS, TASK_CLEAN_UP };
+enum { TASK_REFUSALS, TASK_JOURNAL, TASK_MODES, TASK_SECRETS, TASK_LAST_SEEN, TASK_KEYS, TASK_PRUNE, TASK_CLEAN_UP };
 static const struct gw_task tasks[] = {
     [TASK_REFUSALS] = {"refusals", 1000, write_refusals},
     [TASK_JOURNAL] = {"journal", 1000, take_journal},
@@ -106,6 +117,7 @@ static const struct gw_task tasks[] = {
     [TASK_SECRETS] = {"secrets", 1000, tend_secrets},
     [TASK_LAST_SEEN] = {"last-seen", 60 * 1000, save_last_seen},
     [TASK_KEYS] = {"keys", 60 * 1000, gw_rotation_expire},
+    [TASK_PRUNE] = {"prune", 60 * 1000, prune_audit},
     [TASK_CLEAN_UP] = {"clean-up", 3600 * 1000, clean_up},
 };
 

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * What control does by the clock: its sign of life, the taking of the journal into the audit trail and the moving of secrets to
- * the newest data key each second, last-seen times and the expiry of a signing key each minute, clean-up each hour. The sign of life has
+ * the newest data key each second, last-seen times, the expiry of a signing key and the end of old audit rows each minute, clean-up each hour. The sign of life has
  * a thread of its own, so that no amount of work and no slow disk passes for control's death; another does the rest. A task that fails comes
  * again at its time. The log tells of a failure when it begins or changes, and of its end.
  */

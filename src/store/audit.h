@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * The store's part of the audit trail: rows that are added and read, never changed; intents that still wait for their outcome; and how
+ * The store's part of the audit trail: rows that are added, read, and deleted when they are old, never changed; intents that still wait for their outcome; and how
  * far the journal has been taken. Rules as in store.h: each call is a transaction, or part of the caller's: a row stands or falls
  * with the change that it tells of. But walks of the trail may be long, so they show what is committed, the caller's own
  * transaction not included, and nobody who changes something waits for them.
@@ -71,6 +71,16 @@ GW_MUST_CHECK enum gw_code gw_store_audit_newest(struct gw_store *s, int64_t *ou
 /* Not a walk: sees the caller's own transaction. GW_ENOTFOUND. */
 GW_MUST_CHECK enum gw_code gw_store_audit_get(struct gw_store *s, const struct gw_uuid *writer, uint64_t sequence,
                                               struct gw_audit_row *out, struct gw_error *err);
+
+/* ---- the end of old rows ---- */
+
+struct gw_audit_pruned {
+    size_t count;
+    int64_t oldest_ms, newest_ms; /* of what was deleted; 0 where nothing was */
+};
+/* Deletes the oldest rows whose time is before that, so many at most; never the one that was added last, whose id would be given again. */
+GW_MUST_CHECK enum gw_code gw_store_audit_prune(struct gw_store *s, int64_t before_ms, size_t limit,
+                                                struct gw_audit_pruned *out, struct gw_error *err);
 
 /* ---- intents without outcome ---- */
 

@@ -343,6 +343,12 @@ enum gw_code gw_store_audit_get(struct gw_store *s, const struct gw_uuid *writer
     return s->ops->audit_get(s, writer, sequence, out, err);
 }
 
+enum gw_code gw_store_audit_prune(struct gw_store *s, int64_t before_ms, size_t limit, struct gw_audit_pruned *out,
+                                  struct gw_error *err)
+{
+    return s->ops->audit_prune(s, before_ms, limit, out, err);
+}
+
 enum gw_code gw_store_audit_open_put(struct gw_store *s, const struct gw_audit_row *r, struct gw_error *err)
 {
     GW_TRY(check_audit(r, err));

@@ -77,6 +77,8 @@ struct gw_store_ops {
     enum gw_code (*audit_newest)(struct gw_store *s, int64_t *out_id, struct gw_error *err);
     enum gw_code (*audit_get)(struct gw_store *s, const struct gw_uuid *writer, uint64_t sequence,
                               struct gw_audit_row *out, struct gw_error *err);
+    enum gw_code (*audit_prune)(struct gw_store *s, int64_t before_ms, size_t limit, struct gw_audit_pruned *out,
+                                struct gw_error *err);
     enum gw_code (*audit_open_put)(struct gw_store *s, const struct gw_audit_row *r, struct gw_error *err);
     enum gw_code (*audit_open_take)(struct gw_store *s, const struct gw_uuid *writer, const struct gw_uuid *request_id,
                                     struct gw_audit_row *out, struct gw_error *err);

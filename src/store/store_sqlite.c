@@ -63,6 +63,9 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
     [AUDIT_GET] = "SELECT " AUDIT_COLUMNS ", id FROM audit WHERE writer = ?1 AND sequence = ?2",
     [AUDIT_EACH_AFTER] = "SELECT " AUDIT_COLUMNS ", id FROM audit WHERE id > ?1 ORDER BY id LIMIT ?2",
     [AUDIT_NEWEST] = "SELECT coalesce(max(id), 0) FROM audit",
+    [AUDIT_PRUNE] = "DELETE FROM audit WHERE id IN"
+                    " (SELECT id FROM audit WHERE time_ms < ?1 AND +id < (SELECT max(id) FROM audit)"
+                    " ORDER BY time_ms LIMIT ?2) RETURNING time_ms",
     [AUDIT_OPEN_PUT] = "INSERT INTO audit_open (" AUDIT_COLUMNS ") VALUES (" AUDIT_VALUES ")",
     [AUDIT_OPEN_TAKE] = "DELETE FROM audit_open WHERE writer = ?1 AND sequence ="
                         " (SELECT min(sequence) FROM audit_open WHERE writer = ?1 AND request_id = ?2)"
@@ -553,6 +556,7 @@ static const struct gw_store_ops sqlite_ops = {
     .audit_each_after = gw_sqlite_audit_each_after,
     .audit_newest = gw_sqlite_audit_newest,
     .audit_get = gw_sqlite_audit_get,
+    .audit_prune = gw_sqlite_audit_prune,
     .audit_open_put = gw_sqlite_audit_open_put,
     .audit_open_take = gw_sqlite_audit_open_take,
     .audit_open_each_writer = gw_sqlite_audit_open_each_writer,

@@ -56,6 +56,7 @@ enum gw_sqlite_statement {
     AUDIT_GET,
     AUDIT_EACH_AFTER,
     AUDIT_NEWEST,
+    AUDIT_PRUNE,
     AUDIT_OPEN_PUT,
     AUDIT_OPEN_TAKE,
     AUDIT_OPEN_TAKE_OLDEST,
@@ -112,6 +113,8 @@ enum gw_code gw_sqlite_audit_each_after(struct gw_store *s, int64_t after_id, si
 enum gw_code gw_sqlite_audit_newest(struct gw_store *s, int64_t *out_id, struct gw_error *err);
 enum gw_code gw_sqlite_audit_get(struct gw_store *s, const struct gw_uuid *writer, uint64_t sequence,
                                  struct gw_audit_row *out, struct gw_error *err);
+enum gw_code gw_sqlite_audit_prune(struct gw_store *s, int64_t before_ms, size_t limit, struct gw_audit_pruned *out,
+                                   struct gw_error *err);
 enum gw_code gw_sqlite_audit_open_put(struct gw_store *s, const struct gw_audit_row *r, struct gw_error *err);
 enum gw_code gw_sqlite_audit_open_take(struct gw_store *s, const struct gw_uuid *writer,
                                        const struct gw_uuid *request_id, struct gw_audit_row *out,

@@ -193,6 +193,29 @@ enum gw_code gw_sqlite_audit_each(struct gw_store *s, const struct gw_audit_quer
     return gw_db_walk_sql(gw_sqlite_reader(s), sql.ptr, values, count, walk_audit, &(struct audit_walk){fn, ctx}, err);
 }
 
+/* ---- the end of old rows ---- */
+
+static enum gw_code count_pruned(sqlite3_stmt *st, void *ctx, struct gw_error *err)
+{
+    struct gw_audit_pruned *p = ctx;
+    int64_t time_ms = sqlite3_column_int64(st, 0);
+    (void)err;
+    if (p->count == 0 || time_ms < p->oldest_ms)
+        p->oldest_ms = time_ms;
+    if (p->count == 0 || time_ms > p->newest_ms)
+        p->newest_ms = time_ms;
+    p->count++;
+    return GW_OK;
+}
+
+enum gw_code gw_sqlite_audit_prune(struct gw_store *s, int64_t before_ms, size_t limit, struct gw_audit_pruned *out,
+                                   struct gw_error *err)
+{
+    *out = (struct gw_audit_pruned){0};
+    return gw_db_walk(gw_sqlite_db(s), AUDIT_PRUNE, VALUES(INT(before_ms), INT((int64_t)limit)), count_pruned, out,
+                      err);
+}
+
 /* ---- intents without outcome ---- */
 
 enum gw_code gw_sqlite_audit_open_put(struct gw_store *s, const struct gw_audit_row *r, struct gw_error *err)
