@@ -7,7 +7,9 @@
 #include "commands.h"
 #include "config/option_value.h"
 #include "control/modes.h"
+#include "drill.h"
 #include "home.h"
+#include "make_safe.h"
 #include "mode_record.h"
 #include "modes.h"
 #include <string.h>
@@ -174,7 +176,7 @@ static int change(struct gw_cli *cli, const struct change *c, const struct gw_mo
         return gw_cli_fail(cli, GW_EXIT_UNKNOWN, "%s", err.msg);
     if (cli_record_mode(cli, record, gw_clock_real_ms(gw_system_clock()), &err) != GW_OK)
         fprintf(cli->err, "aaiti: done, but not recorded in the audit trail: %s\n", err.msg);
-    return show(cli);
+    return GW_EXIT_YES;
 }
 
 static void sign(struct gw_cli *cli, struct gw_mode_entry *e)
@@ -184,10 +186,8 @@ static void sign(struct gw_cli *cli, struct gw_mode_entry *e)
     gw_mode_text(gw_str(reason != NULL ? reason : ""), e->reason, sizeof(e->reason));
 }
 
-int cmd_panic(struct gw_cli *cli, int argc, char **argv)
+static int press(struct gw_cli *cli)
 {
-    (void)argc;
-    (void)argv;
     const char *name = gw_cli_value(cli, "--mode");
     int64_t now_s = gw_clock_real_s(gw_system_clock());
     struct gw_mode_entry e = {.mode = name != NULL ? gw_mode_parse(gw_str(name)) : GW_MODE_RISK_OFF, .since_s = now_s};
@@ -202,6 +202,19 @@ int cmd_panic(struct gw_cli *cli, int argc, char **argv)
     return change(cli, &(struct change){&e}, &e);
 }
 
+int cmd_panic(struct gw_cli *cli, int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    if (gw_cli_value(cli, "--drill") != NULL)
+        return cli_drill(cli);
+    int status = press(cli);
+    if (gw_cli_value(cli, "--make-safe") == NULL)
+        return status == GW_EXIT_YES ? show(cli) : status;
+    /* Also where the button could not be pressed: what is open is to be closed all the more. */
+    int safe = cli_make_safe(cli, gw_cli_value(cli, "--as"), GW_SAFE_RUN);
+    return status != GW_EXIT_YES ? status : safe;
+}
+
 int cmd_resume(struct gw_cli *cli, int argc, char **argv)
 {
     (void)argc;
@@ -214,5 +227,6 @@ int cmd_resume(struct gw_cli *cli, int argc, char **argv)
     if (status != GW_EXIT_YES)
         return status;
     sign(cli, &e);
-    return change(cli, &(struct change){all ? NULL : &e}, &e);
+    status = change(cli, &(struct change){all ? NULL : &e}, &e);
+    return status == GW_EXIT_YES ? show(cli) : status;
 }
