@@ -20,23 +20,23 @@ test:
 	@scripts/test.sh $(ARGS)
 
 check:
-	@scripts/install.sh
+	@scripts/install.sh run build test
 	@scripts/check.sh $(ARGS)
 
 shape:
 	@scripts/shape.sh
 
 bench:
-	@scripts/install.sh
+	@scripts/install.sh run build test
 	@scripts/build.sh build
 	@bench/run.sh $(ARGS)
 
 fuzz:
-	@scripts/install.sh
+	@scripts/install.sh run build test
 	@scripts/fuzz.sh $(SECONDS)
 
 crash:
-	@scripts/install.sh
+	@scripts/install.sh run build test
 	@scripts/crash.sh $(KILLS) $(SEED)
 
 format:

@@ -375,15 +375,28 @@ ngx_http_gw_drop_headers(ngx_http_request_t *r, enum gw_action action)
 }
 
 
-/* What the gate lets be kept is not no-store. */
+/* What the gate lets be kept is not no-store, and a page of its own may do what that page does. */
 static struct gw_str
 ngx_http_gw_field_value(ngx_http_gw_ctx_t *ctx, const struct gw_header_field *field)
 {
-    if (ctx != NULL && ctx->decision.action == GW_ANSWER
-        && ctx->decision.cache_control.len > 0
+    struct gw_decision  *d;
+
+    if (ctx == NULL || ctx->decision.action != GW_ANSWER) {
+        return field->value;
+    }
+
+    d = &ctx->decision;
+
+    if (d->cache_control.len > 0
         && gw_str_eq(field->name, GW_STR("Cache-Control")))
     {
-        return ctx->decision.cache_control;
+        return d->cache_control;
+    }
+
+    if (d->content_security.len > 0
+        && gw_str_eq(field->name, GW_STR("Content-Security-Policy")))
+    {
+        return d->content_security;
     }
 
     return field->value;

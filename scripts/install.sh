@@ -19,16 +19,18 @@ packages()
         NF && in_group { print $1, $2 }' scripts/packages.txt
 }
 
-# Names that dpkg does not have, or not new enough.
+# Names that dpkg does not have, or not new enough. A nodejs from elsewhere brings its own npm and says so.
 missing()
 {
     local -A have=()
-    local name version status least
-    while IFS=$'\t' read -r name version status; do
+    local name version status provides least
+    while IFS=$'\t' read -r name version status provides; do
         if [ "$status" = installed ]; then
             have[$name]=$version
+            [[ ", $provides," != *", npm,"* ]] || have[npm]=$version
         fi
-    done < <(packages | cut -d ' ' -f 1 | xargs dpkg-query -W -f '${Package}\t${Version}\t${db:Status-Status}\n' 2> /dev/null || true)
+    done < <(packages | cut -d ' ' -f 1 |
+        xargs dpkg-query -W -f '${Package}\t${Version}\t${db:Status-Status}\t${Provides}\n' 2> /dev/null || true)
     while read -r name least; do
         if [ -z "${have[$name]:-}" ]; then
             echo "$name"

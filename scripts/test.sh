@@ -12,7 +12,8 @@ fail()
     exit 1
 }
 
-scripts/install.sh || fail "packages are missing"
+scripts/install.sh run build test || fail "packages are missing"
+scripts/browser.sh || fail "there is no browser, and CI may not do without"
 scripts/build.sh build || fail "the release does not build"
 scripts/build.sh build-test -Dtest_hooks=true -Dbuildtype=debugoptimized || fail "the test build does not build"
 

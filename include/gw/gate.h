@@ -105,6 +105,7 @@ struct gw_decision {
     struct gw_str request_id;         /* UUIDv7 text; GW_REFUSE: sealed, for `aaiti explain` */
     struct gw_str content_type, body; /* GW_ANSWER */
     struct gw_str cache_control;      /* GW_ANSWER: in place of no-store; empty: no-store */
+    struct gw_str content_security;   /* GW_ANSWER: a Content-Security-Policy in place of the common one; empty: that */
     struct gw_str members;     /* GW_REFUSE: further members of the problem, as JSON after a comma; empty: none */
     unsigned retry_after_s;    /* 0: none */
     const char *detail;        /* for the log: which token fault, which stage; static storage; NULL: none */

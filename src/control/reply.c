@@ -54,13 +54,7 @@ void gw_reply_done(struct gw_reply *r)
 
 struct gw_str gw_exchange_refresh_path(const struct gw_exchange *x)
 {
-    const struct gw_policy *p = x->view->policy;
-    for (size_t i = 0; i < gw_policy_route_count(p); i++) {
-        const struct gw_route *r = gw_policy_route(p, i);
-        if (r->target == GW_TARGET_REFRESH)
-            return gw_str_sub(r->pattern, gw_str_find(r->pattern, ' ') + 1, r->pattern.len);
-    }
-    return GW_STR_NULL;
+    return gw_policy_auth_path(x->view->policy, GW_TARGET_REFRESH);
 }
 
 /* The part of a route's path that stands for itself. */

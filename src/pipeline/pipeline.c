@@ -5,6 +5,7 @@
 #include "pipeline/pipeline.h"
 
 #include "pipeline/answers.h"
+#include "pipeline/panic_page.h"
 
 #include <assert.h>
 #include <string.h>
@@ -127,6 +128,10 @@ static enum gw_code finish(struct gw_request *r)
     }
     out->content_type = GW_STR("text/html; charset=utf-8");
     out->body = gw_landing_body();
+    if (target == GW_TARGET_PANIC) {
+        out->body = r->snapshot->panic_page;
+        out->content_security = gw_panic_policy;
+    }
     return GW_OK;
 }
 

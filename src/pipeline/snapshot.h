@@ -14,11 +14,12 @@
 struct gw_snapshot {
     struct gw_bundle_ref ref;
     uint32_t mark;         /* of the bundle's hash (request_id.h) */
-    struct gw_arena arena; /* strings of the settings */
+    struct gw_arena arena; /* strings of the settings, the page */
     struct gw_settings settings;
     struct gw_policy *policy;
     struct gw_jwt_verifier *verifier;
-    uint64_t edition; /* the gate numbers what it installs: unlike a generation never the same for two */
+    struct gw_str panic_page; /* with the policy's own paths in it */
+    uint64_t edition;         /* the gate numbers what it installs: unlike a generation never the same for two */
     unsigned references;
 };
 

@@ -41,6 +41,7 @@ bool gw_target_is_control(enum gw_target target)
     case GW_TARGET_HEALTH:
     case GW_TARGET_LANDING:
     case GW_TARGET_JWKS:
+    case GW_TARGET_PANIC:
         break;
     }
     return false;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The gate as the adapter sees it: bundles that come and go, keys, memory, its own answers. Each stage has a test of its own. */
+#include "pipeline/panic_page.h"
 #include "pipeline/test_cast.h"
 
 #include <stdio.h>
@@ -73,6 +74,19 @@ static void test_health_and_landing_page(void **state)
     d = ASK_BARE("GET", "/");
     assert_int_equal(d->action, GW_ANSWER);
     assert_true(gw_str_starts(d->content_type, GW_STR("text/html")));
+    assert_int_equal(d->content_security.len, 0);
+}
+
+/* Its own policy on this page alone: what it allows is what the page is made of. */
+static void test_the_page_of_the_panic_button_comes_with_its_own_policy(void **state)
+{
+    (void)state;
+    const struct gw_decision *d = ASK_BARE("GET", "/aaiti/panic");
+    assert_int_equal(d->action, GW_ANSWER);
+    assert_int_equal(d->status, 200);
+    assert_int_equal(d->cache_control.len, 0);
+    assert_true(gw_str_eq(d->content_security, gw_panic_policy));
+    assert_non_null(strstr(d->body.ptr, "data-login=\"/api/auth/login\" data-logout=\"/api/auth/logout\""));
 }
 
 static void test_before_control_everything_is_503(void **state)
@@ -167,6 +181,7 @@ int main(void)
         CASE(test_a_new_bundle_takes_effect_and_old_requests_keep_theirs),
         CASE(test_bad_bundles_are_refused),
         CASE(test_health_and_landing_page),
+        CASE(test_the_page_of_the_panic_button_comes_with_its_own_policy),
         CASE(test_before_control_everything_is_503),
         CASE(test_equal_and_weak_keys_are_refused),
         CASE(test_without_memory_the_answer_is_no),

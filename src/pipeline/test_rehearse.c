@@ -115,24 +115,11 @@ static void test_says_what_the_gate_does(void **state)
     (void)state;
     static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "BREW"};
     static const char *const targets[] = {
-        "/api/bots",
-        "/api/bots/b1?x=1",
-        "/api/%62ots",
-        "/api/me",
-        "/api/open",
-        "/api/secret",
-        "/api/nowhere",
-        "/",
-        "/aaiti/health",
-        "/api/health",
-        "//api",
-        "/api/bots%00",
-        "/api/auth/login",
-        "/api/auth/logout",
-        "/api/auth/profile",
-        "/api/auth/refresh",
-        "/api/auth/register",
-        "/aaiti/v1/users",
+        "/api/bots",         "/api/bots/b1?x=1",   "/api/%62ots",      "/api/me",
+        "/api/open",         "/api/secret",        "/api/nowhere",     "/",
+        "/aaiti/health",     "/aaiti/panic",       "/api/health",      "//api",
+        "/api/bots%00",      "/api/auth/login",    "/api/auth/logout", "/api/auth/profile",
+        "/api/auth/refresh", "/api/auth/register", "/aaiti/v1/users",
     };
     static const char *const origins[] = {"", ELSEWHERE, "https://gateway.invalid"};
     static const enum gw_credential_kind kinds[] = {GW_CREDENTIAL_BEARER, GW_CREDENTIAL_COOKIE};

@@ -44,6 +44,8 @@ static void test_each_route_and_each_caller(void **state)
         {"GET", "/api/auth/profile", UNAUTHORIZED, CONTROL, CONTROL, CONTROL},
         {"GET", "/aaiti/health", ANSWER, ANSWER, ANSWER, ANSWER},
         {"GET", "/aaiti/jwks.json", ANSWER, ANSWER, ANSWER, ANSWER},
+        {"GET", "/aaiti/panic", ANSWER, ANSWER, ANSWER, ANSWER},
+        {"POST", "/aaiti/panic", FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN},
         {"GET", "/api/health", ANSWER, ANSWER, ANSWER, ANSWER},
         {"GET", "/", ANSWER, ANSWER, ANSWER, ANSWER},
         {"GET", "//api/bots", BAD, BAD, BAD, BAD},

@@ -29,4 +29,11 @@ struct gw_policy {
 };
 
 /* Routes that no policy file can take. */
-enum gw_built_in { GW_BUILT_IN_HEALTH, GW_BUILT_IN_CONTROL, GW_BUILT_IN_LANDING, GW_BUILT_IN_JWKS, GW_BUILT_IN_COUNT };
+enum gw_built_in {
+    GW_BUILT_IN_HEALTH,
+    GW_BUILT_IN_CONTROL,
+    GW_BUILT_IN_LANDING,
+    GW_BUILT_IN_JWKS,
+    GW_BUILT_IN_PANIC,
+    GW_BUILT_IN_COUNT
+};

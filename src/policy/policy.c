@@ -165,6 +165,16 @@ static const struct gw_route *built_in(const struct gw_policy *p, enum gw_built_
     return &p->routes[p->route_count - GW_BUILT_IN_COUNT + which].route;
 }
 
+struct gw_str gw_policy_auth_path(const struct gw_policy *p, enum gw_target target)
+{
+    for (size_t i = 0; i < p->route_count; i++) {
+        struct gw_str pattern = p->routes[i].route.pattern;
+        if (p->routes[i].route.target == target)
+            return gw_str_sub(pattern, gw_str_find(pattern, ' ') + 1, pattern.len);
+    }
+    return GW_STR_NULL;
+}
+
 /* Everything at and below /aaiti is the gateway's own, whatever the policy says. */
 static const struct gw_route *match_own(const struct gw_policy *p, enum gw_method m, struct gw_str below)
 {
@@ -172,6 +182,8 @@ static const struct gw_route *match_own(const struct gw_policy *p, enum gw_metho
         return built_in(p, GW_BUILT_IN_HEALTH);
     if (m == GW_METHOD_GET && gw_str_eq(below, GW_STR("/jwks.json")))
         return built_in(p, GW_BUILT_IN_JWKS);
+    if (m == GW_METHOD_GET && gw_str_eq(below, GW_STR("/panic")))
+        return built_in(p, GW_BUILT_IN_PANIC);
     if (gw_str_eq(below, GW_STR("/v1")) || gw_str_starts(below, GW_STR("/v1/")))
         return built_in(p, GW_BUILT_IN_CONTROL);
     return NULL;

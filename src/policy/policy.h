@@ -49,6 +49,7 @@ enum gw_target {
     GW_TARGET_HEALTH,  /* the data plane itself */
     GW_TARGET_LANDING, /* the same: GET /, when no route of the backend takes it */
     GW_TARGET_JWKS,    /* the same: the public keys of our tokens */
+    GW_TARGET_PANIC,   /* the same: the page of the panic button */
     GW_TARGET_CONTROL, /* /aaiti/v1/…: the control plane's route table decides the right */
 };
 
@@ -128,6 +129,8 @@ const struct gw_upstream *gw_policy_upstream(const struct gw_policy *p);
 size_t gw_policy_route_count(const struct gw_policy *p);
 const struct gw_route *gw_policy_route(const struct gw_policy *p,
                                        size_t i); /* in file order, auth and built-in ones too */
+/* Path of a call that the policy's `auth` names; empty: it has none. */
+struct gw_str gw_policy_auth_path(const struct gw_policy *p, enum gw_target target);
 
 /* The route of a canonical path (policy/path.h) and query, or NULL: refuse. HEAD finds GET's. The more specific pattern
  * wins: literal before {param} before a tail (`/` and two stars), whatever the order in the file; routes with a query match before the same

@@ -338,6 +338,10 @@ static void add_built_in(struct gw_policy *p)
                               .method = GW_METHOD_GET,
                               .target = GW_TARGET_JWKS,
                               .access = GW_ACCESS_PUBLIC},
+        [GW_BUILT_IN_PANIC] = {.pattern = GW_STR("GET /aaiti/panic"),
+                               .method = GW_METHOD_GET,
+                               .target = GW_TARGET_PANIC,
+                               .access = GW_ACCESS_PUBLIC},
     };
     for (size_t i = 0; i < GW_BUILT_IN_COUNT; i++) {
         struct gw_compiled_route *r = &p->routes[p->route_count];

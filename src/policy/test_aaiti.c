@@ -25,6 +25,7 @@ static const struct row {
     {"POST", "/api/auth/logout", "yyys", N, GW_TARGET_LOGOUT},
     {"GET", "/aaiti/health", "yyyy", N, GW_TARGET_HEALTH},
     {"GET", "/aaiti/jwks.json", "yyyy", N, GW_TARGET_JWKS},
+    {"GET", "/aaiti/panic", "yyyy", N, GW_TARGET_PANIC},
     {"GET", "/aaiti/v1/sessions", "yyyy", N, GW_TARGET_CONTROL},
     {"DELETE", "/aaiti/v1/users/7", "yyyy", N, GW_TARGET_CONTROL},
     {"GET", "/", "yyyy", N, GW_TARGET_LANDING},

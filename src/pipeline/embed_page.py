@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the page of the panic button as C: embed_page.py OUT.c panic.html
+
+Its Content-Security-Policy names the page's one style and one script by their hashes, so that the browser runs these bytes and no
+others, whatever comes to stand between them. The page is cut where the gateway puts the policy's paths in.
+"""
+import base64
+import hashlib
+import json
+import re
+import sys
+
+MARKS = ("@login@", "@logout@")
+POLICY = ("default-src 'none'; script-src {script}; style-src {style}; connect-src 'self'; form-action 'none'; base-uri 'none'; "
+          "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'")
+
+
+def source_of(page, element):
+    """The hash of what stands in the page's only such element (CSP3 section 6.7.3.3: its text, as it is)."""
+    inside = re.findall(rf"<{element}>(.*?)</{element}>", page, re.S)
+    if len(inside) != 1 or len(re.findall(rf"<{element}\b", page)) != 1:
+        sys.exit(f"the page needs one <{element}> without attributes")
+    return f"'sha256-{base64.b64encode(hashlib.sha256(inside[0].encode()).digest()).decode()}'"
+
+
+def literal(text):
+    """A C string a line: ASCII, octal escapes of what is not, for they cannot swallow what follows."""
+    lines = []
+    for line in text.splitlines(keepends=True):
+        escaped = json.dumps(line, ensure_ascii=False)
+        lines.append("        " + "".join(c if ord(c) < 128 else "".join(f"\\{b:03o}" for b in c.encode()) for c in escaped))
+    return "\n".join(lines)
+
+
+out, name = sys.argv[1:]
+with open(name, encoding="utf-8", newline="") as file:
+    page = file.read()
+if re.search(r"\bstyle=|\bon[a-z]+=|[a-z]+://", page):
+    sys.exit("the page has an inline style or handler, or names another place: its policy would refuse it")
+parts = []
+rest = page
+for mark in MARKS:
+    before, found, rest = rest.partition(mark)
+    if not found:
+        sys.exit(f"the page lacks {mark}, or has the marks in another order")
+    parts.append(before)
+parts.append(rest)
+if any(mark in part for mark in MARKS for part in parts):
+    sys.exit("a mark stands twice")
+policy = POLICY.format(script=source_of(page, "script"), style=source_of(page, "style"))
+with open(out, "w", encoding="ascii") as c:
+    c.write('#include "pipeline/panic_page.h"\n\nconst struct gw_str gw_panic_html[GW_PANIC_PARTS] = {\n')
+    c.writelines(f"    GW_STR(\n{literal(part)}),\n" for part in parts)
+    c.write(f"}};\nconst struct gw_str gw_panic_policy = GW_STR({json.dumps(policy)});\n")
