@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The page of the panic button in Debian's Chromium, at a telephone's size. Reads {url, users, shots} as JSON from standard input, plays
-// each scene in a context of its own, and writes as JSON what was seen in each: {scene: {…} or {error}}. Judges nothing;
+// the scenes one after the other, each from a fresh load of the page, and writes as JSON what was seen in each: {scene: {…} or {error}}. Judges nothing;
 // tests/e2e/test_panic_page.py does.
 import {readFileSync} from "node:fs";
 import {chromium} from "playwright-core";
@@ -104,9 +104,11 @@ const scenes = {
     return {said: await trouble(page), after: await textOf(page, "mode")};
   },
 
-  async "a viewer may not stop"(page) {
+  async "a viewer may not stop, in the dark"(page) {
+    await page.emulateMedia({colorScheme: "dark"});
     const before = await signedIn(page, users.viewer);
     await stop(page, "");
+    await page.screenshot({path: `${shots}/dark.png`, fullPage: true});
     return {before, said: await trouble(page), after: await textOf(page, "mode")};
   },
 
@@ -127,18 +129,15 @@ const scenes = {
     return {status: answer.status(), said: await textOf(page, "trouble")};
   },
 
-  async "control is down"(page) {
+  async "control is down, then the network"(page) {
     await signedIn(page, users.viewer);
     await page.route("**/aaiti/v1/*", (route) => route.fulfill({status: 503, contentType: "application/problem+json", body: "{}"}));
     await stop(page, "");
-    return {said: await trouble(page), stale: await textOf(page, "stale")};
-  },
-
-  async "the network is gone"(page) {
-    await signedIn(page, users.viewer);
+    const down = await trouble(page), stale = await textOf(page, "stale");
+    await page.unrouteAll();
     await page.route("**/aaiti/v1/*", (route) => route.abort());
     await stop(page, "");
-    return {said: await trouble(page)};
+    return {down, stale, gone: await trouble(page)};
   },
 
   async "markup from the gateway"(page) {
@@ -148,13 +147,6 @@ const scenes = {
     await signedIn(page, users.viewer);
     return {elements: await page.locator("img, b").count(), title: await page.title(), mode: await textOf(page, "mode")};
   },
-
-  async "in the dark"(page) {
-    await page.emulateMedia({colorScheme: "dark"});
-    await signedIn(page, users.viewer);
-    await page.screenshot({path: `${shots}/dark.png`});
-    return {};
-  },
 };
 
 /* ---- playing ---- */
@@ -162,15 +154,21 @@ const scenes = {
 /* Chromium writes a line for each answer of 4xx and 5xx; that one was asked for. */
 const isFault = (message) => ["error", "warning"].includes(message.type()) && !message.text().startsWith("Failed to load resource");
 
-async function play(browser, scene) {
-  const context = await browser.newContext({viewport: TELEPHONE, ignoreHTTPSErrors: true, hasTouch: true, isMobile: true});
-  context.setDefaultTimeout(5000);
-  const faults = [], elsewhere = [];
-  await context.addInitScript(() => addEventListener("securitypolicyviolation", (e) => console.error(`CSP: ${e.violatedDirective} ${e.blockedURI}`)));
-  const page = await context.newPage();
-  page.on("console", (message) => { if (isFault(message)) faults.push(message.text()); });
-  page.on("pageerror", (error) => faults.push(String(error)));
-  page.on("request", (request) => { if (!request.url().startsWith(url)) elsewhere.push(request.url()); });
+const browser = await chromium.launch({executablePath: "/usr/bin/chromium", args: FLAGS, chromiumSandbox: false});
+const context = await browser.newContext({viewport: TELEPHONE, ignoreHTTPSErrors: true, hasTouch: true, isMobile: true});
+context.setDefaultTimeout(10000);
+await context.addInitScript(() => addEventListener("securitypolicyviolation", (e) => console.error(`CSP: ${e.violatedDirective} ${e.blockedURI}`)));
+const page = await context.newPage();
+let faults, elsewhere;
+page.on("console", (message) => { if (isFault(message)) faults.push(message.text()); });
+page.on("pageerror", (error) => faults.push(String(error)));
+page.on("request", (request) => { if (!request.url().startsWith(url)) elsewhere.push(request.url()); });
+
+async function play(scene) {
+  faults = [];
+  elsewhere = [];
+  await page.unrouteAll();
+  await page.emulateMedia({colorScheme: null});
   try {
     await page.goto(`${url}/aaiti/panic`);
     const first = await page.evaluate(looks);
@@ -178,14 +176,11 @@ async function play(browser, scene) {
     return {...seen, looks: [first, await page.evaluate(looks)], faults, elsewhere};
   } catch (error) {
     return {error: String(error), faults};
-  } finally {
-    await context.close();
   }
 }
 
-const browser = await chromium.launch({executablePath: "/usr/bin/chromium", args: FLAGS, chromiumSandbox: false});
 const seen = {};
 for (const [name, scene] of Object.entries(scenes))
-  seen[name] = await play(browser, scene);
+  seen[name] = await play(scene);
 await browser.close();
 console.log(JSON.stringify(seen));

@@ -71,8 +71,8 @@ def seen(gateway):
     gateway.client(gateway.login(gateway.users["admin"])).post("/aaiti/v1/mode", json={"mode": "off"})
 
 
-SCENES = ("a wrong password", "a trader stops new risk", "a trader may not lift", "a viewer may not stop", "an administrator lifts",
-          "signing out ends the session", "control is down", "the network is gone", "markup from the gateway", "in the dark")
+SCENES = ("a wrong password", "a trader stops new risk", "a trader may not lift", "a viewer may not stop, in the dark", "an administrator lifts",
+          "signing out ends the session", "control is down, then the network", "markup from the gateway")
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_the_token_is_kept_nowhere(scene):
 def test_who_may_not_is_told_so_and_nothing_changes(scene):
     lifted = scene("a trader may not lift")
     assert lifted["said"].startswith("You may not do this.") and lifted["after"] == "Mode: risk-off"
-    stopped = scene("a viewer may not stop")
+    stopped = scene("a viewer may not stop, in the dark")
     assert stopped["said"].startswith("You may not do this.") and stopped["before"] == stopped["after"] == "Mode: risk-off"
 
 
@@ -130,10 +130,9 @@ def test_signing_out_ends_the_session(scene):
 
 
 def test_what_does_not_answer_is_told_in_words(scene):
-    down = scene("control is down")
-    assert "control plane does not answer" in down["said"] and "aaiti panic" in down["said"]
-    assert down["stale"].startswith("This may be out of date.")
-    assert "Try again" in scene("the network is gone")["said"]
+    s = scene("control is down, then the network")
+    assert "control plane does not answer" in s["down"] and "aaiti panic" in s["down"]
+    assert s["stale"].startswith("This may be out of date.") and "Try again" in s["gone"]
 
 
 def test_what_the_gateway_sends_is_text(scene):
