@@ -71,7 +71,7 @@ http {{
     proxy_http_version 1.1;
     proxy_ignore_headers X-Accel-Redirect X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset X-Accel-Expires;
     {gate_http}
-    upstream gw_backend {{ server 127.0.0.1:{backend}; keepalive 64; keepalive_requests 1000000000; }}
+    upstream gw_backend {{ server 127.0.0.1:{backend}; keepalive 64; keepalive_requests 1000000000; {gate_upstream} }}
     server {{
         listen 127.0.0.1:{port};
         location / {{
@@ -256,7 +256,7 @@ class Bench:
         self.backend = backend
         home, run_dir = self.make_home("seeded", 8443, backend.port)
         self.tokens = self.seed(home, run_dir)
-        self.bare = self.start(BARE, 0, SERVER_CONF, backend=backend.port, load_module="", gate_http="", gate_location="")
+        self.bare = self.start(BARE, 0, SERVER_CONF, backend=backend.port, load_module="", gate_http="", gate_upstream="", gate_location="")
         self.guarded = self.start_guarded(GUARDED, run_dir, home, f"gw_token_key {home}/keys/token.key;")
 
     def start_guarded(self, name, run_dir, home, token_key):
@@ -264,7 +264,7 @@ class Bench:
             name, 0, SERVER_CONF, backend=self.backend.port, load_module=f"load_module {MODULE};",
             gate_http=f"gw_run_dir {run_dir}; gw_journal {self.journal.where} 4m 64; gw_mode {home}/mode; {token_key} "
                       f"gw_upstream_key {home}/keys/upstream.key; gw_request_id_key {home}/keys/request-id.key;",
-            gate_location="gw on;")
+            gate_upstream="gw_changes_once;", gate_location="gw on;")
 
     def seed(self, home, run_dir):
         """A file of tokens, a session each."""

@@ -59,7 +59,7 @@ static const char http_text[] =
     "    proxy_max_temp_file_size 0;\n"
     /* A backend must not steer nginx: an internal redirect of its choice would be a request that nobody judged. */
     "    proxy_ignore_headers X-Accel-Redirect X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset X-Accel-Expires;\n"
-    /* Only an error before an answer, and never a POST that was sent. */
+    /* Only an error before an answer; of changes see gw_changes_once. */
     "    proxy_next_upstream error;\n"
     "    ssl_protocols TLSv1.2 TLSv1.3;\n"
     "    ssl_ciphers " CIPHERS ";\n"
@@ -197,7 +197,7 @@ static enum gw_code add_servers(const struct gw_nginx_conf *c, struct gw_buf *ou
 {
     GW_TRY(add_backend(c->upstream, "    upstream gw_backend {\n        server \"", "\" max_fails=0;\n", out, err));
     /* Node closes an idle connection after 5 s: be sooner, or a request meets the close. */
-    gw_buf_add(out, GW_STR("        keepalive 64;\n        keepalive_timeout 4s;\n    }\n"));
+    gw_buf_add(out, GW_STR("        keepalive 64;\n        keepalive_timeout 4s;\n        gw_changes_once;\n    }\n"));
     GW_TRY(add_value(out, "    upstream gw_control { server \"unix:", gw_str(c->run_dir),
                      "/web.sock\" max_fails=0; }\n", err));
 

@@ -14,6 +14,7 @@
  *     gw_mode DIR;           http: directory of the emergency mode
  *     gw_log_requests;
  *                            http: a line of JSON of each request, to standard error
+ *     gw_changes_once;       upstream, after keepalive: what changes something is sent once, and over no connection that has ended
  *     gw on|off;             location: every request is judged before anything else sees it
  *     gw_retry;              location: target of error_page 419, hands a judged request to the upstream once more, by the other
  *                            upstream key
@@ -25,6 +26,7 @@
 
 
 static void *ngx_http_gw_create_main_conf(ngx_conf_t *cf);
+static void *ngx_http_gw_create_srv_conf(ngx_conf_t *cf);
 static void *ngx_http_gw_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_gw_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
@@ -100,6 +102,13 @@ static ngx_command_t  ngx_http_gw_commands[] = {
       0,
       NULL },
 
+    { ngx_string("gw_changes_once"),
+      NGX_HTTP_UPS_CONF|NGX_CONF_NOARGS,
+      ngx_http_gw_set_changes_once,
+      NGX_HTTP_SRV_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("gw"),
       NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
       ngx_conf_set_flag_slot,
@@ -132,7 +141,7 @@ static ngx_http_module_t  ngx_http_gw_module_ctx = {
     ngx_http_gw_create_main_conf,          /* create main configuration */
     NULL,                                  /* init main configuration */
 
-    NULL,                                  /* create server configuration */
+    ngx_http_gw_create_srv_conf,           /* create server configuration */
     NULL,                                  /* merge server configuration */
 
     ngx_http_gw_create_loc_conf,           /* create location configuration */
@@ -172,6 +181,13 @@ static void *
 ngx_http_gw_create_main_conf(ngx_conf_t *cf)
 {
     return ngx_pcalloc(cf->pool, sizeof(ngx_http_gw_main_conf_t));
+}
+
+
+static void *
+ngx_http_gw_create_srv_conf(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_gw_srv_conf_t));
 }
 
 

@@ -35,6 +35,12 @@ typedef struct {
     ngx_flag_t           retry;
 } ngx_http_gw_loc_conf_t;
 
+/* Of an upstream block with gw_changes_once: what it wraps. */
+typedef struct {
+    ngx_http_upstream_init_pt       init_upstream;
+    ngx_http_upstream_init_peer_pt  init_peer;
+} ngx_http_gw_srv_conf_t;
+
 typedef struct {
     struct gw_gate      *gate;
     struct gw_request   *request;
@@ -79,6 +85,10 @@ ngx_int_t ngx_http_gw_log_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_gw_log_init_handler(ngx_http_request_t *r);
 void ngx_http_gw_log_init_process(ngx_cycle_t *cycle);
 void ngx_http_gw_log_refusal(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx);
+
+/* upstream.c */
+char *ngx_http_gw_set_changes_once(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 /* worker.c */
 ngx_int_t ngx_http_gw_gate_create(ngx_conf_t *cf, ngx_http_gw_main_conf_t *gmcf);

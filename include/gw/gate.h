@@ -133,6 +133,8 @@ enum gw_ending {
 /* How what was handed over ended; the first call counts. status: of the answer, whosever it is. Without one gw_request_done takes it for
  * unknown. */
 void gw_request_ended(struct gw_gate *g, struct gw_request *r, enum gw_ending ending, unsigned status);
+/* Nothing changes by it, as far as method and policy tell: it may be sent again after a part of it was. */
+bool gw_request_is_repeatable(const struct gw_request *r);
 /* It may have changed something at the backend, and nobody knows: the client is to be told that. */
 bool gw_request_outcome_is_unknown(const struct gw_request *r);
 

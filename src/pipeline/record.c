@@ -152,6 +152,11 @@ void gw_record_end(struct gw_request *r, enum gw_ending ending, unsigned status)
     r->intent = 0;
 }
 
+bool gw_request_is_repeatable(const struct gw_request *r)
+{
+    return gw_method_is_safe(r->method) && r->route->risk == GW_RISK_NEUTRAL;
+}
+
 bool gw_request_outcome_is_unknown(const struct gw_request *r)
 {
     return r->record == GW_RECORD_UNKNOWN;

@@ -25,6 +25,7 @@ static const char policy[] =
     "  - {match: 'DELETE /bots/{id}', permission: 'bots:write', action: bot_deleted}\n"
     "  - {match: 'POST /bots/{id}/stop', permission: 'bots:write', risk: reduces, action: "
     "bot_stopped}\n"
+    "  - {match: 'GET /arm', permission: 'bots:write', risk: opens}\n"
     "  - {match: 'GET /orders', permission: 'bots:read', risk: reduces, audit: record}\n"
     "  - {match: 'DELETE /orders/{id}', permission: 'bots:write', risk: reduces}\n";
 
@@ -173,6 +174,24 @@ static void a_second_attempt_has_the_intent_of_the_first(void **state)
     assert_int_equal(hand_over(), GW_HANDOVER_REFUSE);
     assert_refused(&rig.decision, GW_REASON_USER_INACTIVE);
     assert_string_equal(journal("changes"), "intent pending 0 bot_created\noutcome not-sent 401 bot_created\n");
+}
+
+static void only_what_changes_nothing_may_be_sent_twice(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *method, *target;
+        bool repeatable;
+    } rows[] = {
+        {"GET", "/bots", true},     {"HEAD", "/bots", true},        {"GET", "/export", true},
+        {"POST", "/bots", false},   {"DELETE", "/bots/7", false},   {"GET", "/arm", false},
+        {"POST", "/quotes", false}, {"DELETE", "/orders/9", false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        ASK(rows[i].method, rows[i].target, bearer(TRADER));
+        assert_int_equal(rig.decision.action, GW_PASS);
+        assert_int_equal(gw_request_is_repeatable(rig.request), rows[i].repeatable);
+    }
 }
 
 static void what_is_refused_before_leaves_no_intent(void **state)
@@ -411,6 +430,7 @@ int main(void)
         RECORD_CASE(a_change_leaves_intent_and_outcome),
         RECORD_CASE(the_outcome_says_how_it_ended),
         RECORD_CASE(a_second_attempt_has_the_intent_of_the_first),
+        RECORD_CASE(only_what_changes_nothing_may_be_sent_twice),
         RECORD_CASE(what_is_refused_before_leaves_no_intent),
         RECORD_CASE(reads_leave_what_the_policy_says),
         RECORD_CASE(a_durable_record_is_waited_for),

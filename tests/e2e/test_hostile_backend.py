@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A backend that lies, breaks off or floods: the client gets a whole answer or a plain error, and learns nothing of the inside."""
+import os
+import signal
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
-from conftest import Gateway
+from conftest import Gateway, state_of, until
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 LENGTH_2 = b"Content-Length: 2\r\n"
@@ -17,10 +21,13 @@ OURS = {
 
 
 class Liar:
-    """Answers each connection's request with the bytes in `answer`, then closes, or holds the connection open."""
+    """Answers each connection's request with the bytes in `answer`, then closes, or holds the connection open. Where `kept` is not empty, it
+    answers a connection's first request, and the connection waits for a second. That one is read, or `slams` closes over it."""
 
     def __init__(self, port=0):
         self.answer, self.hold = b"", False
+        self.kept, self.slams = b"", False
+        self.idle = set()  # connections that wait for their second request
         self.requests = []
         self.listener = socket.create_server(("127.0.0.1", port))
         self.port = self.listener.getsockname()[1]
@@ -42,6 +49,8 @@ class Liar:
                 if not request:
                     return
                 self.requests.append(request)
+                if self.kept and not (request := self.second(connection)):
+                    return
                 connection.sendall(self.answer)
                 if self.hold:
                     connection.recv(1)
@@ -53,6 +62,18 @@ class Liar:
                         pass
             except OSError:
                 pass
+
+    def second(self, connection):
+        self.idle.add(connection)
+        connection.sendall(self.kept)
+        # Bytes that nobody reads make of a close a reset.
+        has_come = connection.recv(1, socket.MSG_PEEK)
+        self.idle.discard(connection)
+        if not has_come or self.slams:
+            return b""
+        request = connection.recv(65536)
+        self.requests.append(request)
+        return request
 
     def close(self):
         self.listener.shutdown(socket.SHUT_RDWR)
@@ -174,6 +195,71 @@ def test_a_post_is_sent_once(behind):
     liar.requests.clear()
     assert client.post("/api/bots/bot-1/start").status_code == 502
     assert len(liar.requests) == 1
+
+
+CHANGES = [("PUT", "/api/bots/bot-1"), ("DELETE", "/api/bots/bot-1"), ("POST", "/api/bots/bot-1/start")]
+KEPT = HEAD + LENGTH_2 + b"\r\n{}"
+
+
+@pytest.fixture
+def keeping(behind):
+    """The liar and a client of one worker, which has a connection to the liar that waits for its second request."""
+    gateway, liar, _ = behind
+    liar.answer, liar.hold, liar.kept, liar.slams = b"", False, KEPT, False
+    one = gateway.signed_in(gateway.users["admin"])
+    assert one.get("/api/bots").status_code == 200
+    until(lambda: liar.idle, what="a kept connection")
+    liar.requests.clear()
+    yield liar, one
+    liar.kept = b""
+    for connection in set(liar.idle):
+        connection.shutdown(socket.SHUT_RDWR)
+    until(lambda: not liar.idle, what="the end of kept connections")
+
+
+@pytest.mark.parametrize("method, path", CHANGES)
+def test_over_a_kept_connection_too_a_change_is_sent_once(keeping, method, path):
+    """To nginx PUT and DELETE are harmless to repeat: it would send them again where a kept connection breaks under them."""
+    liar, client = keeping
+    got = client.request(method, path)
+    assert (got.status_code, got.json()["type"]) == (502, "urn:aaiti:problem:outcome-unknown")
+    assert len(liar.requests) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_read_that_meets_the_end_of_a_kept_connection_is_sent_again(keeping, method):
+    liar, client = keeping
+    liar.slams = True
+    assert client.request(method, "/api/bots").status_code == 200
+    assert len(liar.requests) == 1
+
+
+@pytest.mark.parametrize("method, path", CHANGES)
+def test_no_change_goes_over_a_connection_that_has_ended(behind, keeping, method, path):
+    """The worker is held, so that it hears of the change first and of the end of the kept connection after it."""
+    gateway, (liar, client) = behind[0], keeping
+    workers = gateway.pids("nginx: worker")
+    with ThreadPoolExecutor() as pool:
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            until(lambda: all(state_of(pid) == "T" for pid in workers), what="workers that stand still")
+            answer = pool.submit(client.request, method, path)
+            until(lambda: unread_bytes(gateway.port) > 0, what="the request at the worker")
+            for connection in set(liar.idle):
+                connection.shutdown(socket.SHUT_RDWR)
+            until(lambda: not liar.idle, what="the end of the kept connection")
+        finally:
+            for pid in workers:
+                os.kill(pid, signal.SIGCONT)
+        assert answer.result(10).status_code == 200
+    assert len(liar.requests) == 1
+
+
+def unread_bytes(port):
+    """Of connections that were accepted on a port of this machine (proc(5), tcp: local address, rem_address, st, tx_queue:rx_queue)."""
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(int(row[4].partition(":")[2], 16) for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01")
 
 
 CLASHING = (b"X-Frame-Options: ALLOWALL", b"x-content-type-options: off", b"Content-Security-Policy: default-src *", b"Referrer-Policy: unsafe-url",
