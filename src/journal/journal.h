@@ -30,9 +30,9 @@ struct gw_journal_options {
     mode_t mode;        /* of its files: who may read one may lock it, and so pass for its living writer */
     const char *series; /* lower-case letters: "changes", "refusals" */
     size_t file_bytes;
-    unsigned files_max; /* of this series, of all writers, in the directory */
-    /* Of the last file that there is, while no other can be made: */
-    size_t reserve_bytes; /* at its end, what only GW_JOURNAL_RESERVED may use; 0: none */
+    unsigned files_max;   /* of this series, of all writers, in the directory */
+    size_t reserve_bytes; /* at the end of a file without a spare, what only GW_JOURNAL_RESERVED may use; 0: none */
+    /* Of such a file while files are scarce: half of files_max wait for control, or the last could not be made. */
     size_t neutral_bytes; /* what GW_JOURNAL_NEUTRAL leaves to the others, reserve included; 0: none */
     size_t share_bytes;   /* the most that one user may take of it, but by GW_JOURNAL_RESERVED; 0: all */
     const struct gw_random *random;
@@ -75,6 +75,8 @@ GW_MUST_CHECK enum gw_code gw_journal_file_new(const struct gw_journal *j, struc
                                                struct gw_error *err);
 /* Takes it as the spare, or, when there is no current one, as that. */
 void gw_journal_file_take(struct gw_journal *j, struct gw_journal_file *f);
+/* None could be made. */
+void gw_journal_file_miss(struct gw_journal *j);
 
 /* ---- to disk ---- */
 

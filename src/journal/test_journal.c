@@ -195,6 +195,7 @@ static void test_what_is_neutral_leaves_room_to_what_is_not(void **state)
     rig_init(&g);
     rig_open(&g, 2);
     assert_int_equal(add_file(&g), GW_OK);
+    gw_journal_file_miss(g.journal);
     assert_true(fill(&g, 1, GW_JOURNAL_NEUTRAL, &code) > 0);
     assert_int_equal(code, GW_ELIMIT);
     assert_true(fill(&g, 2, GW_JOURNAL_NORMAL, &code) > (NEUTRAL - RESERVE) / 300);
@@ -217,6 +218,7 @@ static void test_nobody_has_more_of_the_last_file_than_his_share(void **state)
     o.share_bytes = SHARE;
     assert_int_equal(gw_journal_new(&o, &g.journal, NULL), GW_OK);
     assert_int_equal(add_file(&g), GW_OK);
+    gw_journal_file_miss(g.journal);
     uint32_t share = fill(&g, 1, GW_JOURNAL_NORMAL, &code);
     assert_int_equal(code, GW_EDENIED);
     assert_in_range(share, SHARE / 300, SHARE / 150);
@@ -228,7 +230,11 @@ static void test_nobody_has_more_of_the_last_file_than_his_share(void **state)
     assert_int_equal(add_file(&g), GW_OK);
     while (!gw_journal_wants_file(g.journal))
         assert_int_equal(append_by(&g, 1, 100, GW_JOURNAL_NORMAL), GW_OK);
-    assert_in_range(fill(&g, 1, GW_JOURNAL_NORMAL, &code), share - 1, share);
+    /* So he may while the next is only being made. */
+    for (uint32_t n = 0; n < share / 2; n++)
+        assert_int_equal(append_by(&g, 1, 100, GW_JOURNAL_NORMAL), GW_OK);
+    gw_journal_file_miss(g.journal);
+    assert_in_range(share / 2 + fill(&g, 1, GW_JOURNAL_NORMAL, &code), share - 1, share);
     assert_int_equal(code, GW_EDENIED);
     rig_done(&g);
 }
@@ -250,6 +256,29 @@ static void test_who_begins_finds_room_when_others_have_filled_theirs(void **sta
     assert_int_equal(append(&g, 1, GW_JOURNAL_NORMAL), GW_OK);
     assert_int_equal(add_file(&g), GW_ELIMIT);
     gw_journal_free(full);
+    rig_done(&g);
+}
+
+static void test_files_are_scarce_when_half_of_them_wait(void **state)
+{
+    (void)state;
+    struct rig g;
+    enum gw_code code;
+    rig_init(&g);
+    for (unsigned waiting = 0; waiting < 4; waiting++) {
+        struct gw_journal_options o = test_directory_options(&g.directory, "changes", 6);
+        char name[32];
+        o.share_bytes = SHARE;
+        assert_int_equal(gw_journal_new(&o, &g.journal, NULL), GW_OK);
+        assert_int_equal(add_file(&g), GW_OK);
+        (void)fill(&g, 1, GW_JOURNAL_NORMAL, &code);
+        assert_int_equal(code, waiting < 3 ? GW_ELIMIT : GW_EDENIED);
+        assert_int_equal(unlinkat(g.directory.fd, read_all(&g).last_name, 0), 0);
+        gw_journal_free(g.journal);
+        g.journal = NULL;
+        snprintf(name, sizeof(name), ".changes-%u", waiting);
+        assert_int_equal(symlinkat("x", g.directory.fd, name), 0);
+    }
     rig_done(&g);
 }
 
@@ -664,6 +693,7 @@ int main(void)
         cmocka_unit_test(test_what_is_neutral_leaves_room_to_what_is_not),
         cmocka_unit_test(test_nobody_has_more_of_the_last_file_than_his_share),
         cmocka_unit_test(test_who_begins_finds_room_when_others_have_filled_theirs),
+        cmocka_unit_test(test_files_are_scarce_when_half_of_them_wait),
         cmocka_unit_test(test_files_set_aside_are_not_counted),
         cmocka_unit_test(test_files_of_dead_writers_count_against_the_cap),
         cmocka_unit_test(test_refuses_odd_sizes),

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A current file and a spare. When a record does not fit, the current one is sealed, the spare takes its place and another
- * spare is wanted. Without a spare the current file is the last: its end is kept for what must not fail, more of it from what is neutral, and
- * nobody may take more than his share. A file becomes current empty, so that all of this room is there anew each time that control
- * has taken one.
+ * spare is wanted. Without a spare the current file may be the last: its end is kept for what must not fail. While files are scarce, more of
+ * it is kept from what is neutral, and nobody may take more than his share; else who is fast would be refused for the moments in which a spare is made. A
+ * file becomes current empty, so that all of this room is there anew each time that control has taken one.
  * A sealed file that somebody wants on disk stays open until a sync has covered it. Numbers of files are given out in take, so that a file made and never
  * taken leaves no gap: it has its number, and its name, only from then on.
  */
@@ -28,6 +28,7 @@ struct gw_journal_file {
     int dir, fd;
     uint8_t *base;
     size_t bytes;
+    bool is_scarce;                 /* when it was made, half of all there may be were waiting */
     char name[GW_JOURNAL_NAME_MAX]; /* under its temporary name until taken */
 };
 
@@ -35,6 +36,7 @@ struct gw_journal {
     struct gw_journal_options o;
     struct gw_uuid writer;
     struct gw_journal_file *current, *spare; /* either may be NULL */
+    bool is_scarce;                          /* files are */
     size_t offset;                           /* where the next record of current goes */
     uint64_t sequence, wanted, synced, file_number, lost;
     uint64_t sealed_count;                     /* ever */
@@ -126,7 +128,7 @@ static size_t kept_bytes(const struct gw_journal *j, enum gw_journal_priority pr
 {
     switch (priority) {
     case GW_JOURNAL_NEUTRAL:
-        return j->o.neutral_bytes;
+        return j->is_scarce ? j->o.neutral_bytes : j->o.reserve_bytes;
     case GW_JOURNAL_NORMAL:
         return j->o.reserve_bytes;
     case GW_JOURNAL_RESERVED:
@@ -146,7 +148,8 @@ static size_t room(const struct gw_journal *j, enum gw_journal_priority priority
 
 static bool has_share(const struct gw_journal *j, const struct gw_uuid *user, size_t need)
 {
-    return j->spare != NULL || j->o.share_bytes == 0 || gw_share_of(&j->share, user) + need <= j->o.share_bytes;
+    return j->spare != NULL || !j->is_scarce || j->o.share_bytes == 0 ||
+           gw_share_of(&j->share, user) + need <= j->o.share_bytes;
 }
 
 static enum gw_code admit(const struct gw_journal *j, const struct gw_uuid *user, size_t need,
@@ -342,7 +345,8 @@ enum gw_code gw_journal_file_new(const struct gw_journal *j, struct gw_journal_f
     struct gw_journal_file *f = malloc(sizeof(*f));
     if (f == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for a journal file");
-    *f = (struct gw_journal_file){.dir = j->o.dir, .fd = -1, .bytes = j->o.file_bytes};
+    *f = (struct gw_journal_file){
+        .dir = j->o.dir, .fd = -1, .bytes = j->o.file_bytes, .is_scarce = count >= j->o.files_max / 2};
     enum gw_code code = file_make(j, f, err);
     if (code != GW_OK) {
         file_drop(f);
@@ -356,8 +360,14 @@ void gw_journal_file_take(struct gw_journal *j, struct gw_journal_file *f)
 {
     assert(j->spare == NULL);
     j->spare = f;
+    j->is_scarce = f->is_scarce;
     if (j->current == NULL)
         rotate(j);
+}
+
+void gw_journal_file_miss(struct gw_journal *j)
+{
+    j->is_scarce = true;
 }
 
 /* ---- to disk ---- */

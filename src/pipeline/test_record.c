@@ -336,10 +336,26 @@ static void fill(void)
     assert_int_equal(rig.decision.status, 503);
 }
 
+/* Control has not taken what others wrote. */
+static void run_out_of_files(void)
+{
+    char paths[GW_RIG_JOURNAL_FILES][GW_RIG_PATH_MAX + 32];
+    for (unsigned n = 0; n < GW_RIG_JOURNAL_FILES; n++) {
+        snprintf(paths[n], sizeof(paths[n]), "%s/changes-x%u.journal", rig.journal_dir, n);
+        assert_int_equal(symlink("x", paths[n]), 0);
+    }
+    struct gw_upkeep *u = gw_gate_upkeep_begin(rig.gate);
+    gw_upkeep_run(u);
+    assert_int_equal(gw_gate_upkeep_end(rig.gate, u, NULL), GW_ELIMIT);
+    for (unsigned n = 0; n < GW_RIG_JOURNAL_FILES; n++)
+        assert_int_equal(unlink(paths[n]), 0);
+}
+
 static void a_flood_of_neutral_records_refuses_nobody_elses(void **state)
 {
     (void)state;
     for (int taken = 0; taken < 2; taken++) { /* and again when control has made room */
+        run_out_of_files();
         flood(VIEWER, 1, "/models/7/predict", GW_REASON_JOURNAL_SHARE);
         assert_int_equal(rig.decision.status, 429);
         ASK("GET", "/report", bearer(VIEWER));
@@ -350,13 +366,17 @@ static void a_flood_of_neutral_records_refuses_nobody_elses(void **state)
         assert_true(change(CROWD_VIEWER, "/models/7/predict"));
         assert_true(change(TRADER, "/bots"));
         assert_true(change(TRADER, "/bots/7/stop"));
+        gw_fake_clock_advance(&rig.clock, 1000);
         gw_rig_upkeep(&rig);
+        while (!gw_journal_wants_file(rig.gate->journals.of[GW_JOURNAL_CHANGES]))
+            assert_true(change(VIEWER, "/models/7/predict")); /* as he likes, of all but the last */
     }
 }
 
 static void no_crowd_of_neutral_records_takes_the_room_of_what_is_not(void **state)
 {
     (void)state;
+    run_out_of_files();
     flood(CROWD_VIEWER, CROWD, "/models/7/predict", GW_REASON_JOURNAL_FULL);
     assert_int_equal(rig.decision.status, 503);
     assert_true(flood(CROWD_TRADER, CROWD, "/bots", GW_REASON_JOURNAL_FULL) > 20);

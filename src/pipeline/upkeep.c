@@ -134,9 +134,12 @@ enum gw_code gw_gate_upkeep_end(struct gw_gate *g, struct gw_upkeep *u, struct g
         u->sync_code = gw_fail(&u->error, GW_EBACKEND, "no thread for the journal's upkeep");
     }
     enum gw_code code = u->sync_code != GW_OK ? u->sync_code : u->file_code;
-    for (enum gw_journal_id id = 0; id < GW_JOURNAL_COUNT; id++)
+    for (enum gw_journal_id id = 0; id < GW_JOURNAL_COUNT; id++) {
         if (u->files[id] != NULL)
             gw_journal_file_take(c->of[id], u->files[id]);
+        else if (u->wants[id] != NULL)
+            gw_journal_file_miss(c->of[id]);
+    }
     if (u->file_code != GW_OK)
         c->retry_at_ms = gw_clock_mono_ms(g->clock) + RETRY_MS;
     if (u->syncs)
