@@ -78,7 +78,7 @@ static enum gw_code keep_name(struct names *n, const char *name, struct gw_error
         n->list = list;
         n->size = size;
     }
-    strcpy(n->list[n->count++], name);
+    memcpy(n->list[n->count++], name, strlen(name) + 1); /* is_journal has looked at its length */
     return GW_OK;
 }
 
