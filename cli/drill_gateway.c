@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <gw/cleanup.h>
+#include <gw/str.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -154,10 +155,12 @@ static void each_child(pid_t pid, void (*call)(void *ctx, pid_t child), void *ct
     char path[64], list[1024];
     (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
     gw_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, list, sizeof(list) - 1) : 0;
-    list[n > 0 ? n : 0] = '\0';
-    for (char *at = list, *end; (end = strchr(at, ' ')) != NULL; at = end + 1)
-        call(ctx, (pid_t)strtol(at, NULL, 10));
+    ssize_t n = fd >= 0 ? read(fd, list, sizeof(list)) : 0;
+    struct gw_str rest = {list, n > 0 ? (size_t)n : 0}, word;
+    int64_t child;
+    while (gw_str_split(&rest, ' ', &word))
+        if (gw_str_to_i64(word, &child))
+            call(ctx, (pid_t)child);
 }
 
 struct tree {

@@ -226,7 +226,7 @@ static enum gw_code lock(int dir, int *out, struct gw_error *err)
 {
     enum gw_code code = gw_segment_lock(dir, LOCK, out, err);
     for (int waited_ms = 0; code == GW_ECONFLICT && waited_ms < LOCK_WAIT_MS; waited_ms += LOCK_RETRY_MS) {
-        nanosleep(&(struct timespec){.tv_nsec = LOCK_RETRY_MS * 1000000}, NULL);
+        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = LOCK_RETRY_MS * 1000000}, NULL);
         code = gw_segment_lock(dir, LOCK, out, err);
     }
     return code == GW_ECONFLICT
