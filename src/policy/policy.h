@@ -75,7 +75,7 @@ struct gw_route {
     unsigned role;       /* index; GW_ACCESS_ROLE */
     enum gw_risk risk;
     enum gw_audit audit;
-    struct gw_str group; /* what an emergency mode can be set for: "bots" */
+    struct gw_str group;  /* what an emergency mode can be set for: "bots" */
     struct gw_str action; /* what the audit trail calls it: "bot_created"; empty: the gateway itself answers */
     unsigned id;          /* position in the policy, for logs and metrics */
 };
