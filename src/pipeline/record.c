@@ -69,7 +69,7 @@ static enum gw_reason write_intent(struct gw_request *r)
         return reason_of(code);
     if (!is_written)
         gw_journal_count_lost(changes);
-    r->record = is_written ? GW_RECORD_INTENT : GW_RECORD_DONE;
+    r->record = is_written ? GW_RECORD_INTENT : GW_RECORD_LOST;
     /* What closes a position does not wait for a disk that may be sick. */
     if (is_written && r->route->audit == GW_AUDIT_DURABLE && !reduces_risk(r))
         r->intent = gw_journal_want_sync(changes);
@@ -136,17 +136,24 @@ static struct gw_event outcome_event(const struct gw_request *r, enum gw_outcome
                              .action = r->route->action};
 }
 
-void gw_record_end(struct gw_request *r, enum gw_ending ending, unsigned status)
+static void write_outcome(struct gw_request *r, enum gw_outcome outcome, unsigned status)
 {
-    if (r->record != GW_RECORD_INTENT && r->record != GW_RECORD_READ)
-        return;
     struct gw_journal *changes = r->gate->journals.of[GW_JOURNAL_CHANGES];
     bool is_read = r->record == GW_RECORD_READ;
-    enum gw_outcome outcome = outcome_of(ending, status);
     struct gw_event e = is_read ? describe(r, GW_EVENT_SINGLE, outcome) : outcome_event(r, outcome);
     e.status = (uint16_t)status;
     if (gw_journal_append(changes, &e, GW_JOURNAL_RESERVED) != GW_OK)
         gw_journal_count_lost(changes);
+}
+
+void gw_record_end(struct gw_request *r, enum gw_ending ending, unsigned status)
+{
+    enum gw_outcome outcome = outcome_of(ending, status);
+    if (r->record != GW_RECORD_INTENT && r->record != GW_RECORD_READ && r->record != GW_RECORD_LOST)
+        return;
+    /* Of a lost intent the outcome would tell nothing; whether it is known, the client is told all the same. */
+    if (r->record != GW_RECORD_LOST)
+        write_outcome(r, outcome, status);
     bool is_unknown = outcome == GW_OUTCOME_UNKNOWN && !gw_method_is_safe(r->method);
     r->record = is_unknown ? GW_RECORD_UNKNOWN : GW_RECORD_DONE;
     r->intent = 0;

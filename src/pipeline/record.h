@@ -38,7 +38,8 @@ enum gw_record_state {
     GW_RECORD_NONE,    /* nothing written: not handed over yet, or nothing is wanted */
     GW_RECORD_READ,    /* handed over; one record when it has ended */
     GW_RECORD_INTENT,  /* the intent is written, the outcome not */
-    GW_RECORD_UNKNOWN, /* written, and the outcome is unknown */
+    GW_RECORD_LOST,    /* handed over without its intent, for which there was no room */
+    GW_RECORD_UNKNOWN, /* it has ended, and the outcome is unknown */
     GW_RECORD_DONE,
 };
 

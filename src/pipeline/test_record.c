@@ -401,6 +401,11 @@ static void a_full_journal_refuses_all_but_what_reduces_risk(void **state)
         assert_int_equal(hand_over(), GW_HANDOVER_GO);
         end(GW_ENDING_ANSWERED, 200);
     }
+    /* Whoever is not recorded is told the truth all the same: else he would repeat what may have happened. */
+    ASK("POST", "/bots/7/stop", bearer(TRADER));
+    assert_int_equal(hand_over(), GW_HANDOVER_GO);
+    end(GW_ENDING_UNKNOWN, 502);
+    assert_true(gw_request_outcome_is_unknown(rig.request));
     ASK("POST", "/bots", bearer(TRADER));
     assert_int_equal(hand_over(), GW_HANDOVER_REFUSE);
     (void)journal("changes");
