@@ -28,6 +28,7 @@ static enum gw_code append(int dir, const struct gw_event *e, struct gw_error *e
 {
     const struct gw_journal_options o = {.dir = dir,
                                          .series = "operator",
+                                         .mode = 0600,
                                          .file_bytes = GW_JOURNAL_FILE_MIN_BYTES,
                                          .files_max = FILES_MAX,
                                          .random = gw_system_random(),

@@ -79,7 +79,7 @@ static bool is_series(const char *series)
 
 enum gw_code gw_journal_new(const struct gw_journal_options *o, struct gw_journal **out, struct gw_error *err)
 {
-    assert(is_series(o->series));
+    assert(is_series(o->series) && o->mode != 0);
     if (o->file_bytes < GW_JOURNAL_FILE_MIN_BYTES || o->file_bytes > GW_JOURNAL_FILE_MAX_BYTES ||
         o->reserve_bytes > o->file_bytes / 2 || o->neutral_bytes > o->file_bytes || o->files_max < 2)
         return gw_fail(

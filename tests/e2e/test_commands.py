@@ -22,7 +22,7 @@ BCRYPT = "$2b$12$oBfibYsN1nBKizMrxMzUf.yy0H3A9tKjwhIhorlf3FSiJ23KQ46jC"
 
 def commands_of_the_program():
     shown = subprocess.run([AAITI, "--help"], text=True, capture_output=True, check=True).stdout
-    return re.findall(r"^  ([a-z]+(?: [a-z-]+)?)(?= |$)", shown.split("Commands:")[1].split("Options,")[0], re.M)
+    return re.findall(r"^  ([a-z-]+(?: [a-z-]+)?)(?= |$)", shown.split("Commands:")[1].split("Options,")[0], re.M)
 
 
 COMMANDS = commands_of_the_program()
@@ -77,6 +77,26 @@ TABLE = {
     "serve": [Case(["--print-config"], YES)],
     "control": [Case([], NO, says="holds the home directory")],
     "health": [Case([], YES, down=NO, answer=True)],
+    "panic": [
+        Case([], YES),
+        Case(["--mode", "stopped", "--for", "90s", "--reason", "x", "--user", "{user}"], YES),
+        Case(["--group", "bots"], YES),
+        Case(["--group", "nothing"], NO, says="no route"),
+        Case(["--user", NOBODY], NO, says="."),
+        Case(["--mode", "off"], USAGE, says="--mode"),
+        Case(["--for", "soon"], USAGE, says="--for"),
+        Case(["--group", "bots", "--user", NOBODY], USAGE, says="not both"),
+    ],
+    "mode": [Case([], YES)],
+    "resume": [
+        Case([], YES),
+        Case(["--all"], YES),
+        Case(["--all", "--group", "bots"], USAGE, says="not both"),
+    ],
+    "make-safe": [
+        Case(["--plan", "--as", "admin"], YES, down=NO, answer=True),
+        Case(["--plan", "--as", NOBODY], NO, says="."),
+    ],
     "user add": [
         Case(["{new}", "--role", "viewer", "--no-password"], YES),
         Case(["{new}", "--role", "viewer", "--password-stdin"], YES, text="{password}\n"),
@@ -301,7 +321,8 @@ def smallest(command):
     return [a.format(**values) for a in case.arguments], case.text.format(**values)
 
 
-NEED_SETTINGS = sorted(set(COMMANDS) - {"user import"})  # opens the other file first
+# `user import` opens the other file first; the emergency mode needs no file but its own.
+NEED_SETTINGS = sorted(set(COMMANDS) - {"user import", "panic", "mode", "resume"})
 
 
 @pytest.mark.parametrize("command, as_json", [(c, False) for c in NEED_SETTINGS] + [(c, True) for c in NEED_SETTINGS if c not in NOT_JSON])

@@ -28,7 +28,7 @@ def private_mib(pid):
 def add_routes(policy):
     have = policy.read_text().count("{match:")
     more = [f'  - {{match: "GET /api/more-{n}/{{id}}/part/{{name}}", permission: more-{n % 50}:read, risk: neutral}}\n' for n in range(ROUTES - have)]
-    policy.write_text(policy.read_text().rstrip("\n") + "\n" + "".join(more))
+    policy.write_text(policy.read_text().replace("\nroutes:\n", "\nroutes:\n" + "".join(more)))
 
 
 def add_sessions(gateway):
