@@ -155,14 +155,14 @@ static int report(struct drill *d, const struct drill_ledger *ledger)
     int64_t refused_after_ms = ledger->last_open_ms > d->pressed_ms ? ledger->last_open_ms - d->pressed_ms : 0;
     const struct drill_count *opens = &d->after[DRILL_OPEN], *closes = &d->after[DRILL_CLOSE],
                              *reads = &d->after[DRILL_READ];
-    bool is_good = ledger->opens_after == 0 && opens->passed == 0 && closes->sent > 0 &&
+    bool is_good = ledger->opens_since == 0 && opens->passed == 0 && closes->sent > 0 &&
                    closes->passed == closes->sent && reads->passed == reads->sent && d->held && d->resumed;
     if (cli->json) {
         fprintf(cli->out,
                 "{\"ok\":%s,\"refused_after_ms\":%" PRId64 ",\"opens_passed_before\":%zu,\"opens_passed_after\":%zu,"
                 "\"opens_refused\":%zu,\"closes\":%zu,\"closes_ok\":%zu,\"reads\":%zu,\"reads_ok\":%zu,"
                 "\"held_after_kill\":%s,\"resumed\":%s}\n",
-                is_good ? "true" : "false", refused_after_ms, d->before[DRILL_OPEN].passed, ledger->opens_after,
+                is_good ? "true" : "false", refused_after_ms, d->before[DRILL_OPEN].passed, ledger->opens_since,
                 opens->sent - opens->passed, closes->sent, closes->passed, reads->sent, reads->passed,
                 d->held ? "true" : "false", d->resumed ? "true" : "false");
         return is_good ? GW_EXIT_YES : GW_EXIT_NO;
@@ -172,7 +172,7 @@ static int report(struct drill *d, const struct drill_ledger *ledger)
             "and of %zu later than %d ms after the command had returned.\n"
             "Closed: %zu of %zu. Read: %zu of %zu. Refused: %zu.\n"
             "After everything was killed the mode %s; after aaiti resume requests %s again.\n%s\n",
-            refused_after_ms, ledger->opens_after, REFUSED_WITHIN_MS, closes->passed, closes->sent, reads->passed,
+            refused_after_ms, ledger->opens_since, REFUSED_WITHIN_MS, closes->passed, closes->sent, reads->passed,
             reads->sent, opens->sent - opens->passed, d->held ? "held" : "did NOT hold",
             d->resumed ? "passed" : "did NOT pass", is_good ? "The drill went well." : "The drill FAILED.");
     return is_good ? GW_EXIT_YES : GW_EXIT_NO;

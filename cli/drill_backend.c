@@ -98,8 +98,8 @@ void drill_backend_ledger(struct drill_backend *b, int64_t since_ms, struct dril
     *out = (struct drill_ledger){0};
     pthread_mutex_lock(&b->lock);
     for (size_t i = 0; i < b->count; i++) {
-        size_t *side = b->opens_ms[i] < since_ms ? &out->opens_before : &out->opens_after;
-        (*side)++;
+        if (b->opens_ms[i] >= since_ms)
+            out->opens_since++;
         out->last_open_ms = b->opens_ms[i] > out->last_open_ms ? b->opens_ms[i] : out->last_open_ms;
     }
     pthread_mutex_unlock(&b->lock);

@@ -18,7 +18,7 @@ unsigned drill_backend_port(const struct drill_backend *b);
 
 /* What opens risk is a POST to …/start. Monotonic milliseconds. */
 struct drill_ledger {
-    size_t opens_before, opens_after; /* the time asked for */
-    int64_t last_open_ms;             /* 0: none came */
+    size_t opens_since;   /* the time asked for */
+    int64_t last_open_ms; /* 0: none came */
 };
 void drill_backend_ledger(struct drill_backend *b, int64_t since_ms, struct drill_ledger *out);

@@ -23,16 +23,12 @@ int cli_mode_dir(struct gw_cli *cli, int *out)
 int cli_modes(struct gw_cli *cli, struct gw_mode_set *out)
 {
     gw_auto_fd int dir = -1;
-    struct gw_mode_reader reader;
     int status = cli_mode_dir(cli, &dir);
     if (status != GW_EXIT_YES)
         return status;
     out->count = 0;
     if (dir < 0)
         return GW_EXIT_YES;
-    gw_mode_reader_init(&reader, dir);
-    gw_mode_reader_poll(&reader);
-    *out = *gw_mode_read(&reader);
-    gw_mode_reader_done(&reader);
+    gw_mode_load(dir, out);
     return GW_EXIT_YES;
 }

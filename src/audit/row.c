@@ -49,18 +49,6 @@ enum gw_code gw_audit_severity_parse(struct gw_str text, enum gw_severity *out)
 
 /* ---- text ---- */
 
-/* Bytes of the character at the start of s that may stand in a row as it is: 0 when none. C1 controls are two bytes. */
-static size_t printable(struct gw_str s)
-{
-    uint8_t first = (uint8_t)s.ptr[0];
-    if (first < 0x20 || first == 0x7f)
-        return 0;
-    if (first < 0x80)
-        return 1;
-    size_t n = gw_str_utf8(s);
-    return n == 2 && first == 0xc2 && (uint8_t)s.ptr[1] < 0xa0 ? 0 : n;
-}
-
 static size_t mark(uint8_t byte, char *dst)
 {
     (void)byte;
@@ -82,7 +70,7 @@ static void copy(struct gw_str s, char *dst, size_t dst_size, size_t (*replace)(
     char other[3];
     size_t used = 0;
     while (s.len > 0) {
-        size_t taken = printable(s), put = taken;
+        size_t taken = gw_str_printable(s), put = taken;
         const char *from = s.ptr;
         if (taken == 0) {
             put = replace((uint8_t)s.ptr[0], other);

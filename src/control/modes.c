@@ -86,11 +86,7 @@ enum gw_code gw_modes_change(struct gw_app *a, const struct gw_actor *actor, enu
 
 void gw_modes_read(struct gw_app *a, struct gw_mode_set *out)
 {
-    struct gw_mode_reader r;
-    gw_mode_reader_init(&r, gw_app_mode_dir(a));
-    gw_mode_reader_poll(&r);
-    *out = *gw_mode_read(&r);
-    gw_mode_reader_done(&r);
+    gw_mode_load(gw_app_mode_dir(a), out);
     (void)gw_mode_expire(out, gw_clock_real_s(gw_app_clock(a)));
 }
 
@@ -113,11 +109,8 @@ static enum gw_code take_ended(void *ctx, struct gw_mode_set *set, struct gw_err
 
 static bool some_have_ended(struct gw_app *a, int64_t now_s)
 {
-    struct gw_mode_reader r;
-    gw_mode_reader_init(&r, gw_app_mode_dir(a));
-    gw_mode_reader_poll(&r);
-    struct gw_mode_set set = *gw_mode_read(&r);
-    gw_mode_reader_done(&r);
+    struct gw_mode_set set;
+    gw_mode_load(gw_app_mode_dir(a), &set);
     return gw_mode_expire(&set, now_s) > 0;
 }
 

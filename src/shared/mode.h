@@ -87,6 +87,9 @@ typedef enum gw_code (*gw_mode_change_fn)(void *ctx, struct gw_mode_set *set, st
  * process has held the lock for seconds; GW_EDENIED: not this user's to write. */
 GW_MUST_CHECK enum gw_code gw_mode_change(int dir, gw_mode_change_fn change, void *ctx, struct gw_error *err);
 
+/* What is in force, for who reads once; see gw_mode_read. */
+void gw_mode_load(int dir, struct gw_mode_set *out);
+
 struct gw_mode_reader {
     int dir; /* borrowed; -1: none, so nothing can be read */
     struct gw_segment file;

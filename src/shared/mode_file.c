@@ -161,6 +161,15 @@ void gw_mode_reader_poll(struct gw_mode_reader *r)
     (void)mlock(r->file.base, FILE_BYTES);
 }
 
+void gw_mode_load(int dir, struct gw_mode_set *out)
+{
+    struct gw_mode_reader r;
+    gw_mode_reader_init(&r, dir);
+    gw_mode_reader_poll(&r);
+    *out = *gw_mode_read(&r);
+    gw_mode_reader_done(&r);
+}
+
 /* ---- writing ---- */
 
 static void fill_half(struct half *h, const struct gw_mode_set *set, uint64_t sequence)
