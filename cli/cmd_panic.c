@@ -26,26 +26,6 @@ static const char *time_text(int64_t time_s, const char *none, char text[GW_TIME
     return text;
 }
 
-static json_t *entry_json(const struct gw_mode_entry *e)
-{
-    char scope[GW_MODE_SCOPE_TEXT], since[GW_TIME_LEN + 1], until[GW_TIME_LEN + 1];
-    gw_modes_scope_text(e, scope);
-    return json_pack("{s:s, s:s, s:s?, s:s?, s:s, s:s}", "mode", gw_mode_name(e->mode), "scope", scope, "since",
-                     time_text(e->since_s, NULL, since), "until", time_text(e->until_s, NULL, until), "by", e->by,
-                     "reason", e->reason);
-}
-
-static void print_json(struct gw_cli *cli, const struct gw_mode_set *set)
-{
-    const struct gw_mode_entry *global = gw_mode_of_scope(set, &(struct gw_mode_entry){.scope = GW_MODE_GLOBAL});
-    gw_auto_json json_t *entries = json_array();
-    for (size_t i = 0; i < set->count; i++)
-        (void)json_array_append_new(entries, entry_json(&set->entries[i]));
-    gw_auto_json json_t *all =
-        json_pack("{s:s, s:O}", "mode", gw_mode_name(global != NULL ? global->mode : GW_MODE_OFF), "entries", entries);
-    cli_print_json(cli, all);
-}
-
 static void print_entries(struct gw_cli *cli, const struct gw_mode_set *set)
 {
     if (set->count == 0) {
@@ -70,10 +50,12 @@ static int show(struct gw_cli *cli)
     if (status != GW_EXIT_YES)
         return status;
     (void)gw_mode_expire(&set, gw_clock_real_s(gw_system_clock()));
-    if (cli->json)
-        print_json(cli, &set);
-    else
+    if (!cli->json) {
         print_entries(cli, &set);
+        return GW_EXIT_YES;
+    }
+    gw_auto_json json_t *all = gw_modes_json(&set);
+    cli_print_json(cli, all);
     return GW_EXIT_YES;
 }
 

@@ -6,14 +6,6 @@
 
 /* ---- showing ---- */
 
-static json_t *entry_json(const struct gw_mode_entry *e)
-{
-    char scope[GW_MODE_SCOPE_TEXT];
-    gw_modes_scope_text(e, scope);
-    return json_pack("{s:s, s:s, s:o, s:o, s:s, s:s}", "mode", gw_mode_name(e->mode), "scope", scope, "since",
-                     gw_reply_time(e->since_s), "until", gw_reply_time(e->until_s), "by", e->by, "reason", e->reason);
-}
-
 /* Who else is held back is not everybody's business. */
 static bool may_see(const struct gw_exchange *x, const struct gw_mode_entry *e)
 {
@@ -23,17 +15,12 @@ static bool may_see(const struct gw_exchange *x, const struct gw_mode_entry *e)
 
 static enum gw_code show(struct gw_exchange *x, struct gw_error *err)
 {
-    struct gw_mode_set set;
-    gw_modes_read(x->app, &set);
-    const struct gw_mode_entry *global = gw_mode_of_scope(&set, &(struct gw_mode_entry){.scope = GW_MODE_GLOBAL});
-    gw_auto_json json_t *entries = json_array();
-    for (size_t i = 0; i < set.count; i++)
-        if (may_see(x, &set.entries[i]))
-            (void)json_array_append_new(entries, entry_json(&set.entries[i]));
-    return gw_reply_json(
-        x, 200,
-        json_pack("{s:s, s:O}", "mode", gw_mode_name(global != NULL ? global->mode : GW_MODE_OFF), "entries", entries),
-        err);
+    struct gw_mode_set all, shown = {0};
+    gw_modes_read(x->app, &all);
+    for (size_t i = 0; i < all.count; i++)
+        if (may_see(x, &all.entries[i]))
+            shown.entries[shown.count++] = all.entries[i];
+    return gw_reply_json(x, 200, gw_modes_json(&shown), err);
 }
 
 enum gw_code gw_handle_mode_get(struct gw_exchange *x, struct gw_error *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/modes.h"
 
+#include "control/exchange.h"
 #include "control/log.h"
 #include <assert.h>
 #include <stdio.h>
@@ -10,6 +11,22 @@ void gw_modes_scope_text(const struct gw_mode_entry *entry, char *dst)
     static const char *const kinds[GW_MODE_SCOPE_COUNT] = {
         [GW_MODE_GLOBAL] = "global", [GW_MODE_GROUP] = "group:", [GW_MODE_USER] = "user:"};
     (void)snprintf(dst, GW_MODE_SCOPE_TEXT, "%s%s", kinds[entry->scope], entry->name);
+}
+
+json_t *gw_modes_json(const struct gw_mode_set *set)
+{
+    const struct gw_mode_entry *global = gw_mode_of_scope(set, &(struct gw_mode_entry){.scope = GW_MODE_GLOBAL});
+    json_t *entries = json_array();
+    for (size_t i = 0; i < set->count; i++) {
+        const struct gw_mode_entry *e = &set->entries[i];
+        char scope[GW_MODE_SCOPE_TEXT];
+        gw_modes_scope_text(e, scope);
+        (void)json_array_append_new(entries, json_pack("{s:s, s:s, s:o, s:o, s:s, s:s}", "mode", gw_mode_name(e->mode),
+                                                       "scope", scope, "since", gw_reply_time(e->since_s), "until",
+                                                       gw_reply_time(e->until_s), "by", e->by, "reason", e->reason));
+    }
+    return json_pack("{s:s, s:o}", "mode", gw_mode_name(global != NULL ? global->mode : GW_MODE_OFF), "entries",
+                     entries);
 }
 
 /* ---- the record ---- */

@@ -21,6 +21,8 @@ GW_MUST_CHECK enum gw_code gw_modes_change(struct gw_app *a, const struct gw_act
 void gw_modes_read(struct gw_app *a, struct gw_mode_set *out);
 /* Task of the schedule: takes away what has ended, and records that. */
 GW_MUST_CHECK enum gw_code gw_modes_expire(struct gw_app *a, struct gw_error *err);
+/* {"mode": for everybody, "entries": […]}, as calls and commands show them. NULL without memory. */
+json_t *gw_modes_json(const struct gw_mode_set *set);
 /* What the audit trail tells of an entry. NULL without memory. */
 json_t *gw_modes_details(const struct gw_mode_entry *entry);
 /* "global", "group:bots", "user:anna". dst holds GW_MODE_SCOPE_TEXT. */

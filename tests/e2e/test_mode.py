@@ -131,6 +131,10 @@ def test_without_control_and_over_every_restart(make_gateway):
         (gateway.home / "gateway.yaml").write_text(settings)
         assert opens(trader).status_code == 503 and closes(trader).status_code == 200
     gateway.kill()
+    gateway.aaiti("resume")
+    (gateway.home / "aaiti.db").rename(gateway.home / "aside")
+    gateway.aaiti("panic")
+    (gateway.home / "aside").rename(gateway.home / "aaiti.db")
     gateway.start()
     with gateway.client(gateway.login(gateway.users["trader"])) as trader:
         assert opens(trader).status_code == 503 and closes(trader).status_code == 200
