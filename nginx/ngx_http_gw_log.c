@@ -162,10 +162,39 @@ ngx_http_gw_redact(u_char *line, size_t len)
 }
 
 
+/*
+ * A worker does not wait for who reads the log: a pipe whose reader hangs would stop it at the first refusal. Writable means that a page is
+ * free, and no line of ours is longer; only another process that fills it in this moment could still make us wait.
+ */
+static ngx_uint_t
+ngx_http_gw_write(ngx_fd_t to, u_char *line, size_t len)
+{
+    struct pollfd  fd = { .fd = to, .events = POLLOUT };
+
+    return poll(&fd, 1, 0) == 1 && (fd.revents & POLLOUT)
+           && ngx_write_fd(to, line, len) == (ssize_t) len;
+}
+
+
 static void
 ngx_http_gw_log_write(ngx_log_t *log, ngx_uint_t level, u_char *buf, size_t len)
 {
-    (void) ngx_write_fd(log->file->fd, buf, ngx_http_gw_redact(buf, len));
+    u_char  line[NGX_MAX_ERROR_STR], *p;
+
+    static ngx_uint_t  lost;
+
+    if (lost > 0) {
+        p = ngx_snprintf(line, sizeof(line), "%V [notice] %P#0: gw: lines not logged: count=%ui\n",
+                         &ngx_cached_err_log_time, ngx_log_pid, lost);
+
+        if (ngx_http_gw_write(log->file->fd, line, (size_t) (p - line))) {
+            lost = 0;
+        }
+    }
+
+    if (!ngx_http_gw_write(log->file->fd, buf, ngx_http_gw_redact(buf, len))) {
+        lost++;
+    }
 }
 
 
@@ -281,17 +310,6 @@ ngx_http_gw_line(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx, u_char *p)
 }
 
 
-/* A worker does not wait for who reads the log. */
-static ngx_uint_t
-ngx_http_gw_line_write(u_char *line, size_t len)
-{
-    struct pollfd  fd = { .fd = ngx_stderr, .events = POLLOUT };
-
-    return poll(&fd, 1, 0) == 1 && (fd.revents & POLLOUT)
-           && ngx_write_fd(ngx_stderr, line, len) == (ssize_t) len;
-}
-
-
 static void
 ngx_http_gw_log_request(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 {
@@ -303,14 +321,14 @@ ngx_http_gw_log_request(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
         p = ngx_http_gw_line_time(line, ngx_timeofday());
         p = ngx_sprintf(p, ",\"event\":\"requests-not-logged\",\"count\":%ui}\n", lost);
 
-        if (ngx_http_gw_line_write(line, (size_t) (p - line))) {
+        if (ngx_http_gw_write(ngx_stderr, line, (size_t) (p - line))) {
             lost = 0;
         }
     }
 
     p = ngx_http_gw_line(r, ctx, line);
 
-    if (!ngx_http_gw_line_write(line, (size_t) (p - line))) {
+    if (!ngx_http_gw_write(ngx_stderr, line, (size_t) (p - line))) {
         lost++;
     }
 }

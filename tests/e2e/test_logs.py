@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the logs hold, and above all what they do not: secrets are planted in every place of requests and answers, then looked for."""
+import contextlib
 import json
+import os
 import re
+import subprocess
 import uuid
 from datetime import datetime
 
+import httpx
 import pytest
 from conftest import Gateway, until
 from test_hostile_backend import Liar
@@ -184,3 +188,38 @@ def test_control_writes_objects_and_names_only_users(logged):
 def test_without_the_option_requests_are_no_lines(gateway, tokens):
     gateway.client(tokens["viewer"]).get("/api/bots")
     assert '"event":"request"' not in gateway.log()
+
+
+def test_a_worker_does_not_wait_for_who_reads_its_log(make_gateway):
+    gateway = make_gateway(start=False)
+    reading, writing = os.pipe()
+    gateway.process = subprocess.Popen([gateway.program, "serve"], env=gateway.environment, stdout=subprocess.DEVNULL, stderr=writing)
+    os.set_blocking(reading, False)
+    try:
+        until(gateway.is_ready, 15, "the gateway's readiness")
+        # Opened anew: the processes' own end must go on blocking.
+        stuffing = os.open(f"/proc/self/fd/{writing}", os.O_WRONLY | os.O_NONBLOCK)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(stuffing, b"x" * 4096)
+        os.close(stuffing)
+        # Each a connection of its own: every worker meets the full pipe.
+        for _ in range(12):
+            assert httpx.get(f"{gateway.url}/api/bots", verify=gateway.trust, timeout=5).status_code == 401
+        read_all(reading)
+        for _ in range(12):
+            httpx.get(f"{gateway.url}/api/bots", verify=gateway.trust, timeout=5)
+        assert re.search(r"gw: lines not logged: count=\d+\n", read_all(reading))
+    finally:
+        read_all(reading)
+        gateway.stop()
+        os.close(reading)
+        os.close(writing)
+
+
+def read_all(fd):
+    text = b""
+    with contextlib.suppress(BlockingIOError):
+        while piece := os.read(fd, 65536):
+            text += piece
+    return text.decode(errors="replace")
