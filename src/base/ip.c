@@ -107,3 +107,11 @@ bool gw_cidr_contains(const struct gw_cidr *c, const struct gw_ip *ip)
     struct gw_ip net = masked(ip, c->bits);
     return gw_ip_eq(&net, &c->net);
 }
+
+bool gw_cidrs_contain(const struct gw_cidr *list, size_t count, const struct gw_ip *ip)
+{
+    for (size_t i = 0; i < count; i++)
+        if (gw_cidr_contains(&list[i], ip))
+            return true;
+    return false;
+}

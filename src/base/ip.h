@@ -29,3 +29,5 @@ struct gw_ip gw_ip_limit_key(const struct gw_ip *ip);
 GW_MUST_CHECK enum gw_code gw_cidr_parse(struct gw_str text, struct gw_cidr *out);
 /* An IPv6 network never contains an IPv4 address, however short: "::/0" means all of IPv6. */
 bool gw_cidr_contains(const struct gw_cidr *c, const struct gw_ip *ip);
+/* Any of them does. */
+bool gw_cidrs_contain(const struct gw_cidr *list, size_t count, const struct gw_ip *ip);

@@ -114,6 +114,19 @@ static void networks_contain_their_addresses(void **state)
     }
 }
 
+static void any_network_of_a_list_contains(void **state)
+{
+    (void)state;
+    struct gw_cidr list[2];
+    struct gw_ip in_second = ip_of("2001:db8::7"), in_none = ip_of("192.0.2.1");
+    assert_int_equal(gw_cidr_parse(GW_STR("10.0.0.0/8"), &list[0]), GW_OK);
+    assert_int_equal(gw_cidr_parse(GW_STR("2001:db8::/32"), &list[1]), GW_OK);
+    assert_true(gw_cidrs_contain(list, 2, &in_second));
+    assert_false(gw_cidrs_contain(list, 1, &in_second));
+    assert_false(gw_cidrs_contain(list, 2, &in_none));
+    assert_false(gw_cidrs_contain(NULL, 0, &in_none));
+}
+
 static void refuses_what_is_no_network(void **state)
 {
     (void)state;
@@ -147,6 +160,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_no_address),
         cmocka_unit_test(limits_count_by_address_or_slash_64),
         cmocka_unit_test(networks_contain_their_addresses),
+        cmocka_unit_test(any_network_of_a_list_contains),
         cmocka_unit_test(refuses_what_is_no_network),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,8 @@ const struct gw_option gw_settings_options[] = {
      "Directory on tmpfs for what lives as long as the gateway runs; empty: chosen by user and home directory."},
     {"trusted_proxies", GW_OPT_CIDRS, AT(trusted_proxies), "", 0, 0, NULL, NULL,
      "Networks whose forwarding headers are believed when the client's address is looked for."},
+    {"allow", GW_OPT_CIDRS, AT(allow), "", 0, 0, NULL, NULL,
+     "Networks that no block, no limit by address and no lock of an address touches; limits by user and key hold for them too."},
     {"user.control", GW_OPT_STRING, AT(user_control), "aaiti", 1, 32, NULL, NULL,
      "System user of the control plane when started as root."},
     {"user.web", GW_OPT_STRING, AT(user_web), "aaiti-web", 1, 32, NULL, NULL,

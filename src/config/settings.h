@@ -20,6 +20,7 @@ struct gw_settings {
     struct gw_str policy;  /* file of the policy */
     struct gw_str run_dir; /* empty: chosen by gw_run_dir */
     struct gw_option_cidrs trusted_proxies;
+    struct gw_option_cidrs allow;
     struct gw_str user_control, user_web; /* user.control, user.web: system users when started as root */
     /* upstream.*: set over the policy's own (make run UPSTREAM=…) */
     struct gw_str upstream_url, upstream_key_file;

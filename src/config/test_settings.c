@@ -184,7 +184,10 @@ static void what_cannot_stand_together_is_refused(void **state)
 static void effective_settings_read_back_the_same(void **state)
 {
     struct fixture *x = *state;
-    load(x, "trusted_proxies: [10.0.0.0/8]\nupstream.url: http://127.0.0.1:5001\nregister.enabled: true\n", guide_env);
+    load(
+        x,
+        "trusted_proxies: [10.0.0.0/8]\nallow: [192.0.2.0/24]\nupstream.url: http://127.0.0.1:5001\nregister.enabled: true\n",
+        guide_env);
     gw_auto(gw_buf) struct gw_buf first, second;
     gw_buf_init(&first, 65536);
     gw_buf_init(&second, 65536);

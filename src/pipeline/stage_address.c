@@ -7,10 +7,7 @@
 
 static bool is_trusted(const struct gw_settings *settings, const struct gw_ip *ip)
 {
-    for (size_t i = 0; i < settings->trusted_proxies.count; i++)
-        if (gw_cidr_contains(&settings->trusted_proxies.item[i], ip))
-            return true;
-    return false;
+    return gw_cidrs_contain(settings->trusted_proxies.item, settings->trusted_proxies.count, ip);
 }
 
 /* Cuts the last element off the list. False: the list was empty. */
