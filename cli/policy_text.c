@@ -27,7 +27,7 @@ const char *policy_target_name(enum gw_target t)
         [GW_TARGET_BACKEND] = "backend", [GW_TARGET_LOGIN] = "control",   [GW_TARGET_REFRESH] = "control",
         [GW_TARGET_LOGOUT] = "control",  [GW_TARGET_PROFILE] = "control", [GW_TARGET_REGISTER] = "control",
         [GW_TARGET_HEALTH] = "gateway",  [GW_TARGET_LANDING] = "gateway", [GW_TARGET_CONTROL] = "control",
-        [GW_TARGET_JWKS] = "gateway",    [GW_TARGET_PANIC] = "gateway",
+        [GW_TARGET_JWKS] = "gateway",    [GW_TARGET_PANIC] = "gateway",   [GW_TARGET_METRICS] = "gateway",
     };
     return names[t];
 }

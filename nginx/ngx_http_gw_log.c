@@ -274,6 +274,16 @@ ngx_http_gw_line_time(u_char *p, ngx_time_t *tp)
 }
 
 
+static time_t
+ngx_http_gw_duration_ms(ngx_http_request_t *r)
+{
+    ngx_time_t  *tp = ngx_timeofday();
+
+    return ngx_max((tp->sec - r->start_sec) * 1000
+                   + ((time_t) tp->msec - (time_t) r->start_msec), 0);
+}
+
+
 /* A request that was never judged (no head that nginx could read) is one all the same. */
 static u_char *
 ngx_http_gw_line(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx, u_char *p)
@@ -302,8 +312,7 @@ ngx_http_gw_line(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx, u_char *p)
     p = ngx_http_gw_line_text(p, "route", ngx_http_gw_ngx_str(d->route), NGX_HTTP_GW_LINE_NAME_MAX);
     p = ngx_http_gw_line_text(p, "reason", reason, NGX_HTTP_GW_LINE_NAME_MAX);
     p = ngx_sprintf(p, ",\"bytes\":%O", ngx_max(r->connection->sent - (off_t) r->header_size, 0));
-    p = ngx_sprintf(p, ",\"duration_ms\":%T", ngx_max((tp->sec - r->start_sec) * 1000
-                    + ((time_t) tp->msec - (time_t) r->start_msec), 0));
+    p = ngx_sprintf(p, ",\"duration_ms\":%T", ngx_http_gw_duration_ms(r));
     p = ngx_http_gw_line_status(p, "upstream_status", ngx_http_gw_upstream_status(r));
 
     return ngx_cpymem(p, "}\n", 2);
@@ -348,6 +357,10 @@ ngx_http_gw_log_handler(ngx_http_request_t *r)
     }
 
     gmcf = ngx_http_get_module_main_conf(r, ngx_http_gw_module);
+
+    gw_gate_count_request(gmcf->gate, ctx ? ctx->request : NULL,
+                          (unsigned) (r->err_status ? r->err_status : r->headers_out.status),
+                          ngx_http_gw_duration_ms(r));
 
     if (gmcf->log_requests) {
         ngx_http_gw_log_request(r, ctx);

@@ -27,6 +27,7 @@ typedef struct {
     ngx_int_t            journal_files;
     unsigned             log_requests:1;
     ngx_thread_pool_t   *thread_pool;
+    ngx_shm_zone_t      *metrics;
     struct gw_gate      *gate;          /* NULL: the module is loaded but not configured */
 } ngx_http_gw_main_conf_t;
 

@@ -15,6 +15,8 @@
 #define NGX_HTTP_GW_RETRY_MS  5000
 #define NGX_HTTP_GW_WAIT_MS   1000
 
+#define NGX_HTTP_GW_ZONE_NAME_MAX  32
+
 typedef struct {
     struct gw_gate      *gate;
     struct gw_snapshot  *snapshot;
@@ -62,6 +64,51 @@ ngx_http_gw_gate_cleanup(void *data)
 }
 
 
+/* A reload's workers go on with what the old ones counted: nginx keeps a zone of the same name and size. */
+static ngx_int_t
+ngx_http_gw_init_metrics(ngx_shm_zone_t *zone, void *old)
+{
+    ngx_slab_pool_t  *pool;
+
+    if (old != NULL) {
+        zone->data = old;
+        return NGX_OK;
+    }
+
+    pool = (ngx_slab_pool_t *) (void *) zone->shm.addr;
+    zone->data = ngx_slab_calloc(pool, gw_metrics_bytes());
+
+    return zone->data ? NGX_OK : NGX_ERROR;
+}
+
+
+/* Its name tells of its layout: another version of the module gets a zone of its own. */
+static ngx_int_t
+ngx_http_gw_add_metrics(ngx_conf_t *cf, ngx_http_gw_main_conf_t *gmcf)
+{
+    size_t     size;
+    ngx_str_t  name;
+
+    name.data = ngx_pnalloc(cf->pool, NGX_HTTP_GW_ZONE_NAME_MAX);
+    if (name.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    name.len = (size_t) (ngx_sprintf(name.data, "gw_metrics_%016xL", gw_metrics_layout())
+                         - name.data);
+    size = ngx_align(gw_metrics_bytes(), ngx_pagesize) + 8 * ngx_pagesize;
+    gmcf->metrics = ngx_shared_memory_add(cf, &name, size, &ngx_http_gw_module);
+
+    if (gmcf->metrics == NULL) {
+        return NGX_ERROR;
+    }
+
+    gmcf->metrics->init = ngx_http_gw_init_metrics;
+
+    return NGX_OK;
+}
+
+
 ngx_int_t
 ngx_http_gw_gate_create(ngx_conf_t *cf, ngx_http_gw_main_conf_t *gmcf)
 {
@@ -98,6 +145,10 @@ ngx_http_gw_gate_create(ngx_conf_t *cf, ngx_http_gw_main_conf_t *gmcf)
 
     cln->handler = ngx_http_gw_gate_cleanup;
     cln->data = gmcf->gate;
+
+    if (ngx_http_gw_add_metrics(cf, gmcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     gmcf->thread_pool = ngx_thread_pool_add(cf, &pool_name);
 
@@ -369,6 +420,8 @@ ngx_http_gw_init_process(ngx_cycle_t *cycle)
 
     ngx_http_gw_worker.gate = gmcf->gate;
     ngx_http_gw_worker.thread_pool = gmcf->thread_pool;
+
+    gw_gate_share_metrics(gmcf->gate, gmcf->metrics->data, (unsigned) ngx_worker);
 
     ngx_queue_init(&ngx_http_gw_worker.waiting);
 

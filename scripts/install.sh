@@ -68,12 +68,13 @@ refuse_too_old()
     done < <(packages)
 }
 
-# Debian's nginx starts itself when installed, on port 80, and again at each boot. It is ours to start, so services may not
-# be started while apt works, and a new nginx is not enabled.
+# Debian's nginx starts itself when installed, on port 80, and again at each boot, and so does prometheus, of which only promtool is
+# wanted. Services may not be started while apt works, and those that are new are not enabled.
 apt_install()
 {
-    local had_nginx=yes
-    [ -e /usr/sbin/nginx ] || had_nginx=no
+    local new=()
+    [ -e /usr/sbin/nginx ] || new+=(nginx.service)
+    [ -e /usr/bin/prometheus ] || new+=(prometheus.service)
     trap clean_up EXIT
     trap 'exit 130' INT TERM HUP
     log=$(mktemp)
@@ -87,8 +88,8 @@ apt_install()
     quietly "${apt[@]}" update
     refuse_too_old
     quietly "${apt[@]}" install -y --no-install-recommends "$@"
-    if [ "$had_nginx" = no ] && command -v systemctl > /dev/null; then
-        systemctl disable --quiet nginx.service || true
+    if [ "${#new[@]}" -gt 0 ] && command -v systemctl > /dev/null; then
+        systemctl disable --quiet "${new[@]}" 2> /dev/null || true
     fi
 }
 

@@ -48,6 +48,11 @@ GW_MUST_CHECK enum gw_code gw_gate_load(const struct gw_gate *g, struct gw_snaps
 void gw_gate_install(struct gw_gate *g, struct gw_snapshot *s);
 /* Generation in use; 0: none yet. */
 uint64_t gw_gate_generation(const struct gw_gate *g);
+/* What workers count for /aaiti/metrics stands in memory that they share, zeroed by whoever makes it, of so many bytes; layout changes with
+ * what the compiled program believes of it. Without it nothing is counted. */
+size_t gw_metrics_bytes(void);
+uint64_t gw_metrics_layout(void);
+void gw_gate_share_metrics(struct gw_gate *g, void *memory, unsigned worker);
 /* A worker ends: what was counted and not yet written is written. */
 void gw_gate_stop(struct gw_gate *g);
 
@@ -145,6 +150,8 @@ bool gw_request_retry(struct gw_gate *g, struct gw_request *r, struct gw_decisio
 void gw_request_retry_taken(struct gw_gate *g, const struct gw_request *r);
 /* The adapter found that there is no other answer than this refusal. */
 void gw_request_refuse(struct gw_request *r, enum gw_reason reason, struct gw_decision *out);
+/* Counts it, when it has ended, before gw_request_done. r NULL: it had no head that could be judged. status: of the answer, 0: none. */
+void gw_gate_count_request(struct gw_gate *g, const struct gw_request *r, unsigned status, int64_t duration_ms);
 /* Releases the snapshot. r may be NULL. */
 void gw_request_done(struct gw_gate *g, struct gw_request *r);
 

@@ -7,6 +7,7 @@
 #include "control/refusals.h"
 #include "control/rotation.h"
 #include "identity/sealed.h"
+#include "journal/reader.h"
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -22,6 +23,38 @@ static enum gw_code beat(struct gw_app *a, struct gw_error *err)
 {
     (void)err;
     gw_shared_beat(gw_app_shared(a), gw_clock_real_s(gw_app_clock(a)));
+    return GW_OK;
+}
+
+/* In the lane of the signs: a database that another process holds keeps the figures from nobody. */
+static enum gw_code show_gauges(struct gw_app *a, struct gw_error *err)
+{
+    struct gw_shared *shared = gw_app_shared(a);
+    const struct gw_app_view *v = gw_app_view_get(a);
+    struct gw_hasher_stats hasher;
+    (void)err;
+    gw_hasher_stats(v->hasher, &hasher);
+    gw_app_view_put(a, v);
+    gw_shared_set_gauge(shared, GW_GAUGE_LOGIN_QUEUE, hasher.waiting);
+    gw_shared_set_gauge(shared, GW_GAUGE_HASHES_DONE, (int64_t)hasher.done);
+    gw_shared_set_gauge(shared, GW_GAUGE_HASHES_REFUSED, (int64_t)hasher.refused);
+    gw_shared_set_gauge(shared, GW_GAUGE_HASHES_GONE, (int64_t)hasher.gone);
+    return GW_OK;
+}
+
+/* Walks whole tables. */
+static enum gw_code show_fill(struct gw_app *a, struct gw_error *err)
+{
+    (void)err;
+    struct gw_shared *shared = gw_app_shared(a);
+    struct gw_shared_fill f;
+    gw_shared_fill(shared, &f);
+    gw_shared_set_gauge(shared, GW_GAUGE_SESSIONS, f.sessions);
+    gw_shared_set_gauge(shared, GW_GAUGE_USERS, f.users);
+    gw_shared_set_gauge(shared, GW_GAUGE_REVOCATIONS, f.revocations);
+    gw_shared_set_gauge(shared, GW_GAUGE_SESSION_SLOTS, f.session_slots);
+    gw_shared_set_gauge(shared, GW_GAUGE_USER_SLOTS, f.user_slots);
+    gw_shared_set_gauge(shared, GW_GAUGE_REVOCATION_SLOTS, f.revocation_slots);
     return GW_OK;
 }
 
@@ -89,11 +122,35 @@ static void log_turn(const struct gw_consumer_turn *t)
     log_met((uint64_t)t->stepped_ms, "milliseconds the clock was set back by; recording that");
 }
 
+static enum gw_code count_file(void *files, const char *name, struct gw_error *err)
+{
+    (void)name;
+    (void)err;
+    ++*(int64_t *)files;
+    return GW_OK;
+}
+
+/* What stands in the way of listing them all, the consumer says. */
+static void show_journal_files(struct gw_app *a)
+{
+    int64_t files = 0;
+    enum gw_code code = gw_journal_each(gw_app_journal_dir(a), count_file, &files, NULL);
+    if (code == GW_OK || code == GW_ELIMIT)
+        gw_shared_set_gauge(gw_app_shared(a), GW_GAUGE_JOURNAL_FILES, files);
+}
+
 static enum gw_code take_journal(struct gw_app *a, struct gw_error *err)
 {
+    struct gw_shared *shared = gw_app_shared(a);
     struct gw_consumer_turn turn;
+    int64_t began_s = gw_clock_real_s(gw_app_clock(a));
     enum gw_code code = gw_consumer_run(gw_app_consumer(a), gw_app_journal_dir(a), &turn, err);
     log_turn(&turn);
+    gw_shared_add_gauge(shared, GW_GAUGE_AUDIT_EVENTS, (int64_t)turn.events);
+    gw_shared_add_gauge(shared, GW_GAUGE_AUDIT_LOST, (int64_t)turn.lost);
+    if (code == GW_OK && !turn.is_cut)
+        gw_shared_set_caught_up(shared, began_s);
+    show_journal_files(a);
     return code;
 }
 
@@ -107,17 +164,24 @@ static enum gw_code prune_audit(struct gw_app *a, struct gw_error *err)
     return code;
 }
 
-static const struct gw_task signs[] = {{"beat", 1000, beat}};
+static const struct gw_task signs[] = {{"beat", 1000, beat}, {"gauges", 1000, show_gauges}};
 
-enum { TASK_REFUSALS, TASK_JOURNAL, TASK_MODES, TASK_SECRETS, TASK_LAST_SEEN, TASK_KEYS, TASK_PRUNE, TASK_CLEAN_UP };
+enum {
+    TASK_REFUSALS,
+    TASK_JOURNAL,
+    TASK_MODES,
+    TASK_SECRETS,
+    TASK_FILL,
+    TASK_LAST_SEEN,
+    TASK_KEYS,
+    TASK_PRUNE,
+    TASK_CLEAN_UP
+};
 static const struct gw_task tasks[] = {
-    [TASK_REFUSALS] = {"refusals", 1000, write_refusals},
-    [TASK_JOURNAL] = {"journal", 1000, take_journal},
-    [TASK_MODES] = {"modes", 1000, gw_modes_expire},
-    [TASK_SECRETS] = {"secrets", 1000, tend_secrets},
-    [TASK_LAST_SEEN] = {"last-seen", 60 * 1000, save_last_seen},
-    [TASK_KEYS] = {"keys", 60 * 1000, gw_rotation_expire},
-    [TASK_PRUNE] = {"prune", 60 * 1000, prune_audit},
+    [TASK_REFUSALS] = {"refusals", 1000, write_refusals},  [TASK_JOURNAL] = {"journal", 1000, take_journal},
+    [TASK_MODES] = {"modes", 1000, gw_modes_expire},       [TASK_SECRETS] = {"secrets", 1000, tend_secrets},
+    [TASK_FILL] = {"fill", 15 * 1000, show_fill},          [TASK_LAST_SEEN] = {"last-seen", 60 * 1000, save_last_seen},
+    [TASK_KEYS] = {"keys", 60 * 1000, gw_rotation_expire}, [TASK_PRUNE] = {"prune", 60 * 1000, prune_audit},
     [TASK_CLEAN_UP] = {"clean-up", 3600 * 1000, clean_up},
 };
 
@@ -242,6 +306,7 @@ enum gw_code gw_schedule_start(struct gw_app *a, struct gw_schedule **out, struc
         return gw_fail(err, GW_ENOMEM, "no memory for the schedule");
     (void)beat(a, err);
     run_now(s, TASK_JOURNAL);
+    run_now(s, TASK_FILL);
     for (; s->running < LANE_COUNT; s->running++) {
         struct lane *l = &s->lanes[s->running];
         l->schedule = s;

@@ -79,6 +79,7 @@ static void refuse(struct gw_request *r, const char *stage, struct gw_verdict v)
     if (r->out->request_id.len > 0)
         seal_id(r, stage, v);
     gw_record_refusal(r);
+    gw_metrics_refusal(&r->gate->metrics, stage, v.reason);
 }
 
 void gw_request_refuse(struct gw_request *r, enum gw_reason reason, struct gw_decision *out)
@@ -120,6 +121,10 @@ static enum gw_code finish(struct gw_request *r)
     out->status = 200;
     if (target == GW_TARGET_HEALTH)
         return answer_health(r);
+    if (target == GW_TARGET_METRICS) {
+        out->content_type = GW_STR("text/plain; version=0.0.4; charset=utf-8");
+        return gw_metrics_body(r->gate, r->arena, &out->body);
+    }
     if (target == GW_TARGET_JWKS) {
         out->content_type = GW_STR("application/jwk-set+json");
         out->body = r->gate->jwks;
@@ -244,7 +249,9 @@ enum gw_handover gw_request_hand_over(struct gw_gate *g, struct gw_request *r, s
 
 void gw_request_ended(struct gw_gate *g, struct gw_request *r, enum gw_ending ending, unsigned status)
 {
-    (void)g;
+    if (!r->has_ended)
+        gw_metrics_add(&g->metrics, GW_COUNTER_UPSTREAM, ending, 0);
+    r->has_ended = true;
     gw_record_end(r, ending, status);
 }
 

@@ -8,6 +8,7 @@
 #include "base/ip.h"
 #include "crypto/random.h"
 #include "pipeline/head.h"
+#include "pipeline/metrics.h"
 #include "pipeline/mint.h"
 #include "pipeline/record.h"
 #include "pipeline/request_id.h"
@@ -43,7 +44,8 @@ struct gw_gate {
     struct gw_random_pool pool;
     struct gw_id_sealer *sealer;
     struct gw_journals journals;
-    int mode_dir; /* -1: not opened yet */
+    struct gw_metrics metrics; /* counts nothing until gw_gate_share_metrics */
+    int mode_dir;              /* -1: not opened yet */
     struct gw_mode_reader modes;
 };
 
@@ -70,6 +72,7 @@ struct gw_request {
     uint32_t shown_version; /* of the user whom the credential is for */
     unsigned mint;          /* which made it */
     bool tried_other;
+    bool has_ended; /* the adapter has said how */
     enum gw_record_state record;
     uint64_t intent;   /* its sequence, where it waits for the disk; 0: it does not */
     int64_t intent_ms; /* monotonic, when it was written */

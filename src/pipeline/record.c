@@ -67,8 +67,10 @@ static enum gw_reason write_intent(struct gw_request *r)
     bool is_written = code == GW_OK;
     if (!is_written && !reduces_risk(r))
         return reason_of(code);
-    if (!is_written)
+    if (!is_written) {
         gw_journal_count_lost(changes);
+        gw_metrics_add(&r->gate->metrics, GW_COUNTER_JOURNAL_UNRECORDED, 0, 0);
+    }
     r->record = is_written ? GW_RECORD_INTENT : GW_RECORD_LOST;
     /* What closes a position does not wait for a disk that may be sick. */
     if (is_written && r->route->audit == GW_AUDIT_DURABLE && !reduces_risk(r))
@@ -142,8 +144,10 @@ static void write_outcome(struct gw_request *r, enum gw_outcome outcome, unsigne
     bool is_read = r->record == GW_RECORD_READ;
     struct gw_event e = is_read ? describe(r, GW_EVENT_SINGLE, outcome) : outcome_event(r, outcome);
     e.status = (uint16_t)status;
-    if (gw_journal_append(changes, &e, GW_JOURNAL_RESERVED) != GW_OK)
-        gw_journal_count_lost(changes);
+    if (gw_journal_append(changes, &e, GW_JOURNAL_RESERVED) == GW_OK)
+        return;
+    gw_journal_count_lost(changes);
+    gw_metrics_add(&r->gate->metrics, GW_COUNTER_JOURNAL_LOST, 0, 0);
 }
 
 void gw_record_end(struct gw_request *r, enum gw_ending ending, unsigned status)

@@ -42,6 +42,7 @@ bool gw_target_is_control(enum gw_target target)
     case GW_TARGET_LANDING:
     case GW_TARGET_JWKS:
     case GW_TARGET_PANIC:
+    case GW_TARGET_METRICS:
         break;
     }
     return false;

@@ -35,5 +35,6 @@ enum gw_built_in {
     GW_BUILT_IN_LANDING,
     GW_BUILT_IN_JWKS,
     GW_BUILT_IN_PANIC,
+    GW_BUILT_IN_METRICS,
     GW_BUILT_IN_COUNT
 };

@@ -184,6 +184,8 @@ static const struct gw_route *match_own(const struct gw_policy *p, enum gw_metho
         return built_in(p, GW_BUILT_IN_JWKS);
     if (m == GW_METHOD_GET && gw_str_eq(below, GW_STR("/panic")))
         return built_in(p, GW_BUILT_IN_PANIC);
+    if (m == GW_METHOD_GET && gw_str_eq(below, GW_STR("/metrics")))
+        return built_in(p, GW_BUILT_IN_METRICS);
     if (gw_str_eq(below, GW_STR("/v1")) || gw_str_starts(below, GW_STR("/v1/")))
         return built_in(p, GW_BUILT_IN_CONTROL);
     return NULL;

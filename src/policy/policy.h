@@ -50,6 +50,7 @@ enum gw_target {
     GW_TARGET_LANDING, /* the same: GET /, when no route of the backend takes it */
     GW_TARGET_JWKS,    /* the same: the public keys of our tokens */
     GW_TARGET_PANIC,   /* the same: the page of the panic button */
+    GW_TARGET_METRICS, /* the same: figures for Prometheus */
     GW_TARGET_CONTROL, /* /aaiti/v1/…: the control plane's route table decides the right */
 };
 

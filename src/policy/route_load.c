@@ -342,10 +342,16 @@ static void add_built_in(struct gw_policy *p)
                                .method = GW_METHOD_GET,
                                .target = GW_TARGET_PANIC,
                                .access = GW_ACCESS_PUBLIC},
+        [GW_BUILT_IN_METRICS] = {.pattern = GW_STR("GET /aaiti/metrics"),
+                                 .method = GW_METHOD_GET,
+                                 .target = GW_TARGET_METRICS,
+                                 .access = GW_ACCESS_PERMISSION},
     };
     for (size_t i = 0; i < GW_BUILT_IN_COUNT; i++) {
         struct gw_compiled_route *r = &p->routes[p->route_count];
         r->route = routes[i];
+        if (r->route.access == GW_ACCESS_PERMISSION)
+            r->route.permission = (unsigned)gw_policy_permission(p, GW_STR("system:read"));
         r->route.id = (unsigned)p->route_count++;
     }
 }

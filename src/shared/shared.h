@@ -104,6 +104,20 @@ GW_MUST_CHECK enum gw_code gw_shared_get_bundle(const struct gw_shared *s, struc
 void gw_shared_beat(struct gw_shared *s, int64_t now_s);
 int64_t gw_shared_heartbeat(const struct gw_shared *s);
 
+/* Figures of control's own (gauge.def), for /aaiti/metrics. Set by the writer, read by anybody. */
+enum gw_gauge {
+#define GW_GAUGE(id, type, name, labels, help) GW_GAUGE_##id,
+#include "shared/gauge.def"
+#undef GW_GAUGE
+    GW_GAUGE_COUNT
+};
+void gw_shared_set_gauge(struct gw_shared *s, enum gw_gauge gauge, int64_t value);
+void gw_shared_add_gauge(struct gw_shared *s, enum gw_gauge gauge, int64_t value);
+int64_t gw_shared_gauge(const struct gw_shared *s, enum gw_gauge gauge);
+/* When all that stood in the journal was in the audit trail, real time; 0: never yet. */
+void gw_shared_set_caught_up(struct gw_shared *s, int64_t now_s);
+int64_t gw_shared_caught_up(const struct gw_shared *s);
+
 struct gw_shared_fill {
     uint32_t sessions, users, revocations, session_slots, user_slots, revocation_slots;
 };

@@ -50,7 +50,7 @@ struct authority {
     uint32_t slots[TABLES], unused;
     struct gw_hash_key key;
     _Atomic uint32_t ready, retired, epoch, unused2;
-    _Atomic int64_t heartbeat_s;
+    _Atomic int64_t heartbeat_s, caught_up_s, gauges[GW_GAUGE_COUNT];
     _Atomic uint64_t bundle_sequence, bundle[BUNDLE_WORDS];
     _Atomic uint64_t words[];
 };
@@ -366,6 +366,16 @@ int64_t gw_shared_heartbeat(const struct gw_shared *s)
     return atomic_load_explicit(&s->authority->heartbeat_s, memory_order_relaxed);
 }
 
+int64_t gw_shared_gauge(const struct gw_shared *s, enum gw_gauge gauge)
+{
+    return atomic_load_explicit(&s->authority->gauges[gauge], memory_order_relaxed);
+}
+
+int64_t gw_shared_caught_up(const struct gw_shared *s)
+{
+    return atomic_load_explicit(&s->authority->caught_up_s, memory_order_relaxed);
+}
+
 void gw_shared_fill(const struct gw_shared *s, struct gw_shared_fill *out)
 {
     *out = (struct gw_shared_fill){
@@ -595,4 +605,19 @@ void gw_shared_set_bundle(struct gw_shared *s, const char *hash)
 void gw_shared_beat(struct gw_shared *s, int64_t now_s)
 {
     atomic_store_explicit(&s->authority->heartbeat_s, now_s, memory_order_relaxed);
+}
+
+void gw_shared_set_caught_up(struct gw_shared *s, int64_t now_s)
+{
+    atomic_store_explicit(&s->authority->caught_up_s, now_s, memory_order_relaxed);
+}
+
+void gw_shared_set_gauge(struct gw_shared *s, enum gw_gauge gauge, int64_t value)
+{
+    atomic_store_explicit(&s->authority->gauges[gauge], value, memory_order_relaxed);
+}
+
+void gw_shared_add_gauge(struct gw_shared *s, enum gw_gauge gauge, int64_t value)
+{
+    atomic_fetch_add_explicit(&s->authority->gauges[gauge], value, memory_order_relaxed);
 }
