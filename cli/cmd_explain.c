@@ -84,6 +84,14 @@ static void tell_route(const struct explain *e, struct gw_buf *b)
                 policy_target_name(route->target));
 }
 
+static void tell_held(const struct explain *e, struct gw_buf *b)
+{
+    if (e->asked.route->risk == GW_RISK_REDUCES)
+        gw_buf_add(b, GW_STR("reduces risk: who is signed in gets through from a blocked address, too"));
+    else
+        gw_buf_add(b, GW_STR("nothing"));
+}
+
 static void tell_token(const struct explain *e, struct gw_buf *b)
 {
     if (!e->signed_in)
@@ -171,8 +179,14 @@ static void tell(const struct explain *e, enum gw_stage_id stage, struct gw_buf 
     case GW_STAGE_ADDRESS:
         tell_address(e, b);
         return;
+    case GW_STAGE_BLOCK:
+        gw_buf_add(b, GW_STR("as long as the client's address is not blocked"));
+        return;
     case GW_STAGE_ROUTE:
         tell_route(e, b);
+        return;
+    case GW_STAGE_HELD:
+        tell_held(e, b);
         return;
     case GW_STAGE_TOKEN:
         tell_token(e, b);

@@ -81,6 +81,12 @@ static struct gw_ip masked(const struct gw_ip *ip, unsigned bits)
     return net;
 }
 
+struct gw_cidr gw_cidr_around(const struct gw_ip *ip, unsigned bits)
+{
+    assert(bits <= 128);
+    return (struct gw_cidr){masked(ip, bits), (uint8_t)bits};
+}
+
 enum gw_code gw_cidr_parse(struct gw_str text, struct gw_cidr *out)
 {
     struct gw_str rest = text, address = GW_STR_NULL;

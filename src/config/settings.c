@@ -83,6 +83,9 @@ const struct gw_option gw_settings_options[] = {
     {"session.revocation_capacity", GW_OPT_INT, AT(revocation_capacity), "65536", 64, 4194304, NULL, NULL,
      "Revoked tokens, not yet expired, that the gateway has room for."},
 
+    {"block.capacity", GW_OPT_INT, AT(block_capacity), "16384", 64, 1048576, NULL, NULL,
+     "Blocked and suspicious networks that the gateway has room for. Takes a restart."},
+
     {"password.profile", GW_OPT_ENUM, AT(password_profile), "guide", 0, 0, password_profiles, NULL,
      "`guide`: 8 characters with upper and lower case, digit and special; `nist`: 15 characters of any kind."},
     {"password.blocklist", GW_OPT_STRING, AT(password_blocklist), "", 0, 1000, NULL, NULL,

@@ -359,6 +359,7 @@ static enum gw_code open_shared(struct gw_app *a, const struct gw_settings *s, s
         .sessions = (uint32_t)s->session_capacity,
         .users = (uint32_t)s->user_capacity,
         .revocations = (uint32_t)s->revocation_capacity,
+        .blocks = (uint32_t)s->block_capacity,
     };
     if (a->options.mode == GW_APP_OFFLINE)
         return GW_OK;

@@ -144,7 +144,7 @@ void gw_rig_new(struct gw_rig *rig, const char *policy)
     gw_auto_fd int mode_dir = open(rig->mode_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     need(gw_mode_ensure(mode_dir, &err) == GW_OK, "mode", &err);
     snprintf(rig->journal_dir, sizeof(rig->journal_dir), "%s/journal", rig->dir);
-    const struct gw_shared_sizes sizes = {.sessions = 2048, .users = 2048, .revocations = 64};
+    const struct gw_shared_sizes sizes = {.sessions = 2048, .users = 2048, .revocations = 64, .blocks = 64};
     need(gw_shared_open(rig->dir, GW_SHARED_WRITER, &sizes, &rig->writer, &err) == GW_OK, "writer", &err);
     gw_rig_publish(rig, FIRST_HASH, NULL, policy);
     gw_shared_begin_load(rig->writer);
@@ -208,6 +208,15 @@ void gw_rig_put_session(struct gw_rig *rig, uint32_t n, uint32_t user)
                                       .last_seen_s = GW_RIG_NOW_S - 60,
                                       .idle_s = 1800};
     need(gw_shared_put_session(rig->writer, &s, NULL) == GW_OK, "session", NULL);
+}
+
+void gw_rig_put_block(struct gw_rig *rig, const char *network, enum gw_block_kind kind)
+{
+    struct gw_live_block b = {.kind = kind,
+                              .since_s = gw_clock_real_s(&rig->clock.clock),
+                              .expires_s = gw_clock_real_s(&rig->clock.clock) + 3600};
+    need(gw_cidr_parse(gw_str(network), &b.network) == GW_OK, network, NULL);
+    need(gw_shared_put_block(rig->writer, &b, NULL) == GW_OK, "block", NULL);
 }
 
 struct gw_jwt_issue gw_rig_issue(uint32_t session, uint32_t user)

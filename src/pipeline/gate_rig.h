@@ -44,6 +44,9 @@ struct gw_uuid gw_rig_uuid(uint32_t n);
 void gw_rig_put_user(struct gw_rig *rig, uint32_t n, const char *role, const char *upstream_id);
 void gw_rig_put_session(struct gw_rig *rig, uint32_t n, uint32_t user);
 
+/* network: "192.0.2.0/24"; from now on, for an hour. */
+void gw_rig_put_block(struct gw_rig *rig, const char *network, enum gw_block_kind kind);
+
 /* Token of session n of a user, jti 1000 + n, an hour long. Static storage of a few tokens. */
 const char *gw_rig_token(struct gw_rig *rig, uint32_t session, uint32_t user);
 /* The same with the claims as the caller wants them. */

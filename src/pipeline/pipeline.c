@@ -88,6 +88,15 @@ void gw_request_refuse(struct gw_request *r, enum gw_reason reason, struct gw_de
     refuse(r, NULL, (struct gw_verdict){.reason = reason});
 }
 
+enum gw_code gw_hold(struct gw_request *r, struct gw_verdict *v, struct gw_verdict verdict)
+{
+    if (r->presented.kind == GW_CREDENTIAL_ABSENT)
+        *v = verdict;
+    else if (r->held.reason == GW_REASON_NONE)
+        r->held = verdict;
+    return GW_OK;
+}
+
 /* ---- what follows when nobody refused ---- */
 
 static enum gw_code answer_health(struct gw_request *r)
@@ -224,11 +233,19 @@ static const struct gw_stage rechecks[] = {
     {.name = "identity", .check = recheck_identity},
 };
 
+static enum gw_code recheck_block(struct gw_request *r, struct gw_verdict *v)
+{
+    GW_TRY(gw_stage_block(r, v));
+    return v->reason == GW_REASON_NONE ? gw_held_check(r, v) : GW_OK;
+}
+
+static const struct gw_stage recheck_of_block = {.name = "block", .check = recheck_block};
 static const struct gw_stage recheck_of_mode = {.name = "mode", .check = gw_stage_mode};
 
 static bool recheck(struct gw_request *r)
 {
-    return (!r->signed_in || run(r, rechecks, sizeof(rechecks) / sizeof(rechecks[0]))) && run(r, &recheck_of_mode, 1);
+    return run(r, &recheck_of_block, 1) &&
+           (!r->signed_in || run(r, rechecks, sizeof(rechecks) / sizeof(rechecks[0]))) && run(r, &recheck_of_mode, 1);
 }
 
 enum gw_handover gw_request_hand_over(struct gw_gate *g, struct gw_request *r, struct gw_decision *out)

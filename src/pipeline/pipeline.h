@@ -49,35 +49,6 @@ struct gw_gate {
     struct gw_mode_reader modes;
 };
 
-struct gw_request {
-    struct gw_gate *gate;
-    struct gw_uuid id;            /* UUIDv7; zero where none could be made */
-    struct gw_snapshot *snapshot; /* holds a reference; NULL: there was none */
-    struct gw_request_head *head;
-    struct gw_arena *arena;
-    struct gw_decision *out;
-    int64_t now_s;
-    const struct gw_mode_set *rehearsed_modes; /* of a rehearsal; NULL: off */
-    struct gw_str path;                        /* canonical, without query */
-    struct gw_head_fields fields;
-    struct gw_ip client;
-    enum gw_method method;
-    const struct gw_route *route;
-    struct gw_client_credential presented;
-    bool signed_in;      /* what follows is filled */
-    int role;            /* GW_ROLE_UNKNOWN: a name that the policy does not know */
-    int64_t token_end_s; /* leeway included */
-    struct gw_uuid session_id, token_id, user_id;
-    struct gw_live_user user;
-    uint32_t shown_version; /* of the user whom the credential is for */
-    unsigned mint;          /* which made it */
-    bool tried_other;
-    bool has_ended; /* the adapter has said how */
-    enum gw_record_state record;
-    uint64_t intent;   /* its sequence, where it waits for the disk; 0: it does not */
-    int64_t intent_ms; /* monotonic, when it was written */
-};
-
 enum gw_detail {
 #define GW_DETAIL(name, text) GW_DETAIL_##name,
 #include "pipeline/detail.def"
@@ -95,11 +66,48 @@ struct gw_verdict {
     struct gw_str members;  /* of the decision */
     unsigned retry_after_s; /* 0: what the status implies */
 };
+
+struct gw_request {
+    struct gw_gate *gate;
+    struct gw_uuid id;            /* UUIDv7; zero where none could be made */
+    struct gw_snapshot *snapshot; /* holds a reference; NULL: there was none */
+    struct gw_request_head *head;
+    struct gw_arena *arena;
+    struct gw_decision *out;
+    int64_t now_s;
+    const struct gw_mode_set *rehearsed_modes;   /* of a rehearsal; NULL: off */
+    const struct gw_live_block *rehearsed_block; /* of a rehearsal; NULL: none */
+    struct gw_str path;                          /* canonical, without query */
+    struct gw_head_fields fields;
+    struct gw_ip client;
+    enum gw_method method;
+    const struct gw_route *route;
+    struct gw_client_credential presented;
+    struct gw_verdict held; /* what is refused unless it turns out to be let through nevertheless (gw_hold) */
+    double limit_factor;    /* 1.0: the client has its limits whole; less: it is suspicious */
+    bool signed_in;         /* what follows is filled */
+    int role;               /* GW_ROLE_UNKNOWN: a name that the policy does not know */
+    int64_t token_end_s;    /* leeway included */
+    struct gw_uuid session_id, token_id, user_id;
+    struct gw_live_user user;
+    uint32_t shown_version; /* of the user whom the credential is for */
+    unsigned mint;          /* which made it */
+    bool tried_other;
+    bool has_ended; /* the adapter has said how */
+    enum gw_record_state record;
+    uint64_t intent;   /* its sequence, where it waits for the disk; 0: it does not */
+    int64_t intent_ms; /* monotonic, when it was written */
+};
+
 static inline enum gw_code gw_refuse(struct gw_verdict *v, enum gw_reason reason, enum gw_detail detail)
 {
     *v = (struct gw_verdict){.reason = reason, .detail = detail};
     return GW_OK;
 }
+
+/* What is said of an address before anybody knows who asks. With a credential it is noted, and the first counts: whoever turns out to be signed
+ * in may then still call what the policy says reduces risk, so that no block and no flood keeps a position open. Refused now without one. */
+enum gw_code gw_hold(struct gw_request *r, struct gw_verdict *v, struct gw_verdict verdict);
 
 enum gw_stage_id {
 #define GW_STAGE(id, name, check, rehearse) GW_STAGE_##id,
@@ -118,7 +126,9 @@ extern const struct gw_stage gw_stages[GW_STAGE_COUNT];
 
 enum gw_code gw_stage_headers(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_address(struct gw_request *r, struct gw_verdict *v);
+enum gw_code gw_stage_block(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_route(struct gw_request *r, struct gw_verdict *v);
+enum gw_code gw_stage_held(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_token(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_access(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_mode(struct gw_request *r, struct gw_verdict *v);
@@ -128,11 +138,18 @@ enum gw_code gw_stage_identity(struct gw_request *r, struct gw_verdict *v);
 /* The same decisions, with the credential taken for good and r->user for what the segment holds of its user; nothing is signed. */
 enum gw_code gw_rehearse_token(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_rehearse_identity(struct gw_request *r, struct gw_verdict *v);
+/* By the block of the rehearsal, where it has one. */
+enum gw_code gw_rehearse_block(struct gw_request *r, struct gw_verdict *v);
 /* By the modes of the rehearsal, where it has some. */
 enum gw_code gw_rehearse_mode(struct gw_request *r, struct gw_verdict *v);
 
 /* Token, session and user as of now_s: fills r->user and r->role. Part of gw_stage_token, and of the recheck. */
 enum gw_code gw_token_check_live(struct gw_request *r, struct gw_verdict *v);
+
+/* What is held, of one who by now is signed in or not. The end of gw_stage_access, and part of the recheck. */
+enum gw_code gw_held_check(const struct gw_request *r, struct gw_verdict *v);
+/* The settings' allow list has the client's address. Asked only where something would be refused. */
+bool gw_client_is_allowed(const struct gw_request *r);
 
 /* The control plane answers this route. */
 bool gw_target_is_control(enum gw_target target);

@@ -55,6 +55,8 @@ enum gw_code gw_rehearse(const struct gw_rehearsal *in, struct gw_arena *a, stru
     r->arena = a;
     r->out = &decision;
     r->rehearsed_modes = in->modes;
+    r->rehearsed_block = in->block;
+    r->client = in->client;
     r->now_s = in->now_s;
     if (in->user != NULL)
         r->user = *in->user;

@@ -11,11 +11,13 @@ struct gw_rehearsal {
     const struct gw_policy *policy;
     const struct gw_settings *settings;
     struct gw_str method, target;
-    const struct gw_live_user *user; /* what the segment would hold; NULL: nobody is signed in */
-    enum gw_credential_kind by;      /* how the user shows who it is; ABSENT where there is none */
-    struct gw_str origin;            /* of the page that asks; empty: no browser says */
-    const struct gw_mode_set *modes; /* NULL: as if none were in force */
-    int64_t now_s;                   /* for modes */
+    const struct gw_live_user *user;   /* what the segment would hold; NULL: nobody is signed in */
+    enum gw_credential_kind by;        /* how the user shows who it is; ABSENT where there is none */
+    struct gw_str origin;              /* of the page that asks; empty: no browser says */
+    const struct gw_mode_set *modes;   /* NULL: as if none were in force */
+    const struct gw_live_block *block; /* what the segment would find of the client's address; NULL: nothing */
+    struct gw_ip client;               /* zero: nobody says where from */
+    int64_t now_s;                     /* for modes and blocks */
 };
 
 enum gw_opinion_kind { GW_OPINION_NOT_ASKED, GW_OPINION_OK, GW_OPINION_REFUSES };

@@ -6,7 +6,7 @@ enum gw_code gw_stage_access(struct gw_request *r, struct gw_verdict *v)
 {
     switch (gw_policy_access(r->snapshot->policy, r->route, r->signed_in ? r->role : GW_ROLE_NONE)) {
     case GW_ACCESS_YES:
-        return GW_OK;
+        return gw_held_check(r, v);
     case GW_ACCESS_NEEDS_SIGN_IN:
         return gw_refuse(v, GW_REASON_ANONYMOUS, GW_DETAIL_NONE);
     case GW_ACCESS_NO:

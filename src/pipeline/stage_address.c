@@ -55,3 +55,9 @@ enum gw_code gw_stage_address(struct gw_request *r, struct gw_verdict *v)
     r->client = client;
     return GW_OK;
 }
+
+bool gw_client_is_allowed(const struct gw_request *r)
+{
+    const struct gw_option_cidrs *allow = &r->snapshot->settings.allow;
+    return gw_cidrs_contain(allow->item, allow->count, &r->client);
+}

@@ -102,7 +102,6 @@ static bool is_needed(const struct gw_route *route)
 static enum gw_code identify(struct gw_request *r, struct gw_verdict *v,
                              enum gw_code (*check)(struct gw_request *, struct gw_verdict *))
 {
-    r->presented = gw_credential_choose(r->fields.authorization, r->fields.cookies.session);
     if (r->presented.kind == GW_CREDENTIAL_ABSENT || !is_needed(r->route))
         return GW_OK;
     struct gw_verdict verdict = {.reason = GW_REASON_NONE};

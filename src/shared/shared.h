@@ -3,7 +3,7 @@
 /*
  * State that both planes see at once, in two mapped files on tmpfs.
  *
- * Authority segment: live users, live sessions, revoked tokens, bundle generation. Control is its only writer; workers
+ * Authority segment: live users, live sessions, revoked tokens, blocked networks, bundle generation. Control is its only writer; workers
  * map it read-only, so that a broken worker can revive nothing. Each record has a sequence lock: nobody dies holding it; a
  * record that stays odd (control was killed inside a write) reads as GW_EBACKEND (answered 503) until control is back and
  * rewrites it. Until the ready flag is set, all look-ups give GW_EBACKEND.
@@ -14,6 +14,7 @@
  * A gw_shared is used by one process; reader calls are thread-safe; writer calls are serialised by a lock inside.
  */
 #include "base/encode.h"
+#include "base/ip.h"
 #include <gw/cleanup.h>
 #include <gw/error.h>
 #include <gw/str.h>
@@ -40,8 +41,16 @@ struct gw_live_session {
     uint32_t idle_s;
 };
 
+/* What is known of a network. A block cuts it off, a suspect has less of its limits, and more again the nearer its end is. */
+enum gw_block_kind { GW_BLOCK_FULL, GW_BLOCK_SUSPECT };
+struct gw_live_block {
+    struct gw_cidr network; /* at least one bit long; of IPv4 at least 97 */
+    enum gw_block_kind kind;
+    int64_t since_s, expires_s;
+};
+
 struct gw_shared_sizes {
-    uint32_t sessions, users, revocations;
+    uint32_t sessions, users, revocations, blocks;
 }; /* slots wanted; twice as many are made */
 
 enum gw_shared_role { GW_SHARED_READER, GW_SHARED_WRITER };
@@ -69,6 +78,9 @@ GW_MUST_CHECK enum gw_code gw_shared_get_user(const struct gw_shared *s, const s
                                               struct gw_live_user *out);
 GW_MUST_CHECK enum gw_code gw_shared_is_revoked(const struct gw_shared *s, const struct gw_uuid *jti,
                                                 bool *out_revoked);
+/* The block that an address is under, by the longest network of those that have not expired; where there is none, the suspect likewise. */
+GW_MUST_CHECK enum gw_code gw_shared_find_block(const struct gw_shared *s, const struct gw_ip *ip, int64_t now_s,
+                                                struct gw_live_block *out);
 /* Freshest last-seen time of a live session: the later of its record and the counter segment. */
 int64_t gw_shared_last_seen(const struct gw_shared *s, const struct gw_live_session *session);
 /* Notes that the session was used; a step back is ignored. Any process. */
@@ -85,6 +97,11 @@ GW_MUST_CHECK enum gw_code gw_shared_put_revocation(struct gw_shared *s, const s
                                                     struct gw_error *err);
 /* Entries whose tokens have expired by themselves, the most lenient verifier's leeway included. */
 void gw_shared_purge_revocations(struct gw_shared *s, int64_t now_s);
+
+/* One a network: what was known of it before is replaced. */
+GW_MUST_CHECK enum gw_code gw_shared_put_block(struct gw_shared *s, const struct gw_live_block *block,
+                                               struct gw_error *err);
+void gw_shared_drop_block(struct gw_shared *s, const struct gw_cidr *network);
 
 /* Rebuild from the database at start: between the two calls put everything that should be there; the second drops every
  * record not put since the first, and sets ready. Readers are served all along when the file was taken over. */
@@ -119,6 +136,7 @@ void gw_shared_set_caught_up(struct gw_shared *s, int64_t now_s);
 int64_t gw_shared_caught_up(const struct gw_shared *s);
 
 struct gw_shared_fill {
-    uint32_t sessions, users, revocations, session_slots, user_slots, revocation_slots;
+    uint32_t sessions, users, revocations, blocks;
+    uint32_t session_slots, user_slots, revocation_slots, block_slots;
 };
 void gw_shared_fill(const struct gw_shared *s, struct gw_shared_fill *out);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two mapped files (segment.h). authority: header, then three tables (table.h) of sessions, users and revoked token ids. counters:
+ * Two mapped files (segment.h). authority: header, then four tables (table.h) of sessions, users, revoked token ids and blocks. counters:
  * header, then buckets of eight words, one cache line each; a word is 32 bits of the session id's hash and 32 bits of
  * time. A ninth active session in one bucket pushes the longest unused out, which then falls back to the time that control
  * last wrote to its record: advice may be lost, an absolute end never.
@@ -31,27 +31,40 @@
 #define SLOTS_MIN UINT32_C(8)
 #define BUCKET 8u
 #define BUNDLE_WORDS 9 /* generation, 64 digits */
+#define LENGTHS 128
+#define LENGTH_WORDS 2
+#define V4_LENGTH_MIN 97
 
 struct revocation {
     struct gw_uuid jti;
     int64_t expires_s;
 };
 
-enum table_name { SESSIONS, USERS, REVOCATIONS, TABLES };
+/* The key is a hash of network and length, which are held against those looked for. */
+struct block {
+    struct gw_uuid key;
+    struct gw_ip net;
+    int64_t since_s, expires_s;
+    uint8_t bits, kind, unused[6];
+};
+
+enum table_name { SESSIONS, USERS, REVOCATIONS, BLOCKS, TABLES };
 static const uint32_t record_bytes[TABLES] = {
     [SESSIONS] = sizeof(struct gw_live_session),
     [USERS] = sizeof(struct gw_live_user),
     [REVOCATIONS] = sizeof(struct revocation),
+    [BLOCKS] = sizeof(struct block),
 };
 static_assert(sizeof(struct gw_live_user) <= GW_TABLE_RECORD_MAX, "raise GW_TABLE_RECORD_MAX");
 
 struct authority {
     uint64_t magic, layout;
-    uint32_t slots[TABLES], unused;
+    uint32_t slots[TABLES];
     struct gw_hash_key key;
     _Atomic uint32_t ready, retired, epoch, unused2;
     _Atomic int64_t heartbeat_s, caught_up_s, gauges[GW_GAUGE_COUNT];
     _Atomic uint64_t bundle_sequence, bundle[BUNDLE_WORDS];
+    _Atomic uint64_t lengths[LENGTH_WORDS]; /* of blocked networks: bit n - 1, when there is one of n bits */
     _Atomic uint64_t words[];
 };
 
@@ -73,7 +86,8 @@ struct gw_shared {
     uint64_t buckets;
     struct gw_hash_key counters_key;
     enum gw_shared_role role;
-    pthread_mutex_t lock; /* writer */
+    pthread_mutex_t lock;        /* writer */
+    uint32_t of_length[LENGTHS]; /* writer: blocks whose network is of n + 1 bits */
 };
 
 /* ---- layout ---- */
@@ -81,17 +95,12 @@ struct gw_shared {
 /* Changes with whatever the compiled program believes of the files. */
 static uint64_t layout_hash(void)
 {
-    const uint64_t shape[] = {sizeof(struct authority),
-                              sizeof(struct counters),
-                              GW_TABLE_HEAD_WORDS,
-                              sizeof(struct gw_live_session),
-                              sizeof(struct gw_live_user),
-                              sizeof(struct revocation),
-                              GW_SHARED_NAME_MAX,
-                              GW_SHARED_EMAIL_MAX,
-                              GW_SHARED_ROLE_MAX,
-                              GW_SHARED_UPSTREAM_ID_MAX,
-                              BUCKET};
+    const uint64_t shape[] = {sizeof(struct authority),    sizeof(struct counters),
+                              GW_TABLE_HEAD_WORDS,         sizeof(struct gw_live_session),
+                              sizeof(struct gw_live_user), sizeof(struct revocation),
+                              sizeof(struct block),        GW_SHARED_NAME_MAX,
+                              GW_SHARED_EMAIL_MAX,         GW_SHARED_ROLE_MAX,
+                              GW_SHARED_UPSTREAM_ID_MAX,   BUCKET};
     return gw_hash(&(struct gw_hash_key){1, 2}, shape, sizeof(shape));
 }
 
@@ -181,7 +190,8 @@ static struct wanted wanted_of(const struct gw_shared_sizes *sizes)
     return (struct wanted){
         .slots = {[SESSIONS] = power_of_two_for(2 * (uint64_t)sizes->sessions),
                   [USERS] = power_of_two_for(2 * (uint64_t)sizes->users),
-                  [REVOCATIONS] = power_of_two_for(2 * (uint64_t)sizes->revocations)},
+                  [REVOCATIONS] = power_of_two_for(2 * (uint64_t)sizes->revocations),
+                  [BLOCKS] = power_of_two_for(2 * (uint64_t)sizes->blocks)},
         .counters = power_of_two_for(4 * (uint64_t)sizes->sessions),
     };
 }
@@ -226,6 +236,24 @@ static bool has_sizes(const struct gw_shared *s, const struct wanted *w)
         if (s->tables[i].slots != w->slots[i])
             return false;
     return s->buckets * BUCKET == w->counters;
+}
+
+static bool count_length(const void *record, uint32_t epoch, const void *counts)
+{
+    (void)epoch;
+    struct block b;
+    memcpy(&b, record, sizeof(b));
+    if (b.bits >= 1 && b.bits <= LENGTHS)
+        (*(uint32_t *const *)counts)[b.bits - 1]++;
+    return false;
+}
+
+/* From the records, where a predecessor left them or some were dropped. */
+static void count_lengths(struct gw_shared *s)
+{
+    uint32_t *counts = s->of_length;
+    memset(s->of_length, 0, sizeof(s->of_length));
+    gw_table_drop_if(&s->tables[BLOCKS], count_length, &counts);
 }
 
 /* Readers stop believing the old file before there is a new one: a crash between the two leaves a retired file, which the
@@ -286,6 +314,8 @@ enum gw_code gw_shared_open(const char *dir, enum gw_shared_role role, const str
     s->role = role;
     pthread_mutex_init(&s->lock, NULL);
     GW_TRY(role == GW_SHARED_WRITER ? open_writer(s, dir_fd, sizes, err) : open_reader(s, dir_fd, err));
+    if (role == GW_SHARED_WRITER)
+        count_lengths(s);
     *out = gw_take(&s);
     return GW_OK;
 }
@@ -341,6 +371,68 @@ enum gw_code gw_shared_is_revoked(const struct gw_shared *s, const struct gw_uui
     return GW_OK;
 }
 
+static struct gw_uuid block_key(const struct gw_shared *s, const struct gw_cidr *network)
+{
+    uint8_t text[sizeof(network->net.b) + 1];
+    memcpy(text, network->net.b, sizeof(network->net.b));
+    text[sizeof(network->net.b)] = network->bits;
+    const struct gw_hash_key first = s->tables[BLOCKS].key, second = {~first.k0, first.k1};
+    const uint64_t hashes[] = {gw_hash(&first, text, sizeof(text)), gw_hash(&second, text, sizeof(text))};
+    struct gw_uuid key;
+    memcpy(key.b, hashes, sizeof(key.b));
+    return key;
+}
+
+static enum gw_code get_block(const struct gw_shared *s, const struct gw_cidr *network, int64_t now_s,
+                              struct gw_live_block *out)
+{
+    struct block b;
+    const struct gw_uuid key = block_key(s, network);
+    GW_TRY(gw_table_get(&s->tables[BLOCKS], &key, &b));
+    if (b.bits != network->bits || !gw_ip_eq(&b.net, &network->net) || b.expires_s <= now_s)
+        return GW_ENOTFOUND;
+    *out = (struct gw_live_block){*network, (enum gw_block_kind)b.kind, b.since_s, b.expires_s};
+    return GW_OK;
+}
+
+/* Length of the longest network that is left of those in the map, which then is taken off it; 0: none is left. */
+static unsigned take_longest(uint64_t lengths[LENGTH_WORDS])
+{
+    for (unsigned i = LENGTH_WORDS; i-- > 0;)
+        if (lengths[i] != 0) {
+            unsigned top = 63 - (unsigned)__builtin_clzll(lengths[i]);
+            lengths[i] &= ~(UINT64_C(1) << top);
+            return i * 64 + top + 1;
+        }
+    return 0;
+}
+
+enum gw_code gw_shared_find_block(const struct gw_shared *s, const struct gw_ip *ip, int64_t now_s,
+                                  struct gw_live_block *out)
+{
+    if (!gw_shared_is_ready(s))
+        return GW_EBACKEND;
+    uint64_t lengths[LENGTH_WORDS];
+    for (size_t i = 0; i < LENGTH_WORDS; i++)
+        lengths[i] = atomic_load_explicit(&s->authority->lengths[i], memory_order_acquire);
+    unsigned shortest = gw_ip_is_v4(ip) ? V4_LENGTH_MIN : 1;
+    enum gw_code found = GW_ENOTFOUND;
+    for (unsigned bits; (bits = take_longest(lengths)) >= shortest;) {
+        const struct gw_cidr network = gw_cidr_around(ip, bits);
+        struct gw_live_block b;
+        enum gw_code code = get_block(s, &network, now_s, &b);
+        if (code != GW_OK && code != GW_ENOTFOUND)
+            return code;
+        if (code == GW_OK && (found != GW_OK || b.kind == GW_BLOCK_FULL)) {
+            *out = b;
+            found = GW_OK;
+        }
+        if (code == GW_OK && b.kind == GW_BLOCK_FULL)
+            return GW_OK;
+    }
+    return found;
+}
+
 enum gw_code gw_shared_get_bundle(const struct gw_shared *s, struct gw_bundle_ref *out)
 {
     struct authority *a = s->authority;
@@ -382,9 +474,11 @@ void gw_shared_fill(const struct gw_shared *s, struct gw_shared_fill *out)
         .sessions = gw_table_count(&s->tables[SESSIONS]),
         .users = gw_table_count(&s->tables[USERS]),
         .revocations = gw_table_count(&s->tables[REVOCATIONS]),
+        .blocks = gw_table_count(&s->tables[BLOCKS]),
         .session_slots = s->tables[SESSIONS].slots,
         .user_slots = s->tables[USERS].slots,
         .revocation_slots = s->tables[REVOCATIONS].slots,
+        .block_slots = s->tables[BLOCKS].slots,
     };
 }
 
@@ -562,6 +656,46 @@ void gw_shared_purge_revocations(struct gw_shared *s, int64_t now_s)
     unlock(s);
 }
 
+/* The map of lengths names every one that a reader may find: set before the record is there, cleared after the last has gone. */
+static void map_length(struct gw_shared *s, unsigned bits, bool present)
+{
+    _Atomic uint64_t *word_ = &s->authority->lengths[(bits - 1) / 64];
+    uint64_t bit = UINT64_C(1) << ((bits - 1) % 64), old = atomic_load(word_);
+    atomic_store_explicit(word_, present ? old | bit : old & ~bit, memory_order_release);
+}
+
+enum gw_code gw_shared_put_block(struct gw_shared *s, const struct gw_live_block *block, struct gw_error *err)
+{
+    const struct gw_cidr *n = &block->network;
+    assert(n->bits >= (gw_ip_is_v4(&n->net) ? V4_LENGTH_MIN : 1));
+    struct block b = {.key = block_key(s, n),
+                      .net = n->net,
+                      .since_s = block->since_s,
+                      .expires_s = block->expires_s,
+                      .bits = n->bits,
+                      .kind = (uint8_t)block->kind},
+                 old;
+    lock(s);
+    bool is_new = gw_table_get(&s->tables[BLOCKS], &b.key, &old) != GW_OK;
+    map_length(s, n->bits, true);
+    enum gw_code code = put_locked(s, BLOCKS, &b, err);
+    if (code == GW_OK && is_new)
+        s->of_length[n->bits - 1]++;
+    map_length(s, n->bits, s->of_length[n->bits - 1] > 0);
+    unlock(s);
+    return code;
+}
+
+void gw_shared_drop_block(struct gw_shared *s, const struct gw_cidr *network)
+{
+    const struct gw_uuid key = block_key(s, network);
+    lock(s);
+    uint32_t *count = &s->of_length[network->bits - 1];
+    if (gw_table_drop(&s->tables[BLOCKS], &key) && --*count == 0)
+        map_length(s, network->bits, false);
+    unlock(s);
+}
+
 void gw_shared_begin_load(struct gw_shared *s)
 {
     lock(s);
@@ -583,6 +717,9 @@ void gw_shared_end_load(struct gw_shared *s)
         gw_table_mend(&s->tables[i]);
         gw_table_drop_if(&s->tables[i], is_of_another_epoch, &epoch);
     }
+    count_lengths(s);
+    for (unsigned bits = 1; bits <= LENGTHS; bits++)
+        map_length(s, bits, s->of_length[bits - 1] > 0);
     atomic_store_explicit(&s->authority->ready, 1, memory_order_release);
     unlock(s);
 }

@@ -274,7 +274,7 @@ def test_explain(gateway, arguments, status, says):
     assert as_json["allowed"] is (status == 0)
 
 
-STAGES = ["headers", "address", "route", "token", "access", "mode", "cross-site", "identity"]
+STAGES = ["headers", "address", "block", "route", "held", "token", "access", "mode", "cross-site", "identity"]
 
 
 @pytest.mark.parametrize("arguments, refuses, says", [

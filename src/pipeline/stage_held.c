@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What stages before the route would have refused by the address alone (gw_hold). It stays refused unless who presents a credential asks for
+ * what reduces risk; then the credential must be good, which the end of stage_access.c sees. So whoever is blocked or flooded with, and
+ * guesses tokens, gets no further than the token.
+ */
+#include "pipeline/pipeline.h"
+
+static bool reduces(const struct gw_request *r)
+{
+    return r->route->risk == GW_RISK_REDUCES;
+}
+
+enum gw_code gw_stage_held(struct gw_request *r, struct gw_verdict *v)
+{
+    bool may_pass = reduces(r) && r->presented.kind != GW_CREDENTIAL_ABSENT;
+    if (r->held.reason == GW_REASON_NOT_READY && r->route->target == GW_TARGET_HEALTH)
+        r->held = (struct gw_verdict){.reason = GW_REASON_NONE};
+    if (r->held.reason != GW_REASON_NONE && !may_pass)
+        *v = r->held;
+    return GW_OK;
+}
+
+enum gw_code gw_held_check(const struct gw_request *r, struct gw_verdict *v)
+{
+    if (r->held.reason != GW_REASON_NONE && !(reduces(r) && r->signed_in))
+        *v = r->held;
+    return GW_OK;
+}
