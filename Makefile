@@ -39,10 +39,14 @@ crash:
 	@scripts/install.sh run build test
 	@scripts/crash.sh $(KILLS) $(SEED)
 
+attack:
+	@scripts/install.sh run build test attack
+	@scripts/attack.sh $(ARGS)
+
 format:
 	@git ls-files '*.c' '*.h' | grep -v '^nginx/' | xargs clang-format -i
 
 clean:
 	rm -rf build build-*
 
-.PHONY: build run test check shape bench fuzz crash format clean
+.PHONY: build run test check shape bench fuzz crash attack format clean
