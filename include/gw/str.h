@@ -38,5 +38,6 @@ bool gw_str_to_i64(struct gw_str s, int64_t *out);
 bool gw_str_copy(struct gw_str s, char *dst, size_t dst_size);
 /* Length of the well-formed UTF-8 sequence (RFC 3629 section 4) that s begins with, or 0. */
 size_t gw_str_utf8(struct gw_str s);
-/* The same, but 0 for what a terminal obeys: C0 and C1 controls (U+0080 to U+009F) and DEL. */
+/* The same, but 0 for what a terminal obeys: C0 and C1 controls (U+0080 to U+009F) and DEL, line separators, and what turns the
+ * direction of text around (U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069). */
 size_t gw_str_printable(struct gw_str s);

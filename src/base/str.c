@@ -135,10 +135,21 @@ size_t gw_str_utf8(struct gw_str s)
     return 0;
 }
 
+/* Line and paragraph separators, and what turns the direction of the text around it: none may rearrange what a person reads. */
+static bool is_layout(struct gw_str s, size_t n)
+{
+    static const char *const from[] = {"\xd8\x9c", "\xe2\x80\x8e", "\xe2\x80\xa8", "\xe2\x81\xa6"};
+    static const char *const to[] = {"\xd8\x9c", "\xe2\x80\x8f", "\xe2\x80\xae", "\xe2\x81\xa9"};
+    for (size_t i = 0; i < sizeof(from) / sizeof(from[0]); i++)
+        if (n == strlen(from[i]) && memcmp(s.ptr, from[i], n) >= 0 && memcmp(s.ptr, to[i], n) <= 0)
+            return true;
+    return false;
+}
+
 size_t gw_str_printable(struct gw_str s)
 {
     size_t n = gw_str_utf8(s);
     uint8_t first = n > 0 ? (uint8_t)s.ptr[0] : 0;
     bool is_c1 = n == 2 && first == 0xc2 && (uint8_t)s.ptr[1] < 0xa0;
-    return first < 0x20 || first == 0x7f || is_c1 ? 0 : n;
+    return first < 0x20 || first == 0x7f || is_c1 || is_layout(s, n) ? 0 : n;
 }

@@ -158,6 +158,19 @@ static void tells_what_a_terminal_obeys(void **state)
         {GW_STR("\xff"), 0},     {GW_STR(""), 0},
         {GW_STR("\0"), 0},
     };
+    /* What turns text around, or breaks a line: each end of each range, and its neighbours. */
+    static const struct {
+        struct gw_str s;
+        size_t want;
+    } layout[] = {
+        {GW_STR("\xd8\x9b"), 2},     {GW_STR("\xd8\x9c"), 0},     {GW_STR("\xd8\x9d"), 2},
+        {GW_STR("\xe2\x80\x8d"), 3}, {GW_STR("\xe2\x80\x8e"), 0}, {GW_STR("\xe2\x80\x8f"), 0},
+        {GW_STR("\xe2\x80\x90"), 3}, {GW_STR("\xe2\x80\xa7"), 3}, {GW_STR("\xe2\x80\xa8"), 0},
+        {GW_STR("\xe2\x80\xae"), 0}, {GW_STR("\xe2\x80\xaf"), 3}, {GW_STR("\xe2\x81\xa5"), 3},
+        {GW_STR("\xe2\x81\xa6"), 0}, {GW_STR("\xe2\x81\xa9"), 0}, {GW_STR("\xe2\x81\xaa"), 3},
+    };
+    for (size_t i = 0; i < sizeof(layout) / sizeof(layout[0]); i++)
+        assert_int_equal(gw_str_printable(layout[i].s), layout[i].want);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         assert_int_equal(gw_str_printable(cases[i].s), cases[i].want);
 }
