@@ -98,23 +98,26 @@ static bool same_scope(const struct gw_mode_entry *a, const struct gw_mode_entry
            (a->scope != GW_MODE_GROUP || strcmp(a->name, b->name) == 0);
 }
 
-static size_t index_of(const struct gw_mode_set *set, const struct gw_mode_entry *scope)
-{
-    size_t i = 0;
-    while (i < set->count && !same_scope(&set->entries[i], scope))
-        i++;
-    return i;
-}
-
 const struct gw_mode_entry *gw_mode_of_scope(const struct gw_mode_set *set, const struct gw_mode_entry *scope)
 {
-    size_t i = index_of(set, scope);
-    return i < set->count ? &set->entries[i] : NULL;
+    const struct gw_mode_entry *strongest = NULL;
+    for (size_t i = 0; i < set->count; i++) {
+        const struct gw_mode_entry *e = &set->entries[i];
+        if (same_scope(e, scope) && (strongest == NULL || e->mode > strongest->mode))
+            strongest = e;
+    }
+    return strongest;
 }
 
-static bool has_global(const struct gw_mode_set *set)
+const struct gw_mode_entry *gw_mode_named(const struct gw_mode_set *set, enum gw_mode_scope scope, struct gw_str name)
 {
-    return gw_mode_of_scope(set, &(struct gw_mode_entry){.scope = GW_MODE_GLOBAL}) != NULL;
+    for (size_t i = 0; i < set->count; i++) {
+        const struct gw_mode_entry *e = &set->entries[i];
+        if (e->scope == scope &&
+            (scope == GW_MODE_USER ? gw_str_eq_nocase(gw_str(e->name), name) : gw_str_eq(gw_str(e->name), name)))
+            return e;
+    }
+    return NULL;
 }
 
 static void take_away(struct gw_mode_set *set, size_t i)
@@ -123,21 +126,30 @@ static void take_away(struct gw_mode_set *set, size_t i)
     memmove(&set->entries[i], &set->entries[i + 1], (set->count - i) * sizeof(set->entries[0]));
 }
 
+/* Places that none but GLOBAL takes: it has one for each mode at most. */
+static size_t kept_places(const struct gw_mode_set *set)
+{
+    size_t kept = GW_MODE_COUNT - 1;
+    for (size_t i = 0; i < set->count; i++)
+        kept -= set->entries[i].scope == GW_MODE_GLOBAL && kept > 0;
+    return kept;
+}
+
+static enum gw_code append(struct gw_mode_set *set, const struct gw_mode_entry *entry, struct gw_error *err)
+{
+    size_t kept = entry->scope == GW_MODE_GLOBAL ? 0 : kept_places(set);
+    if (set->count + kept >= GW_MODE_ENTRIES_MAX)
+        return gw_fail(err, GW_ELIMIT, "%u modes are in force, which is the limit: lift one of them first", set->count);
+    set->entries[set->count++] = *entry;
+    return GW_OK;
+}
+
 enum gw_code gw_mode_put(struct gw_mode_set *set, const struct gw_mode_entry *entry, struct gw_error *err)
 {
-    size_t i = index_of(set, entry);
-    if (entry->mode == GW_MODE_OFF) {
-        if (i < set->count)
+    for (size_t i = set->count; i-- > 0;)
+        if (same_scope(&set->entries[i], entry))
             take_away(set, i);
-        return GW_OK;
-    }
-    size_t most = entry->scope == GW_MODE_GLOBAL || has_global(set) ? GW_MODE_ENTRIES_MAX : GW_MODE_ENTRIES_MAX - 1;
-    if (i >= most)
-        return gw_fail(err, GW_ELIMIT, "%d modes are in force, which is the limit: lift one of them first",
-                       GW_MODE_ENTRIES_MAX);
-    set->entries[i] = *entry;
-    set->count = i == set->count ? set->count + 1 : set->count;
-    return GW_OK;
+    return entry->mode == GW_MODE_OFF ? GW_OK : append(set, entry, err);
 }
 
 size_t gw_mode_expire(struct gw_mode_set *set, int64_t now_s)
@@ -149,21 +161,34 @@ size_t gw_mode_expire(struct gw_mode_set *set, int64_t now_s)
     return before - set->count;
 }
 
+static bool outlasts(const struct gw_mode_entry *a, const struct gw_mode_entry *b)
+{
+    return a->until_s == 0 || (b->until_s != 0 && b->until_s <= a->until_s);
+}
+
+/* Nothing of b is left that a would not refuse, at any time. */
+static bool covers(const struct gw_mode_entry *a, const struct gw_mode_entry *b)
+{
+    return a->mode >= b->mode && outlasts(a, b);
+}
+
 enum gw_code gw_mode_raise(struct gw_mode_set *set, const struct gw_mode_entry *entry, int64_t now_s,
                            struct gw_error *err)
 {
-    const struct gw_mode_entry *now = gw_mode_of_scope(set, entry);
     struct gw_mode_entry raised = *entry;
-    if (now == NULL || gw_mode_has_ended(now, now_s))
-        return gw_mode_put(set, &raised, err);
-    bool lasts = now->until_s == 0 || (raised.until_s != 0 && raised.until_s <= now->until_s);
-    if (now->mode >= raised.mode && lasts)
-        return GW_OK; /* nothing that it would add */
-    if (now->mode >= raised.mode) {
-        raised.since_s = now->since_s;
-        raised.mode = now->mode;
+    for (size_t i = 0; i < set->count; i++) {
+        const struct gw_mode_entry *e = &set->entries[i];
+        if (!same_scope(e, entry) || gw_mode_has_ended(e, now_s))
+            continue;
+        if (covers(e, entry))
+            return GW_OK; /* nothing that it would add */
+        if (e->mode == raised.mode)
+            raised.since_s = e->since_s;
     }
-    if (lasts)
-        raised.until_s = now->until_s;
-    return gw_mode_put(set, &raised, err);
+    for (size_t i = set->count; i-- > 0;) {
+        const struct gw_mode_entry *e = &set->entries[i];
+        if (same_scope(e, entry) && (gw_mode_has_ended(e, now_s) || covers(&raised, e)))
+            take_away(set, i);
+    }
+    return append(set, &raised, err);
 }

@@ -59,13 +59,16 @@ bool gw_mode_is_text(const char *text);
 /* The strongest entry that is in force for this user (NULL: nobody is signed in) and group; NULL: off. */
 const struct gw_mode_entry *gw_mode_find(const struct gw_mode_set *set, const struct gw_uuid *user, struct gw_str group,
                                          int64_t now_s);
-/* The entry of that scope, in force or not; NULL: there is none. name is looked at for a group, user for a user. */
+/* The strongest entry of that scope, in force or not; NULL: there is none. name is looked at for a group, user for a user. */
 const struct gw_mode_entry *gw_mode_of_scope(const struct gw_mode_set *set, const struct gw_mode_entry *scope);
-/* Takes the place of the entry of its scope; GW_MODE_OFF: only takes that away. GW_ELIMIT: the set is full, which it never is for
+/* An entry by the name that is shown, whether or not the group or the user is still there; NULL: there is none. */
+const struct gw_mode_entry *gw_mode_named(const struct gw_mode_set *set, enum gw_mode_scope scope, struct gw_str name);
+/* Takes the place of all entries of its scope; GW_MODE_OFF: only takes those away. GW_ELIMIT: the set is full, which it never is for
  * GLOBAL. */
 GW_MUST_CHECK enum gw_code gw_mode_put(struct gw_mode_set *set, const struct gw_mode_entry *entry,
                                        struct gw_error *err);
-/* The same, but never weakens or shortens what is in force for that scope; what is there already stays as it is. */
+/* Beside what is in force for that scope, of which it weakens, shortens and lengthens nothing: a stronger one that ends sooner ends at
+ * its time. What is there already stays as it is; what adds nothing to the new one goes. GW_ELIMIT as above. */
 GW_MUST_CHECK enum gw_code gw_mode_raise(struct gw_mode_set *set, const struct gw_mode_entry *entry, int64_t now_s,
                                          struct gw_error *err);
 /* Its time is over. */

@@ -96,10 +96,7 @@ static void doubt(struct gw_mode_set *set)
                                           .scope = GW_MODE_GLOBAL,
                                           .by = "aaiti",
                                           .reason = "the file of the mode was damaged or removed"};
-    const struct gw_mode_entry *global = gw_mode_of_scope(set, &damaged);
-    if (global != NULL && global->until_s == 0)
-        return;
-    enum gw_code code = gw_mode_put(set, &damaged, NULL);
+    enum gw_code code = gw_mode_raise(set, &damaged, 0, NULL);
     assert(code == GW_OK); /* a place is kept for it */
 }
 
@@ -140,17 +137,22 @@ void gw_mode_reader_done(struct gw_mode_reader *r)
     gw_segment_done(&r->file);
 }
 
-static bool is_gone(const struct gw_segment *file)
+/* Another file has its name, or none: one that was moved away is not removed, and the next change is made in another. */
+static bool is_gone(const struct gw_mode_reader *r)
 {
-    struct stat st;
-    return fstat(file->fd, &st) != 0 || st.st_nlink == 0 || st.st_size < (off_t)FILE_BYTES;
+    struct stat mine, named;
+    if (fstat(r->file.fd, &mine) != 0 || mine.st_nlink == 0 || mine.st_size < (off_t)FILE_BYTES)
+        return true;
+    if (fstatat(r->dir, STATE, &named, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT;
+    return named.st_ino != mine.st_ino || named.st_dev != mine.st_dev;
 }
 
 void gw_mode_reader_poll(struct gw_mode_reader *r)
 {
     if (r->is_doubtful)
         memset(r->seen, 0, sizeof(r->seen));
-    if (r->file.base != NULL && !is_gone(&r->file))
+    if (r->file.base != NULL && !is_gone(r))
         return;
     gw_mode_reader_done(r);
     gw_mode_reader_init(r, r->dir);

@@ -16,6 +16,7 @@
 
 #define NOW_S INT64_C(1800000000)
 #define HALF_BYTES 32768
+#define KEPT (GW_MODE_COUNT - 1) /* places of a full set that are for everybody's modes */
 #define NEWER_SEQUENCE_AT ((off_t)(16 + sizeof(struct gw_mode_set))) /* after two changes, in the first half */
 
 static char path[64];
@@ -99,57 +100,76 @@ static void test_a_full_set_still_takes_the_mode_for_everybody(void **state)
     (void)state;
     static struct gw_mode_set set;
     char name[16];
-    for (unsigned i = 0; i < GW_MODE_ENTRIES_MAX - 1; i++) {
+    for (unsigned i = 0; i < GW_MODE_ENTRIES_MAX - KEPT; i++) {
         snprintf(name, sizeof(name), "group%u", i);
         put(&set, GW_MODE_GROUP, name, GW_MODE_RISK_OFF);
     }
     struct gw_mode_entry one_more = entry_of(GW_MODE_GROUP, "more", GW_MODE_STOPPED);
     assert_int_equal(gw_mode_put(&set, &one_more, NULL), GW_ELIMIT);
+    assert_int_equal(gw_mode_raise(&set, &one_more, NOW_S, NULL), GW_ELIMIT);
     put(&set, GW_MODE_GROUP, "group0", GW_MODE_STOPPED);
-    put(&set, GW_MODE_GLOBAL, "", GW_MODE_STOPPED);
-    assert_int_equal(gw_mode_put(&set, &one_more, NULL), GW_ELIMIT);
+    put(&set, GW_MODE_GLOBAL, "", GW_MODE_RISK_OFF);
+    for (enum gw_mode mode = GW_MODE_READ_ONLY; mode < GW_MODE_COUNT; mode++) {
+        struct gw_mode_entry e = entry_of(GW_MODE_GLOBAL, "", mode);
+        e.until_s = NOW_S + 100 - (int64_t)mode;
+        assert_int_equal(gw_mode_put(&set, &one_more, NULL), GW_ELIMIT);
+        assert_int_equal(gw_mode_raise(&set, &e, NOW_S, NULL), GW_OK);
+    }
     assert_int_equal(set.count, GW_MODE_ENTRIES_MAX);
+    put(&set, GW_MODE_GROUP, "group0", GW_MODE_READ_ONLY);
     assert_int_equal(gw_mode_find(&set, NULL, GW_STR("more"), NOW_S)->mode, GW_MODE_STOPPED);
 }
 
-static void test_raising_never_weakens(void **state)
+static enum gw_mode global_at(const struct gw_mode_set *set, int64_t now_s)
+{
+    const struct gw_mode_entry *e = gw_mode_find(set, NULL, GW_STR(""), now_s);
+    return e != NULL ? (enum gw_mode)e->mode : GW_MODE_OFF;
+}
+
+/* Nor does who may press for what is weaker make what is stronger last: who stopped everything for ten minutes meant ten minutes. */
+static void test_raising_weakens_shortens_and_lengthens_nothing(void **state)
 {
     (void)state;
+    enum { OFF = GW_MODE_OFF, RISK = GW_MODE_RISK_OFF, READ = GW_MODE_READ_ONLY, STOP = GW_MODE_STOPPED };
     enum { ENDS = 100, LATER = 200 };
     static const struct {
-        enum gw_mode had;
+        int had;
         int64_t had_until_s;
-        enum gw_mode asked;
+        int asked;
         int64_t asked_until_s;
-        enum gw_mode mode;
-        int64_t until_s;
+        int now, after_ends, after_later;
+        unsigned count;
         bool is_new;
     } rows[] = {
-        {GW_MODE_OFF, 0, GW_MODE_RISK_OFF, ENDS, GW_MODE_RISK_OFF, ENDS, true},
-        {GW_MODE_RISK_OFF, 0, GW_MODE_RISK_OFF, 0, GW_MODE_RISK_OFF, 0, false},
-        {GW_MODE_RISK_OFF, 0, GW_MODE_RISK_OFF, ENDS, GW_MODE_RISK_OFF, 0, false},
-        {GW_MODE_RISK_OFF, ENDS, GW_MODE_RISK_OFF, ENDS, GW_MODE_RISK_OFF, ENDS, false},
-        {GW_MODE_RISK_OFF, ENDS, GW_MODE_RISK_OFF, LATER, GW_MODE_RISK_OFF, LATER, true},
-        {GW_MODE_RISK_OFF, ENDS, GW_MODE_RISK_OFF, 0, GW_MODE_RISK_OFF, 0, true},
-        {GW_MODE_STOPPED, ENDS, GW_MODE_RISK_OFF, LATER, GW_MODE_STOPPED, LATER, true},
-        {GW_MODE_STOPPED, 0, GW_MODE_RISK_OFF, LATER, GW_MODE_STOPPED, 0, false},
-        {GW_MODE_RISK_OFF, LATER, GW_MODE_READ_ONLY, ENDS, GW_MODE_READ_ONLY, LATER, true},
-        {GW_MODE_RISK_OFF, 0, GW_MODE_STOPPED, ENDS, GW_MODE_STOPPED, 0, true},
-        {GW_MODE_STOPPED, -1, GW_MODE_RISK_OFF, ENDS, GW_MODE_RISK_OFF, ENDS, true}, /* it had ended */
+        {OFF, 0, RISK, ENDS, RISK, OFF, OFF, 1, true},        {RISK, 0, RISK, 0, RISK, RISK, RISK, 1, false},
+        {RISK, 0, RISK, ENDS, RISK, RISK, RISK, 1, false},    {RISK, ENDS, RISK, ENDS, RISK, OFF, OFF, 1, false},
+        {RISK, ENDS, RISK, LATER, RISK, RISK, OFF, 1, true},  {RISK, ENDS, RISK, 0, RISK, RISK, RISK, 1, true},
+        {RISK, LATER, STOP, LATER, STOP, STOP, OFF, 1, true}, {STOP, ENDS, RISK, LATER, STOP, RISK, OFF, 2, true},
+        {STOP, ENDS, RISK, 0, STOP, RISK, RISK, 2, true},     {STOP, 0, RISK, LATER, STOP, STOP, STOP, 1, false},
+        {RISK, LATER, READ, ENDS, READ, RISK, OFF, 2, true},  {RISK, 0, STOP, ENDS, STOP, RISK, RISK, 2, true},
+        {STOP, -1, RISK, ENDS, RISK, OFF, OFF, 1, true}, /* it had ended */
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct gw_mode_set set = {0};
-        struct gw_mode_entry had = entry_of(GW_MODE_GLOBAL, "", rows[i].had);
-        struct gw_mode_entry asked = entry_of(GW_MODE_GLOBAL, "", rows[i].asked);
+        struct gw_mode_entry had = entry_of(GW_MODE_GLOBAL, "", (enum gw_mode)rows[i].had);
+        struct gw_mode_entry asked = entry_of(GW_MODE_GLOBAL, "", (enum gw_mode)rows[i].asked);
+        had.since_s = NOW_S - 5;
         had.until_s = rows[i].had_until_s == 0 ? 0 : NOW_S + rows[i].had_until_s;
         asked.until_s = rows[i].asked_until_s == 0 ? 0 : NOW_S + rows[i].asked_until_s;
         strcpy(asked.by, "eva");
+        put(&set, GW_MODE_GROUP, "bots", GW_MODE_STOPPED); /* another scope's affair */
         assert_int_equal(gw_mode_put(&set, &had, NULL), GW_OK);
-        assert_int_equal(gw_mode_raise(&set, &asked, NOW_S, NULL), GW_OK);
-        const struct gw_mode_entry *e = gw_mode_of_scope(&set, &asked);
-        assert_int_equal(e->mode, rows[i].mode);
-        assert_int_equal(e->until_s, rows[i].until_s == 0 ? 0 : NOW_S + rows[i].until_s);
-        assert_int_equal(strcmp(e->by, "eva") == 0, rows[i].is_new);
+        for (int again = 0; again < 2; again++) {
+            assert_int_equal(gw_mode_raise(&set, &asked, NOW_S, NULL), GW_OK);
+            assert_int_equal(set.count - 1, rows[i].count);
+            assert_int_equal(global_at(&set, NOW_S), rows[i].now);
+            assert_int_equal(global_at(&set, NOW_S + ENDS), rows[i].after_ends);
+            assert_int_equal(global_at(&set, NOW_S + LATER), rows[i].after_later);
+        }
+        const struct gw_mode_entry *last = &set.entries[set.count - 1];
+        assert_int_equal(strcmp(last->by, "eva") == 0, rows[i].is_new);
+        assert_int_equal(last->since_s,
+                         (unsigned)rows[i].had == last->mode && rows[i].had_until_s >= 0 ? NOW_S - 5 : NOW_S);
     }
 }
 
@@ -280,6 +300,48 @@ static void test_without_a_file_nothing_may_open_risk(void **state)
     gw_mode_reader_done(r);
 }
 
+/* Moved, not removed: whoever presses now makes another, and a reader that kept the old one would never hear of it. */
+static void test_a_file_that_was_moved_away_is_left(void **state)
+{
+    (void)state;
+    assert_int_equal(gw_mode_ensure(dir, NULL), GW_OK);
+    change(GW_MODE_GLOBAL, "", GW_MODE_OFF);
+    struct gw_mode_reader *r = open_reader();
+    assert_int_equal(mode_for(r, "bots"), GW_MODE_OFF);
+    assert_int_equal(renameat(dir, "state", dir, "aside"), 0);
+    gw_mode_reader_poll(r);
+    assert_int_equal(mode_for(r, "bots"), GW_MODE_RISK_OFF);
+    change(GW_MODE_GLOBAL, "", GW_MODE_STOPPED);
+    gw_mode_reader_poll(r);
+    assert_int_equal(mode_for(r, "bots"), GW_MODE_STOPPED);
+    assert_int_equal(linkat(dir, "state", dir, "kept", 0), 0); /* as some backups do */
+    unlinkat(dir, "state", 0);
+    change(GW_MODE_GLOBAL, "", GW_MODE_READ_ONLY);
+    gw_mode_reader_poll(r);
+    assert_int_equal(mode_for(r, "bots"), GW_MODE_READ_ONLY);
+    gw_mode_reader_done(r);
+    unlinkat(dir, "aside", 0);
+    unlinkat(dir, "kept", 0);
+}
+
+/* What the newer half said nobody knows; what the older says is in force beside that, for as long as it says. */
+static void test_damage_weakens_nothing_that_the_older_half_says(void **state)
+{
+    (void)state;
+    assert_int_equal(gw_mode_ensure(dir, NULL), GW_OK);
+    struct gw_mode_entry stopped = entry_of(GW_MODE_GLOBAL, "", GW_MODE_STOPPED);
+    stopped.until_s = NOW_S + 100;
+    assert_int_equal(gw_mode_change(dir, put_entry, &stopped, NULL), GW_OK); /* in the second half */
+    change(GW_MODE_GLOBAL, "", GW_MODE_OFF);
+    int fd = openat(dir, "state", O_RDWR | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, "wrong", 5, 0), 5);
+    close(fd);
+    struct gw_mode_reader *r = open_reader();
+    assert_int_equal(mode_for(r, "bots"), GW_MODE_STOPPED);
+    assert_int_equal(global_at(gw_mode_read(r), NOW_S + 100), GW_MODE_RISK_OFF);
+    gw_mode_reader_done(r);
+}
+
 /* Whatever bit of the file is wrong: what was in force last still is, or more. Except of the newer sequence, without which a change
  * looks like one whose writer was killed before it was made. */
 static void test_no_damage_lets_more_through(void **state)
@@ -371,11 +433,13 @@ int main(void)
         cmocka_unit_test(test_the_strongest_that_applies_and_has_not_ended_is_in_force),
         cmocka_unit_test(test_a_full_set_still_takes_the_mode_for_everybody),
         cmocka_unit_test(test_modes_have_names),
-        cmocka_unit_test(test_raising_never_weakens),
+        cmocka_unit_test(test_raising_weakens_shortens_and_lengthens_nothing),
         cmocka_unit_test(test_texts_need_no_escape),
         cmocka_unit_test_setup_teardown(test_a_reader_sees_each_change_without_polling, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_a_change_that_is_refused_changes_nothing, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_without_a_file_nothing_may_open_risk, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(test_a_file_that_was_moved_away_is_left, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(test_damage_weakens_nothing_that_the_older_half_says, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_no_damage_lets_more_through, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_who_dies_while_writing_leaves_one_change_or_the_other, make_dir,
                                         remove_dir),
