@@ -112,6 +112,23 @@ static int read_scope(struct gw_cli *cli, struct gw_mode_entry *out)
     return group != NULL ? find_group(cli, group, out) : GW_EXIT_YES;
 }
 
+/* What is in force can be lifted by the name it shows: without control, and when the user was deleted or the policy lost the group. */
+static bool find_to_lift(struct gw_cli *cli, struct gw_mode_entry *out)
+{
+    const char *group = gw_cli_value(cli, "--group"), *user = gw_cli_value(cli, "--user");
+    struct gw_mode_set set;
+    if ((group == NULL) == (user == NULL) || cli_modes(cli, &set) != GW_EXIT_YES)
+        return false;
+    const struct gw_mode_entry *e =
+        gw_mode_named(&set, user != NULL ? GW_MODE_USER : GW_MODE_GROUP, gw_str(user != NULL ? user : group));
+    if (e == NULL)
+        return false;
+    out->scope = e->scope;
+    out->user = e->user;
+    memcpy(out->name, e->name, sizeof(out->name));
+    return true;
+}
+
 static int read_until(struct gw_cli *cli, int64_t now_s, int64_t *out)
 {
     const char *text = gw_cli_value(cli, "--for");
@@ -127,21 +144,28 @@ static int read_until(struct gw_cli *cli, int64_t now_s, int64_t *out)
 
 /* ---- changing ---- */
 
-/* What is put: one entry, or none instead of all. */
+enum how {
+    PUT,      /* as it says; off lifts */
+    RAISE,    /* weakens nothing: of two who press, the second undoes nothing of the first's */
+    LIFT_ALL, /* whatever the entry */
+};
 struct change {
-    const struct gw_mode_entry *entry; /* NULL: all are lifted */
+    enum how how;
+    const struct gw_mode_entry *entry;
 };
 
 static enum gw_code put(void *ctx, struct gw_mode_set *set, struct gw_error *err)
 {
     const struct change *c = ctx;
-    if (c->entry != NULL)
+    if (c->how == PUT)
         return gw_mode_put(set, c->entry, err);
+    if (c->how == RAISE)
+        return gw_mode_raise(set, c->entry, c->entry->since_s, err);
     set->count = 0;
     return GW_OK;
 }
 
-static int change(struct gw_cli *cli, const struct change *c, const struct gw_mode_entry *record)
+static int change(struct gw_cli *cli, const struct change *c)
 {
     gw_auto_fd int dir = -1;
     struct gw_error err = {0};
@@ -156,7 +180,7 @@ static int change(struct gw_cli *cli, const struct change *c, const struct gw_mo
     enum gw_code code = gw_mode_change(dir, put, (void *)(uintptr_t)c, &err);
     if (code != GW_OK)
         return gw_cli_fail(cli, GW_EXIT_UNKNOWN, "%s", err.msg);
-    if (cli_record_mode(cli, record, gw_clock_real_ms(gw_system_clock()), &err) != GW_OK)
+    if (cli_record_mode(cli, c->entry, gw_clock_real_ms(gw_system_clock()), &err) != GW_OK)
         fprintf(cli->err, "aaiti: done, but not recorded in the audit trail: %s\n", err.msg);
     return GW_EXIT_YES;
 }
@@ -181,7 +205,7 @@ static int press(struct gw_cli *cli)
     if (status != GW_EXIT_YES)
         return status;
     sign(cli, &e);
-    return change(cli, &(struct change){&e}, &e);
+    return change(cli, &(struct change){name != NULL ? PUT : RAISE, &e});
 }
 
 int cmd_panic(struct gw_cli *cli, int argc, char **argv)
@@ -205,10 +229,10 @@ int cmd_resume(struct gw_cli *cli, int argc, char **argv)
     struct gw_mode_entry e = {.mode = GW_MODE_OFF};
     if (all && (gw_cli_value(cli, "--group") != NULL || gw_cli_value(cli, "--user") != NULL))
         return gw_cli_fail(cli, GW_EXIT_USAGE, "--all, or one scope, not both");
-    int status = read_scope(cli, &e);
+    int status = find_to_lift(cli, &e) ? GW_EXIT_YES : read_scope(cli, &e);
     if (status != GW_EXIT_YES)
         return status;
     sign(cli, &e);
-    status = change(cli, &(struct change){all ? NULL : &e}, &e);
+    status = change(cli, &(struct change){all ? LIFT_ALL : PUT, &e});
     return status == GW_EXIT_YES ? show(cli) : status;
 }

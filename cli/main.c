@@ -55,8 +55,9 @@ static const struct gw_command commands[] = {
          "Every worker obeys from the next request on, those under way included that the backend has not heard of. Needs\n"
          "neither a running control nor room on the disk, and outlives every restart. risk-off refuses the routes that the\n"
          "policy marks `risk: opens`; read-only lets only reads through, and what is marked `risk: reduces`; stopped does the\n"
-         "same, and for administrators only. Sign-in and management are never refused.",
-     .options = {{"--mode", "MODE", "risk-off (default), read-only or stopped"},
+         "same, and for administrators only. Sign-in and management are never refused. Without --mode what is in force\n"
+         "already is neither weakened nor shortened; with it the mode that is named takes the place of it.",
+     .options = {{"--mode", "MODE", "risk-off, read-only or stopped; by default risk-off, beside what is in force"},
                  {"--for", "DURATION", "Ends by itself after so long, such as 2h; else when it is lifted"},
                  {"--reason", "TEXT", "Shown to whoever is refused, and recorded"},
                  {"--group", "GROUP", "Only the routes of this group of the policy"},

@@ -103,9 +103,11 @@ static const struct gw_api_member stage_upstream_body[] = {
     END,
 };
 
-#define MODE_MEMBERS                                           \
-    STRING("scope", GW_API_OPTIONAL, 1, GW_MODE_NAME_MAX + 6), \
-        STRING("reason", GW_API_OPTIONAL, 0, GW_MODE_REASON_MAX), STRING("for", GW_API_OPTIONAL, 1, 24)
+/* A reason of any letters is cut, and not refused for its bytes: nobody who presses is to count them. */
+#define REASON_MAX (4 * GW_MODE_REASON_MAX)
+#define MODE_MEMBERS                                                                                             \
+    STRING("scope", GW_API_OPTIONAL, 1, GW_MODE_NAME_MAX + 6), STRING("reason", GW_API_OPTIONAL, 0, REASON_MAX), \
+        STRING("for", GW_API_OPTIONAL, 1, 24)
 static const struct gw_api_member mode_body[] = {STRING("mode", GW_API_REQUIRED, 1, 16), MODE_MEMBERS, END};
 static const struct gw_api_member panic_body[] = {MODE_MEMBERS, END};
 static const struct gw_api_member make_safe_body[] = {

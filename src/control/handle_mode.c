@@ -3,6 +3,7 @@
 #include "config/option_value.h"
 #include "control/exchange.h"
 #include "control/modes.h"
+#include <string.h>
 
 /* ---- showing ---- */
 
@@ -44,6 +45,32 @@ static enum gw_code read_user(struct gw_exchange *x, struct gw_str name, struct 
     return GW_OK;
 }
 
+static enum gw_code read_group(struct gw_exchange *x, struct gw_str name, struct gw_mode_entry *out,
+                               struct gw_error *err)
+{
+    if (!gw_policy_has_group(x->view->policy, name))
+        return gw_fail(err, GW_EINVAL, "/scope: no route of the policy is of group `%.*s`", GW_STR_ARG(name));
+    out->scope = GW_MODE_GROUP;
+    gw_mode_text(name, out->name, sizeof(out->name));
+    return GW_OK;
+}
+
+/* What is in force can be lifted by the name it shows, when the user has been deleted or the policy has lost the group, too. */
+static bool find_to_lift(struct gw_exchange *x, enum gw_mode_scope scope, struct gw_str name, struct gw_mode_entry *out)
+{
+    struct gw_mode_set set;
+    if (out->mode != GW_MODE_OFF)
+        return false;
+    gw_modes_read(x->app, &set);
+    const struct gw_mode_entry *e = gw_mode_named(&set, scope, name);
+    if (e == NULL)
+        return false;
+    out->scope = e->scope;
+    out->user = e->user;
+    memcpy(out->name, e->name, sizeof(out->name));
+    return true;
+}
+
 /* "global", "group:NAME" or "user:NAME". */
 static enum gw_code read_scope(struct gw_exchange *x, struct gw_mode_entry *out, struct gw_error *err)
 {
@@ -51,15 +78,12 @@ static enum gw_code read_scope(struct gw_exchange *x, struct gw_mode_entry *out,
     if (text.len == 0 || gw_str_eq(text, GW_STR("global")))
         return GW_OK;
     (void)gw_str_split(&text, ':', &kind);
-    if (gw_str_eq(kind, GW_STR("user")))
-        return read_user(x, text, out, err);
-    if (!gw_str_eq(kind, GW_STR("group")))
+    bool is_user = gw_str_eq(kind, GW_STR("user"));
+    if (!is_user && !gw_str_eq(kind, GW_STR("group")))
         return gw_fail(err, GW_EINVAL, "/scope: expected global, group:NAME or user:NAME");
-    if (!gw_policy_has_group(x->view->policy, text))
-        return gw_fail(err, GW_EINVAL, "/scope: no route of the policy is of group `%.*s`", GW_STR_ARG(text));
-    out->scope = GW_MODE_GROUP;
-    gw_mode_text(text, out->name, sizeof(out->name));
-    return GW_OK;
+    if (find_to_lift(x, is_user ? GW_MODE_USER : GW_MODE_GROUP, text, out))
+        return GW_OK;
+    return is_user ? read_user(x, text, out, err) : read_group(x, text, out, err);
 }
 
 static enum gw_code read_until(struct gw_exchange *x, struct gw_mode_entry *out, struct gw_error *err)
