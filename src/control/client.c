@@ -16,15 +16,16 @@
 
 #define ANSWER_MAX ((size_t)64 * 1024 * 1024)
 #define WAIT_S 60
+#define PING_S 5 /* for what control answers at once, if it answers at all */
 
 static const struct gw_json_limits answer_limits = {.max_bytes = ANSWER_MAX, .max_depth = 16};
 
 /* ---- over the socket ---- */
 
-static enum gw_code connect_to(const char *run_dir, int *out_fd, struct gw_error *err)
+static enum gw_code connect_to(const char *run_dir, int wait_s, int *out_fd, struct gw_error *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const struct timeval wait = {.tv_sec = WAIT_S};
+    const struct timeval wait = {.tv_sec = wait_s};
     gw_auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/admin.sock", run_dir);
     if (n < 0 || (size_t)n >= sizeof(address.sun_path))
@@ -89,10 +90,9 @@ static enum gw_code parse_answer(struct gw_str text, struct gw_answer *out, stru
     return GW_OK;
 }
 
-enum gw_code gw_client_call(const char *run_dir, const char *method, const char *target, struct gw_str body,
-                            struct gw_answer *out, struct gw_error *err)
+static enum gw_code call_over(int fd, const char *method, const char *target, struct gw_str body, struct gw_answer *out,
+                              struct gw_error *err)
 {
-    gw_auto_fd int fd = -1;
     gw_auto(gw_buf) struct gw_buf request = {0}, answer = {0};
     gw_buf_init(&request, ANSWER_MAX);
     gw_buf_init(&answer, ANSWER_MAX);
@@ -100,10 +100,33 @@ enum gw_code gw_client_call(const char *run_dir, const char *method, const char 
                 target, body.len);
     gw_buf_add(&request, body);
     GW_TRY(gw_buf_check(&request, err));
-    GW_TRY(connect_to(run_dir, &fd, err));
     GW_TRY(send_all(fd, gw_buf_str(&request), err));
     GW_TRY(receive_all(fd, &answer, err));
     return parse_answer(gw_buf_str(&answer), out, err);
+}
+
+enum gw_code gw_client_call(const char *run_dir, const char *method, const char *target, struct gw_str body,
+                            struct gw_answer *out, struct gw_error *err)
+{
+    gw_auto_fd int fd = -1;
+    GW_TRY(connect_to(run_dir, WAIT_S, &fd, err));
+    return call_over(fd, method, target, body, out, err);
+}
+
+/* A process that is stopped, or hangs, still has its socket, which takes connections. Whoever must act now hears of it in seconds. */
+static enum gw_code ping(int fd, struct gw_error *err)
+{
+    struct gw_answer answer = {0};
+    struct ucred peer = {0};
+    socklen_t bytes = sizeof(peer);
+    enum gw_code code = call_over(fd, "GET", "/aaiti/v1/mode", GW_STR_NULL, &answer, err);
+    gw_answer_done(&answer);
+    if (code != GW_ETIMEOUT || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0)
+        return code;
+    return gw_fail(err, code,
+                   "control (process %d) has not answered for %d s: it is stopped or hangs; end it (kill -9 %d), which "
+                   "`aaiti serve` replaces by another, and try again",
+                   (int)peer.pid, PING_S, (int)peer.pid);
 }
 
 /* ---- either way ---- */
@@ -139,8 +162,10 @@ enum gw_code gw_operator_open(const char *home, gw_getenv_fn getenv_fn, enum gw_
     if (o == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for a connection");
     GW_TRY(find_run_dir(home, getenv_fn, f, o->run_dir, err));
-    enum gw_code code = connect_to(o->run_dir, &probe, err);
-    if (code == GW_ENOTFOUND) {
+    enum gw_code code = connect_to(o->run_dir, PING_S, &probe, err);
+    if (code == GW_OK) {
+        code = ping(probe, err);
+    } else if (code == GW_ENOTFOUND) {
         const struct gw_app_options options = {.home = home,
                                                .mode = when_down,
                                                .getenv_fn = getenv_fn,

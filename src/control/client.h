@@ -13,7 +13,7 @@
 struct gw_operator;
 
 /* when_down: as what the home is opened here when control is down; GW_APP_CONTROL for calls that workers must hear of. Finds the run directory from home's gateway.yaml. Faults of the files are added to f (GW_EINVAL). GW_ECONFLICT: control holds
- * the home directory but does not answer yet. GW_EDENIED: the socket is not for this user. */
+ * the home directory but does not answer yet. GW_ETIMEOUT: control has taken the connection and not answered in seconds. GW_EDENIED: the socket is not for this user. */
 GW_MUST_CHECK enum gw_code gw_operator_open(const char *home, gw_getenv_fn getenv_fn, enum gw_app_mode when_down,
                                             struct gw_faults *f, struct gw_operator **out, struct gw_error *err);
 void gw_operator_free(struct gw_operator *o);
