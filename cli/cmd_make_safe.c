@@ -124,6 +124,8 @@ static void print_summary(const struct view *v)
         fprintf(cli->out, "Made safe as %s: %lld calls, %lld done, %lld failed, %lld unknown; left: %lld.\n",
                 cli_text(v->shown, "as"), number(s, "calls"), number(s, "ok"), number(s, "failed"),
                 number(s, "unknown"), number(s, "leftCount"));
+    if (json_is_false(json_object_get(v->shown, "recorded")))
+        fputs("That it was started is not in the audit trail, which took nothing (is the disk full?).\n", cli->out);
     if (number(s, "unknown") > 0)
         fputs("What is unknown was sent and may have happened: look at the backend before you repeat it by hand.\n",
               cli->out);

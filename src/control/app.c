@@ -409,8 +409,10 @@ static enum gw_code open_sealed_by(struct gw_app *a, const struct gw_keys_source
     const char *origin = gw_keys_encryption_origin(&arena, source);
     if (origin == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for the name of the encryption key");
-    /* What has expired must not keep an encryption key necessary. */
-    GW_TRY(gw_store_sealed_purge(a->store, gw_clock_real_s(a->options.clock), err));
+    /* What has expired must not keep an encryption key necessary. On a full disk it does, and nothing else comes of that. */
+    enum gw_code purged = gw_store_sealed_purge(a->store, gw_clock_real_s(a->options.clock), err);
+    if (purged != GW_OK && purged != GW_EBACKEND)
+        return purged;
     if (a->encryption_text == NULL)
         GW_TRY(make_encryption(a, source, origin, err));
     if (a->kek == NULL)

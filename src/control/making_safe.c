@@ -18,7 +18,8 @@
 
 #define ROWS_MAX 10000 /* what comes after them is done and counted, and not shown */
 #define LEFT_MAX 1000
-#define SPARE_S 30 /* of the session, beyond the longest run */
+#define GIVE_WAY_MS (GW_SAFE_CALL_MS + 2000) /* a plan that is told to ends with the call it makes */
+#define SPARE_S 30                           /* of the session, beyond the longest run */
 #define AGENT "aaiti make-safe "
 
 struct run {
@@ -32,6 +33,7 @@ struct run {
     struct gw_own_listener listener;
     char user_agent[sizeof(AGENT) + GW_UUID_LEN];
     int64_t started_s;
+    bool recorded; /* that it was started */
     /* under the lock */
     json_t *rows, *left;
     size_t dropped; /* rows beyond ROWS_MAX */
@@ -42,7 +44,8 @@ struct gw_making_safe {
     struct gw_app *app;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool stopping;   /* atomic */
+    bool stopping;   /* atomic: the run ends soon, with the application */
+    bool gives_way;  /* atomic: it ends soon, to make room */
     bool running;    /* the run's thread has not come to its end */
     bool has_thread; /* one is to be joined */
     pthread_t thread;
@@ -71,18 +74,24 @@ static enum gw_safe_end ask(void *ctx, const struct gw_safe_request *q, struct g
 static bool is_stopped(void *ctx)
 {
     struct gw_making_safe *s = ctx;
-    return __atomic_load_n(&s->stopping, __ATOMIC_RELAXED);
+    return __atomic_load_n(&s->stopping, __ATOMIC_RELAXED) || __atomic_load_n(&s->gives_way, __ATOMIC_RELAXED);
+}
+
+static struct timespec after_ms(int64_t ms)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += ms % 1000 * 1000000;
+    t.tv_sec += t.tv_nsec / 1000000000;
+    t.tv_nsec %= 1000000000;
+    return t;
 }
 
 static void wait_ms(void *ctx, int64_t ms)
 {
     struct gw_making_safe *s = ctx;
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    const struct timespec until = after_ms(ms);
     pthread_mutex_lock(&s->lock);
     while (!is_stopped(s) && pthread_cond_timedwait(&s->wake, &s->lock, &until) == 0)
         continue;
@@ -191,6 +200,7 @@ static void *run_thread(void *arg)
     r->view = NULL;
     gw_buf_done(&r->signed_in.token);
     s->running = false;
+    pthread_cond_broadcast(&s->wake);
     pthread_mutex_unlock(&s->lock);
     return NULL;
 }
@@ -276,8 +286,14 @@ static enum gw_code sign_in(struct run *r, const struct gw_user_row *u, struct g
         .user_id = &u->id, .user_agent = r->user_agent, .ttl_s = GW_SAFE_TOTAL_MS / 1000 + SPARE_S};
     r->signed_in.user = *u;
     const struct gw_deed deed = deed_of(r, "make_safe_started", json_object());
-    enum gw_code code = gw_errand_begin(r->view->identity, &r->by, &deed, &errand, &r->signed_in, err);
-    return code == GW_EDENIED ? gw_fail(err, GW_EINVAL, "as: the user %s was disabled meanwhile", u->username) : code;
+    enum gw_code code = gw_errand_begin(r->view->identity, &r->by, &deed, &errand, &r->signed_in, &r->recorded, err);
+    if (code == GW_EDENIED)
+        return gw_fail(err, GW_EINVAL, "as: the user %s was disabled meanwhile", u->username);
+    /* What closes positions waits for no room on a disk. */
+    if (code == GW_OK && !r->recorded)
+        gw_log(GW_LOG_ERROR, "make-safe", {"run", gw_str(r->id_text)}, {"as", gw_str(u->username)},
+               {"error", gw_str(err->msg)}, {"text", GW_STR("its start could not be recorded; running all the same")});
+    return code;
 }
 
 /* r has its view. */
@@ -309,6 +325,7 @@ static enum gw_code start(struct gw_making_safe *s, struct run *r, struct gw_err
     s->has_thread = false;
     run_free(s->run);
     s->run = r;
+    __atomic_store_n(&s->gives_way, false, __ATOMIC_RELAXED);
     int failed = pthread_create(&s->thread, NULL, run_thread, s);
     if (failed != 0)
         return gw_fail(err, GW_EBACKEND, "cannot start a thread: %s", strerror(failed));
@@ -345,11 +362,24 @@ static enum gw_code start_new(struct gw_making_safe *s, const struct gw_making_s
     return GW_OK;
 }
 
+/* What only looks does not keep waiting what closes. */
+static void push_out_plan(struct gw_making_safe *s)
+{
+    const struct timespec until = after_ms(GIVE_WAY_MS);
+    const struct run *plan = s->run;
+    __atomic_store_n(&s->gives_way, true, __ATOMIC_RELAXED);
+    pthread_cond_broadcast(&s->wake);
+    while (s->running && s->run == plan && pthread_cond_timedwait(&s->wake, &s->lock, &until) == 0)
+        continue;
+}
+
 enum gw_code gw_making_safe_start(struct gw_making_safe *s, const struct gw_making_safe_start *how,
                                   struct gw_uuid *out_id, struct gw_error *err)
 {
     pthread_mutex_lock(&s->lock);
     enum gw_code code;
+    if (s->running && s->run->mode == GW_SAFE_PLAN && how->mode == GW_SAFE_RUN)
+        push_out_plan(s);
     if (s->running) {
         *out_id = s->run->id;
         code = gw_fail(err, GW_ECONFLICT, "a run is under way: %s", s->run->id_text);
@@ -392,10 +422,11 @@ enum gw_code gw_making_safe_show(struct gw_making_safe *s, const struct gw_uuid 
         json_t *page = page_of(r, after, &next);
         char started[GW_TIME_LEN + 1];
         gw_time_format(r->started_s, started);
-        shown = json_pack("{s:s, s:s, s:b, s:s, s:s, s:o, s:I, s:I, s:o}", "id", r->id_text, "as",
-                          r->signed_in.user.username, "plan", r->mode == GW_SAFE_PLAN, "startedAt", started, "state",
-                          s->running ? "running" : "ended", "rows", page, "next", (json_int_t)next, "rowsDropped",
-                          (json_int_t)r->dropped, "summary", s->running ? json_null() : summary_json(r));
+        shown =
+            json_pack("{s:s, s:s, s:b, s:s, s:b, s:s, s:o, s:I, s:I, s:o}", "id", r->id_text, "as",
+                      r->signed_in.user.username, "plan", r->mode == GW_SAFE_PLAN, "startedAt", started, "recorded",
+                      r->recorded, "state", s->running ? "running" : "ended", "rows", page, "next", (json_int_t)next,
+                      "rowsDropped", (json_int_t)r->dropped, "summary", s->running ? json_null() : summary_json(r));
     }
     pthread_mutex_unlock(&s->lock);
     if (!found)

@@ -198,14 +198,29 @@ static void one_runs_at_a_time_and_ends_with_the_app(void **state)
     char first[100], second[100];
     (void)state;
     add_user("keeper", "admin", "1");
-    start("{\"plan\":true}", first);
+    start("", first);
     assert_int_equal(call(NULL, "POST", RUNS, ""), 409);
     (void)snprintf(second, sizeof(second), RUNS "/%s", text_of("id"));
     assert_string_equal(second, first);
     assert_int_equal(call(NULL, "GET", first, ""), 200);
-    assert_true(json_is_true(json_object_get(last.body, "plan")));
+    assert_true(json_is_false(json_object_get(last.body, "plan")));
     assert_string_equal(text_of("state"), "running");
     /* tear_down closes the app in the middle of it */
+}
+
+static void a_plan_gives_way_to_a_run(void **state)
+{
+    char plan[100], run[100];
+    (void)state;
+    add_user("keeper", "admin", "1");
+    start("{\"plan\":true}", plan);
+    start("", run);
+    assert_int_equal(call(NULL, "POST", RUNS, "{\"plan\":true}"), 409); /* not the other way round */
+    assert_int_equal(call(NULL, "POST", RUNS, ""), 409);
+    assert_int_equal(call(NULL, "GET", plan, ""), 404);
+    await_end(run);
+    assert_true(json_is_true(json_object_get(last.body, "recorded")));
+    assert_int_equal(json_array_size(json_object_get(last.body, "rows")), 2);
 }
 
 static void who_is_named_must_be_able_to_do_it(void **state)
@@ -266,6 +281,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_run_is_done_told_and_leaves_no_session),
         CASE(one_runs_at_a_time_and_ends_with_the_app),
+        CASE(a_plan_gives_way_to_a_run),
         CASE(who_is_named_must_be_able_to_do_it),
         CASE(a_client_names_nobody_but_itself_and_whom_the_policy_names),
         cmocka_unit_test_setup_teardown(without_the_section_there_is_nothing_to_do, set_up_without, tear_down),

@@ -196,11 +196,13 @@ struct gw_errand {
     const char *user_agent; /* what lists of sessions show; an address of this machine goes with it */
     int64_t ttl_s;          /* of session and access token, whatever the settings say */
 };
-/* deed becomes the row of the trail, in the same transaction; its details are taken over in any case. GW_ENOTFOUND; GW_EDENIED: the user is
- * disabled. Caller gw_signed_in_done. */
+/* deed becomes the row of the trail, in the same transaction; its details are taken over in any case. Where the store takes nothing (a full
+ * disk), the session is in the authority segment alone, and *out_recorded false. GW_ENOTFOUND; GW_EDENIED: the user is disabled. Caller
+ * gw_signed_in_done. */
 GW_MUST_CHECK enum gw_code gw_errand_begin(struct gw_identity *i, const struct gw_actor *by, const struct gw_deed *deed,
-                                           const struct gw_errand *e, struct gw_signed_in *out, struct gw_error *err);
-/* The same of the end; a session that has ended meanwhile is no fault. */
+                                           const struct gw_errand *e, struct gw_signed_in *out, bool *out_recorded,
+                                           struct gw_error *err);
+/* The same of the end; a session that has ended meanwhile is no fault. Whatever comes back, it has ended. */
 GW_MUST_CHECK enum gw_code gw_errand_end(struct gw_identity *i, const struct gw_actor *by, const struct gw_deed *deed,
                                          const struct gw_uuid *session_id, struct gw_error *err);
 

@@ -104,8 +104,15 @@ static enum gw_code load_keys(struct gw_sealed *s, struct gw_error *err)
     struct loading l = {.ring = s->ring};
     GW_TRY(gw_store_data_key_each(s->options.store, load_key, &l, err));
     GW_TRY(give_up_denied(s, &l, err));
-    return gw_keyring_sealing_id(s->ring) == l.last_id && l.last_id != 0 ? reserve(s, err)
-                                                                         : make_key(s, l.last_id + 1, err);
+    if (gw_keyring_sealing_id(s->ring) != l.last_id || l.last_id == 0)
+        return make_key(s, l.last_id + 1, err);
+    /* On a full disk control must start all the same: until the database takes a bound (see_to_nonces) nothing is sealed, and what is
+     * sealed can be opened. */
+    enum gw_code code = reserve(s, err);
+    if (code != GW_EBACKEND)
+        return code;
+    s->reserved = gw_keyring_seals(s->ring);
+    return GW_OK;
 }
 
 enum gw_code gw_sealed_open(const struct gw_sealed_options *o, struct gw_sealed **out, struct gw_error *err)

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #define NOW_S 1800000000
 #define MANY (3 * GW_SEALED_BATCH + 5)
@@ -453,6 +455,37 @@ struct use {
 };
 #define EACH 60
 
+/* As on a full disk: no file grows. The store stays open, for its own file would have to. */
+static void open_on_a_full_disk(struct world *w, enum gw_code *opened, enum gw_code *sealed)
+{
+    struct rlimit limit;
+    gw_sealed_free(gw_take(&w->sealed));
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){.rlim_max = limit.rlim_max}), 0);
+    *opened = open_sealed(w, &w->sealed);
+    *sealed = *opened == GW_OK ? gw_sealed_put(w->sealed, name_of(2), secret_of(2), 0, &w->err) : GW_EINTERNAL;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void a_full_disk_keeps_nothing_shut_and_no_nonce_is_drawn_that_is_not_counted(void **state)
+{
+    struct world *w = *state;
+    enum gw_code opened, sealed;
+    put(w, 1);
+    open_on_a_full_disk(w, &opened, &sealed);
+    assert_int_equal(opened, GW_OK);
+    assert_int_not_equal(sealed, GW_OK);
+    assert_holds(w, 1);
+    /* Room alone is not enough: the bound must stand in the database first. */
+    assert_int_not_equal(gw_sealed_put(w->sealed, name_of(2), secret_of(2), 0, &w->err), GW_OK);
+    tend(w, 1);
+    put(w, 2);
+    restart(w);
+    assert_holds(w, 1);
+    assert_holds(w, 2);
+}
+
 static void *use(void *arg)
 {
     struct use *u = arg;
@@ -546,6 +579,7 @@ int main(void)
         CASE(a_secret_that_cannot_be_opened_keeps_its_key_and_hinders_no_other),
         CASE(too_many_keys_in_use_are_refused),
         CASE(a_key_near_its_limit_of_nonces_is_replaced_and_none_is_counted_low),
+        CASE(a_full_disk_keeps_nothing_shut_and_no_nonce_is_drawn_that_is_not_counted),
         CASE(rotation_under_use_loses_nothing),
         CASE(without_memory_calls_fail_and_nothing_is_lost),
     };

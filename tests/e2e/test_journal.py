@@ -3,6 +3,7 @@
 whatever happens to backend, client, worker or control."""
 import base64
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -13,7 +14,7 @@ import uuid
 
 import httpx
 import pytest
-from conftest import Gateway, until
+from conftest import Gateway, state_of, until
 from test_hostile_backend import HEAD, LENGTH_2, Liar
 
 OUTCOMES = ["pending", "done", "failed", "unknown", "not-sent", "refused"]
@@ -275,6 +276,53 @@ def test_a_full_disk_stops_new_risk_and_lets_positions_be_closed(on_a_small_disk
     (gateway.home / "filler").unlink()
     until(lambda: start_bot() == 200, 15, "room for changes")
     until(lambda: set(acknowledged) <= {row["request_id"] for row in rows(gateway, "outcome = 1")}, 20, "all that was acknowledged")
+
+
+def test_positions_are_closed_on_a_full_disk(on_a_small_disk):
+    """By control, by the control that comes after it, and by the command that takes its place."""
+    gateway, fill = on_a_small_disk
+    gateway.start()
+    client = gateway.signed_in(gateway.users["admin"])
+
+    def made_safe(check=True):
+        fill()
+        done = gateway.aaiti("--json", "make-safe", "--as", "admin", check=False)
+        if not check and done.returncode != 0:
+            return None
+        assert done.stdout, done.stderr
+        run = json.loads(done.stdout)
+        assert (run["summary"]["ok"], run["summary"]["failed"], run["summary"]["unread"]) == (1, 0, 0), done.stdout + done.stderr + gateway.log()
+        assert client.get("/api/bots/bot-1").json()["bot"]["status"] == "stopped"
+        return run
+
+    def start_bot():
+        gateway.aaiti("resume")
+        (gateway.home / "filler").unlink(missing_ok=True)
+        until(lambda: client.post("/api/bots/bot-1/start").status_code == 200, what="room for a change")
+
+    start_bot()
+    run = made_safe()
+    assert not run["recorded"]
+    pressed = gateway.client(client.headers["Authorization"].removeprefix("Bearer ")).post("/aaiti/v1/panic", json={})
+    assert pressed.status_code == 200 and pressed.json()["mode"] == "risk-off"
+
+    start_bot()
+    fill()
+    [control] = gateway.pids("control --home")
+    os.kill(control, signal.SIGKILL)
+    until(lambda: gateway.pids("control --home") not in ([], [control]), what="another control")
+    until(lambda: made_safe(check=False), 20, "the calls")
+
+    start_bot()
+    os.kill(gateway.process.pid, signal.SIGSTOP)  # else it starts control again
+    try:
+        [control] = gateway.pids("control --home")
+        os.kill(control, signal.SIGKILL)
+        until(lambda: state_of(control) == "Z", what="the end of control")
+        assert made_safe()
+    finally:
+        os.kill(gateway.process.pid, signal.SIGCONT)
+    (gateway.home / "filler").unlink()
 
 
 def test_a_disk_that_is_full_from_the_start(on_a_small_disk):
