@@ -108,8 +108,7 @@ static enum gw_code tell_of_file(struct gw_consumer *c, const char *action, uint
 
 static bool has_request(const struct gw_audit_row *r)
 {
-    static const struct gw_uuid none;
-    return !gw_uuid_eq(&r->request_id, &none);
+    return !gw_uuid_is_nil(&r->request_id);
 }
 
 /* Backwards: an outcome mostly follows its intent closely. */
@@ -361,9 +360,8 @@ static bool is_named_by_writer(const char *name, const struct gw_journal_reader 
 
 static bool is_unread(const struct turn *t, const char *name)
 {
-    static const struct gw_uuid none;
     struct gw_uuid writer;
-    return !gw_uuid_eq(&t->unread, &none) && writer_of_name(gw_str(name), &writer) && gw_uuid_eq(&t->unread, &writer);
+    return !gw_uuid_is_nil(&t->unread) && writer_of_name(gw_str(name), &writer) && gw_uuid_eq(&t->unread, &writer);
 }
 
 /* Its writer's files stand next to each other in the order of names. */

@@ -105,8 +105,7 @@ enum gw_code gw_recorder_add(struct gw_recorder *c, struct gw_store *s, struct g
 
 enum gw_code gw_recorder_intend(struct gw_recorder *c, struct gw_store *s, struct gw_audit_row *r, struct gw_error *err)
 {
-    static const struct gw_uuid none;
-    if (gw_uuid_eq(&r->request_id, &none)) /* an operator's call; the outcome must find its own intent */
+    if (gw_uuid_is_nil(&r->request_id)) /* an operator's call; the outcome must find its own intent */
         GW_TRY(gw_uuid_v7(c->random, c->clock, &r->request_id, err));
     sign(c, r);
     r->outcome = GW_OUTCOME_PENDING;

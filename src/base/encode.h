@@ -34,6 +34,11 @@ static inline bool gw_uuid_eq(const struct gw_uuid *a, const struct gw_uuid *b)
 {
     return memcmp(a->b, b->b, sizeof(a->b)) == 0;
 }
+/* All zero (RFC 9562 section 5.9): what a member of type gw_uuid holds where there is none. */
+static inline bool gw_uuid_is_nil(const struct gw_uuid *u)
+{
+    return gw_uuid_eq(u, &(struct gw_uuid){{0}});
+}
 
 #define GW_TIME_LEN 20 /* 2026-11-24T04:29:50Z */
 /* With a NUL: dst holds GW_TIME_LEN + 1. Times outside the years 0 to 9999 become the nearest one inside. */

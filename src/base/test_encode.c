@@ -133,6 +133,18 @@ static void uuid_both_ways(void **state)
     assert_false(gw_uuid_eq(&u, &again));
 }
 
+static void only_zeroes_are_the_nil_uuid(void **state)
+{
+    (void)state;
+    struct gw_uuid u = {{0}};
+    assert_true(gw_uuid_is_nil(&u));
+    for (size_t i = 0; i < sizeof(u.b); i++) {
+        u.b[i] = 0x80;
+        assert_false(gw_uuid_is_nil(&u));
+        u.b[i] = 0;
+    }
+}
+
 static void uuid_refuses_other_forms(void **state)
 {
     (void)state;
@@ -222,6 +234,7 @@ int main(void)
         cmocka_unit_test(hex_both_ways),
         cmocka_unit_test(hex_digits_are_sixteen_in_either_case),
         cmocka_unit_test(uuid_both_ways),
+        cmocka_unit_test(only_zeroes_are_the_nil_uuid),
         cmocka_unit_test(uuid_refuses_other_forms),
         cmocka_unit_test(time_both_ways),
         cmocka_unit_test(time_refuses),

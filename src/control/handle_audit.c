@@ -248,8 +248,7 @@ static json_t *time_json(int64_t ms)
 
 static json_t *uuid_json(const struct gw_uuid *u)
 {
-    static const struct gw_uuid none;
-    return gw_uuid_eq(u, &none) ? NULL : gw_reply_uuid(u);
+    return gw_uuid_is_nil(u) ? NULL : gw_reply_uuid(u);
 }
 
 static json_t *text_json(const char *text)

@@ -100,14 +100,6 @@ static json_t *needed(const struct gw_policy *p, uint32_t mark, json_t *unknown)
     return json_pack("{s:o}", "role", named(p, role_name, mark, "needed", unknown));
 }
 
-static int64_t time_of(const struct gw_uuid *id)
-{
-    int64_t ms = 0;
-    for (size_t i = 0; i < 6; i++)
-        ms = ms << 8 | id->b[i];
-    return ms / 1000;
-}
-
 /* {"generation", "inForce"}: null where nothing is, as offline. */
 static json_t *policy_of(struct gw_exchange *x, const struct gw_refusal *r)
 {
@@ -143,7 +135,7 @@ static json_t *tell(struct gw_exchange *x, const struct gw_refusal *r)
     const struct gw_policy *p = x->view->policy;
     json_t *unknown = json_array();
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "requestId", gw_reply_uuid(&r->request),
-                     "time", gw_reply_time(time_of(&r->request)), "status", status_of(r), "reason",
+                     "time", gw_reply_time(gw_uuid_v7_ms(&r->request) / 1000), "status", status_of(r), "reason",
                      named(p, reason_name, r->reason, "reason", unknown), "why", reason_text(r), "detail",
                      detail_text(r, unknown), "stage", named(p, stage_name, r->stage, "stage", unknown), "route",
                      named(p, route_name, r->route, "route", unknown), "needed", needed(p, r->right, unknown), "policy",

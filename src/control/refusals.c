@@ -66,14 +66,13 @@ void gw_refusals_free(struct gw_refusals *r)
 
 void gw_refusals_count(struct gw_refusals *r, const struct gw_actor *by, const struct gw_refused *what, unsigned status)
 {
-    static const struct gw_uuid nobody;
     struct gw_event e = {.time_ms = gw_clock_real_ms(r->clock),
                          .phase = GW_EVENT_TALLY,
                          .outcome = GW_OUTCOME_REFUSED,
                          .status = (uint16_t)status,
                          .count = 1,
                          .request_id = by->request_id,
-                         .user_id = gw_uuid_eq(&what->user_id, &nobody) ? by->user_id : what->user_id,
+                         .user_id = gw_uuid_is_nil(&what->user_id) ? by->user_id : what->user_id,
                          .session_id = by->session_id,
                          .action = gw_str(what->action),
                          .reason = gw_str(what->reason),

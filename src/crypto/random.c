@@ -56,6 +56,14 @@ enum gw_code gw_uuid_v7(const struct gw_random *r, const struct gw_clock *clock,
     return GW_OK;
 }
 
+int64_t gw_uuid_v7_ms(const struct gw_uuid *u)
+{
+    int64_t ms = 0;
+    for (int i = 0; i < 6; i++)
+        ms = ms << 8 | u->b[i];
+    return ms;
+}
+
 enum gw_code gw_random_text(const struct gw_random *r, size_t n, char *dst, struct gw_error *err)
 {
     assert(n <= RANDOM_TEXT_MAX_BYTES);

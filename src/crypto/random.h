@@ -17,6 +17,8 @@ GW_MUST_CHECK enum gw_code gw_random_fill(const struct gw_random *r, void *dst, 
 /* RFC 9562 version 7: 48 bits of time, 74 of randomness. */
 GW_MUST_CHECK enum gw_code gw_uuid_v7(const struct gw_random *r, const struct gw_clock *clock, struct gw_uuid *out,
                                       struct gw_error *err);
+/* The real time that is in one. */
+int64_t gw_uuid_v7_ms(const struct gw_uuid *u);
 /* n random bytes as base64url text: GW_BASE64URL_LEN(n) and a NUL into dst. */
 GW_MUST_CHECK enum gw_code gw_random_text(const struct gw_random *r, size_t n, char *dst, struct gw_error *err);
 

@@ -60,6 +60,7 @@ static void uuid_v7_holds_time_version_and_variant(void **state)
         assert_int_equal(gw_uuid_v7(&r.random, &clock.clock, &u, NULL), GW_OK);
         gw_uuid_format(&u, text);
         assert_memory_equal(text, "017f22e2-79b0-7", 15);
+        assert_int_equal(gw_uuid_v7_ms(&u), INT64_C(0x017f22e279b0));
         assert_non_null(strchr("89ab", text[19]));
     }
 }

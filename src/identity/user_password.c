@@ -25,8 +25,7 @@ enum gw_code gw_user_hash_password(struct gw_identity *i, const struct gw_user_r
 static enum gw_code store_hash(struct gw_change *c, struct gw_user_row *u, const char *hash, const char *how,
                                const struct gw_uuid *keep_session, struct gw_error *err)
 {
-    static const struct gw_uuid nobody;
-    bool by_code = c->by->kind == GW_ACTOR_CLIENT && gw_uuid_eq(&c->by->user_id, &nobody);
+    bool by_code = c->by->kind == GW_ACTOR_CLIENT && gw_uuid_is_nil(&c->by->user_id);
     struct gw_store *store = c->identity->options.store;
     memcpy(u->password_hash, hash, GW_PWHASH_LEN);
     u->updated_s = gw_clock_real_s(c->identity->options.clock);

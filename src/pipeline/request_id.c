@@ -10,9 +10,10 @@
 
 #define VERSION 1
 #define LABEL "aaiti request id, AES-256-GCM key of an hour"
-#define HOUR_MS UINT64_C(3600000)
+#define HOUR_MS INT64_C(3600000)
+#define GENERATION_BYTES (GW_REFUSAL_GENERATION_BITS / 8)
 #define MARKS 6
-#define MARKS_AT 4
+#define MARKS_AT (1 + GENERATION_BYTES)
 #define PLAIN_BYTES (MARKS_AT + 4 * MARKS)
 
 enum {
@@ -58,7 +59,7 @@ static void encode(const struct gw_refusal *what, uint8_t plain[PLAIN_BYTES])
 {
     const uint32_t marks[MARKS] = {what->bundle, what->reason, what->stage, what->detail, what->route, what->right};
     plain[0] = VERSION;
-    put_be(plain + 1, MARKS_AT - 1, what->generation);
+    put_be(plain + 1, GENERATION_BYTES, what->generation);
     for (size_t i = 0; i < MARKS; i++)
         put_be(plain + MARKS_AT + 4 * i, 4, marks[i]);
 }
@@ -68,7 +69,7 @@ static enum gw_code decode(const uint8_t plain[PLAIN_BYTES], struct gw_refusal *
     uint32_t *const marks[MARKS] = {&out->bundle, &out->reason, &out->stage, &out->detail, &out->route, &out->right};
     if (plain[0] != VERSION)
         return gw_fail(err, GW_EINVAL, "the id is of version %u, which this program does not know", plain[0]);
-    out->generation = (uint32_t)get_be(plain + 1, MARKS_AT - 1);
+    out->generation = (uint32_t)get_be(plain + 1, GENERATION_BYTES);
     for (size_t i = 0; i < MARKS; i++)
         *marks[i] = (uint32_t)get_be(plain + MARKS_AT + 4 * i, 4);
     return GW_OK;
@@ -76,9 +77,9 @@ static enum gw_code decode(const uint8_t plain[PLAIN_BYTES], struct gw_refusal *
 
 /* ---- the key of an hour ---- */
 
-static uint64_t hour_of(const uint8_t uuid[16])
+static uint64_t hour_of(const struct gw_uuid *request)
 {
-    return get_be(uuid, 6) / HOUR_MS;
+    return (uint64_t)(gw_uuid_v7_ms(request) / HOUR_MS);
 }
 
 static enum gw_code derive(const struct gw_mac *mac, uint64_t hour, uint8_t key[GW_MAC_BYTES])
@@ -139,7 +140,7 @@ enum gw_code gw_id_seal(struct gw_id_sealer *s, const struct gw_refusal *what, c
 {
     uint8_t id[ID_BYTES], plain[PLAIN_BYTES];
     memcpy(id, what->request.b, sizeof(what->request.b));
-    GW_TRY(take_key_of(s, hour_of(id)));
+    GW_TRY(take_key_of(s, hour_of(&what->request)));
     GW_TRY(gw_random_fill(s->random, id + NONCE_AT, GW_AEAD_NONCE_BYTES, NULL));
     encode(what, plain);
     const struct gw_aead_message m = message(id, plain);
@@ -150,12 +151,12 @@ enum gw_code gw_id_seal(struct gw_id_sealer *s, const struct gw_refusal *what, c
 
 /* ---- opening ---- */
 
-static enum gw_code open_by(const struct gw_mac *mac, const uint8_t id[ID_BYTES], uint8_t plain[PLAIN_BYTES],
-                            struct gw_error *err)
+static enum gw_code open_by(const struct gw_mac *mac, uint64_t hour, const uint8_t id[ID_BYTES],
+                            uint8_t plain[PLAIN_BYTES], struct gw_error *err)
 {
     uint8_t bytes[GW_MAC_BYTES];
     gw_auto(gw_secret) struct gw_secret *key = NULL;
-    if (derive(mac, hour_of(id), bytes) != GW_OK)
+    if (derive(mac, hour, bytes) != GW_OK)
         return gw_fail(err, GW_ECRYPTO, "HMAC-SHA256 failed");
     enum gw_code code = gw_secret_new((struct gw_str){(const char *)bytes, sizeof(bytes)}, &key, err);
     gw_wipe(bytes, sizeof(bytes));
@@ -167,18 +168,18 @@ static enum gw_code open_by(const struct gw_mac *mac, const uint8_t id[ID_BYTES]
 enum gw_code gw_id_open(const struct gw_secret *key, struct gw_str text, struct gw_refusal *out, struct gw_error *err)
 {
     uint8_t id[ID_BYTES], plain[PLAIN_BYTES];
+    struct gw_refusal found;
     size_t n = 0;
     gw_auto(gw_mac) struct gw_mac *mac = NULL;
     if (text.len != GW_SEALED_ID_LEN || gw_base64url_decode(text, id, sizeof(id), &n) != GW_OK)
         return gw_fail(err, GW_EPARSE, "not the id of a refusal: that is %d letters of base64url", GW_SEALED_ID_LEN);
     assert(n == sizeof(id));
     GW_TRY(gw_mac_new(key, &mac, err));
-    enum gw_code code = open_by(mac, id, plain, err);
+    memcpy(found.request.b, id, sizeof(found.request.b));
+    enum gw_code code = open_by(mac, hour_of(&found.request), id, plain, err);
     if (code == GW_EDENIED)
         return gw_fail(err, GW_EDENIED, "no refusal of this gateway has this id, or its key was exchanged since");
     GW_TRY(code);
-    struct gw_refusal found;
-    memcpy(found.request.b, id, sizeof(found.request.b));
     GW_TRY(decode(plain, &found, err));
     *out = found;
     return GW_OK;
