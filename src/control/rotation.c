@@ -23,6 +23,15 @@ static bool is_given_by_environment(const struct gw_keys_source *source)
     return value != NULL && value[0] != '\0';
 }
 
+/* Initialises a, which owns the names. */
+static enum gw_code find_token_files(struct gw_arena *a, const struct gw_keys_source *source,
+                                     struct gw_token_files *out, struct gw_error *err)
+{
+    gw_arena_init(a, ARENA_MAX);
+    *out = gw_keys_token_files(a, source);
+    return out->path != NULL ? GW_OK : gw_fail(err, GW_ENOMEM, "no memory for the name of the token key");
+}
+
 static bool signing_is_ours(const struct gw_keys_source *source)
 {
     return !is_given_by_environment(source) && gw_keys_file_is_ours(source->settings->token_key_file);
@@ -33,10 +42,8 @@ enum gw_code gw_rotation_mend(const struct gw_keys_source *source, const struct 
 {
     gw_auto(gw_arena) struct gw_arena a = {0};
     struct gw_error why = {0};
-    gw_arena_init(&a, ARENA_MAX);
-    const struct gw_token_files files = gw_keys_token_files(&a, source);
-    if (files.path == NULL)
-        return gw_fail(err, GW_ENOMEM, "no memory for the name of the token key");
+    struct gw_token_files files;
+    GW_TRY(find_token_files(&a, source, &files, err));
     *out_changed = false;
     if (!signing_is_ours(source))
         return GW_OK;
@@ -101,11 +108,9 @@ static enum gw_code sign_by_next(struct gw_app *a, const struct gw_app_view *v, 
 {
     gw_auto(gw_arena) struct gw_arena arena = {0};
     const struct gw_keys_source source = gw_app_keys_source(a, v);
+    struct gw_token_files files;
     bool changed;
-    gw_arena_init(&arena, ARENA_MAX);
-    const struct gw_token_files files = gw_keys_token_files(&arena, &source);
-    if (files.path == NULL)
-        return gw_fail(err, GW_ENOMEM, "no memory for the name of the token key");
+    GW_TRY(find_token_files(&arena, &source, &files, err));
     GW_TRY(check_signing_is_ours(&source, files.path, err));
     GW_TRY(check_turn(a, v->settings, haste, err));
     GW_TRY(gw_token_files_mend(&files, gw_app_random(a), &changed, err));
@@ -136,14 +141,12 @@ static enum gw_code drop_expired(struct gw_app *a, const struct gw_app_view *v, 
 {
     gw_auto(gw_arena) struct gw_arena arena = {0};
     const struct gw_keys_source source = gw_app_keys_source(a, v);
+    struct gw_token_files files;
     enum gw_rotation_told told;
     int64_t until_s = gw_rotation_previous_until_s(gw_app_ring(a), v->settings);
     if (until_s == 0 || gw_clock_real_s(gw_app_clock(a)) < until_s || !signing_is_ours(&source))
         return GW_OK;
-    gw_arena_init(&arena, ARENA_MAX);
-    const struct gw_token_files files = gw_keys_token_files(&arena, &source);
-    if (files.path == NULL)
-        return gw_fail(err, GW_ENOMEM, "no memory for the name of the token key");
+    GW_TRY(find_token_files(&arena, &source, &files, err));
     GW_TRY(gw_token_files_drop_previous(&files, err));
     GW_TRY(load_ring(a, &files, &told, err));
     gw_log(GW_LOG_INFO, "keys", {"text", GW_STR("dropped the previous signing key: its last token has expired")});
