@@ -7,7 +7,6 @@
 #include "drill_load.h"
 #include <inttypes.h>
 #include <signal.h>
-#include <time.h>
 
 #define REFUSED_WITHIN_MS 100
 #define PHASE_MS 1000
@@ -29,11 +28,6 @@ static void say(const struct drill *d, const char *what)
     if (!d->cli->json)
         fprintf(d->cli->out, "%s\n", what);
     (void)fflush(d->cli->out);
-}
-
-static void pass_time(int64_t ms)
-{
-    (void)nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
 }
 
 static int64_t now_ms(void)
@@ -122,16 +116,16 @@ static enum gw_code under_traffic(struct drill *d, struct gw_error *err)
 {
     say(d, "Traffic: 200 requests a second, that read, open and close.");
     GW_TRY(drill_load_new(&d->listener, &d->load, err));
-    pass_time(PHASE_MS);
+    drill_pause(PHASE_MS);
     GW_TRY(press(d, err));
-    pass_time(PHASE_MS);
+    drill_pause(PHASE_MS);
     say(d, "Control is killed.");
     GW_TRY(drill_gateway_kill_control(&d->gateway, err));
-    pass_time(PHASE_MS);
+    drill_pause(PHASE_MS);
     GW_TRY(drill_gateway_wait(&d->gateway, err));
     say(d, "The policy is reloaded.");
     GW_TRY(drill_gateway_run(&d->gateway, (const char *const[]){"policy", "reload", NULL}, err));
-    pass_time(PHASE_MS);
+    drill_pause(PHASE_MS);
     drill_load_count(d->load, d->in_force_ms + REFUSED_WITHIN_MS, d->after);
     drill_load_free(gw_take(&d->load));
     return GW_OK;

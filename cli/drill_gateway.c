@@ -7,7 +7,6 @@
 #include <gw/cleanup.h>
 #include <gw/str.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -22,9 +21,9 @@
 #define PATIENCE_MS 20000
 #define PROCESSES_MAX 64
 
-static void pause_ms(long ms)
+void drill_pause(int64_t ms)
 {
-    (void)nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
+    (void)nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
 }
 
 /* ---- processes ---- */
@@ -137,7 +136,7 @@ enum gw_code drill_gateway_wait(const struct drill_gateway *g, struct gw_error *
     for (int waited_ms = 0; waited_ms < PATIENCE_MS; waited_ms += LOOK_MS) {
         if (drill_gateway_run(g, (const char *const[]){"health", NULL}, NULL) == GW_OK)
             return GW_OK;
-        pause_ms(LOOK_MS);
+        drill_pause(LOOK_MS);
     }
     return gw_fail(err, GW_ETIMEOUT, "the drill's gateway does not serve after %d s; see %s", PATIENCE_MS / 1000,
                    g->log);

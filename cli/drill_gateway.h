@@ -2,6 +2,7 @@
 #pragma once
 /* The gateway of `aaiti panic --drill`: this same program, with a home directory below a temporary one. One thread. */
 #include "command.h"
+#include <stdint.h>
 #include <sys/types.h>
 
 #define DRILL_PATH_MAX 240
@@ -23,6 +24,8 @@ void drill_gateway_kill(struct drill_gateway *g);
 GW_MUST_CHECK enum gw_code drill_gateway_kill_control(const struct drill_gateway *g, struct gw_error *err);
 /* Waits until control is up again. */
 GW_MUST_CHECK enum gw_code drill_gateway_wait(const struct drill_gateway *g, struct gw_error *err);
+/* Of the thread that calls. */
+void drill_pause(int64_t ms);
 /* `aaiti WORDS…` with its home; words: NULL-terminated. GW_EBACKEND: it did not end well. */
 GW_MUST_CHECK enum gw_code drill_gateway_run(const struct drill_gateway *g, const char *const *words,
                                              struct gw_error *err);
