@@ -172,15 +172,40 @@ ngx_http_gw_ended_unanswered(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx,
 }
 
 
+/* Told instead of an answer: why the gate refuses, that the outcome is unknown, or else what the status says by itself. */
+static struct gw_str
+ngx_http_gw_problem_body(ngx_http_gw_ctx_t *ctx, ngx_uint_t *status,
+    struct gw_arena *arena)
+{
+    struct gw_decision  *d;
+
+    if (ctx == NULL) {
+        return gw_problem_of_status((unsigned) *status, GW_STR_NULL, arena);
+    }
+
+    d = &ctx->decision;
+
+    if (d->action == GW_REFUSE && d->reason != GW_REASON_NONE) {
+        *status = gw_reason_status(d->reason);
+        return gw_problem(d->reason, d->request_id, GW_STR_NULL, arena);
+    }
+
+    if (ctx->request != NULL && gw_request_outcome_is_unknown(ctx->request)) {
+        return gw_problem_outcome_unknown((unsigned) *status, d->request_id, arena);
+    }
+
+    return gw_problem_of_status((unsigned) *status, d->request_id, arena);
+}
+
+
 ngx_int_t
 ngx_http_gw_problem_handler(ngx_http_request_t *r)
 {
-    u_char              *space;
-    ngx_uint_t           status;
-    struct gw_str        body, request_id;
-    struct gw_arena      arena;
-    enum gw_reason       reason;
-    ngx_http_gw_ctx_t   *ctx;
+    u_char             *space;
+    ngx_uint_t          status;
+    struct gw_str       body;
+    struct gw_arena     arena;
+    ngx_http_gw_ctx_t  *ctx;
 
     space = ngx_palloc(r->pool, NGX_HTTP_GW_ARENA_SIZE);
     if (space == NULL) {
@@ -189,12 +214,10 @@ ngx_http_gw_problem_handler(ngx_http_request_t *r)
 
     ngx_http_gw_arena_init(r, &arena, space, NGX_HTTP_GW_ARENA_SIZE);
 
-    /* A head that nginx could not read has not come by where requests get it. */
+    /* A request whose head nginx could not read comes here without having passed the phase that sets its log handler. */
     (void) ngx_http_gw_log_init_handler(r);
 
     status = ngx_http_gw_public_status(r->err_status);
-    reason = GW_REASON_NONE;
-    request_id = GW_STR_NULL;
     ctx = ngx_http_gw_get_ctx(r);
 
     if (ctx != NULL) {
@@ -202,33 +225,16 @@ ngx_http_gw_problem_handler(ngx_http_request_t *r)
             gw_request_refuse(ctx->request, GW_REASON_CONTROL_DOWN, &ctx->decision);
         }
 
-        if (ctx->decision.action == GW_REFUSE) {
-            reason = ctx->decision.reason;
-
-        } else if (ctx->handed_over) {
+        if (ctx->decision.action != GW_REFUSE && ctx->handed_over) {
             ngx_http_gw_ended_unanswered(r, ctx, status);
         }
-
-        request_id = ctx->decision.request_id;
 
         if (ngx_http_gw_retry_after(r, ctx->decision.retry_after_s) != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
     }
 
-    if (reason != GW_REASON_NONE) {
-        status = gw_reason_status(reason);
-        body = gw_problem(reason, request_id, GW_STR_NULL, &arena);
-
-    } else if (ctx != NULL && ctx->request != NULL
-               && gw_request_outcome_is_unknown(ctx->request))
-    {
-        body = gw_problem_outcome_unknown((unsigned) status, request_id, &arena);
-
-    } else {
-        body = gw_problem_of_status((unsigned) status, request_id, &arena);
-    }
-
+    body = ngx_http_gw_problem_body(ctx, &status, &arena);
     r->err_status = status;         /* ngx_http_send_header prefers it */
 
     return ngx_http_gw_send(r, status, GW_STR("application/problem+json"), body);
@@ -375,7 +381,7 @@ ngx_http_gw_drop_headers(ngx_http_request_t *r, enum gw_action action)
 }
 
 
-/* What the gate lets be kept is not no-store, and a page of its own may do what that page does. */
+/* An answer of the gate may bring its own Cache-Control (the key set may be kept) and its own policy (the panic page has a script). */
 static struct gw_str
 ngx_http_gw_field_value(ngx_http_gw_ctx_t *ctx, const struct gw_header_field *field)
 {
@@ -403,6 +409,43 @@ ngx_http_gw_field_value(ngx_http_gw_ctx_t *ctx, const struct gw_header_field *fi
 }
 
 
+/* What the upstream, or control, answered. NGX_OK: it goes on to the client; else the filter gives the code to nginx. */
+static ngx_int_t
+ngx_http_gw_look_at_answer(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    if (!ngx_http_gw_is_answer(r, ctx)) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "gw: the upstream's answer is none of HTTP/1.1, or its end is unclear");
+
+        if (ctx->handed_over) {
+            gw_request_ended(ctx->gate, ctx->request, GW_ENDING_UNKNOWN,
+                             NGX_HTTP_BAD_GATEWAY);
+        }
+
+        return ngx_http_gw_bad_gateway(r);
+    }
+
+    if (ctx->decision.action == GW_PASS && ctx->decision.credential.len > 0) {
+        rc = ngx_http_gw_look_at_credential(r, ctx);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    if (ctx->handed_over) {
+        gw_request_ended(ctx->gate, ctx->request, GW_ENDING_ANSWERED,
+                         (unsigned) r->headers_out.status);
+    }
+
+    ngx_http_gw_drop_headers(r, ctx->decision.action);
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_http_gw_header_filter(ngx_http_request_t *r)
 {
@@ -417,34 +460,13 @@ ngx_http_gw_header_filter(ngx_http_request_t *r)
 
     ctx = ngx_http_gw_get_ctx(r);
 
-    /* An error page in the upstream's place still has it in r->upstream. */
+    /* r->upstream stays set where an error page has taken the place of the upstream's answer. */
     if (ctx != NULL && r->upstream != NULL && !r->error_page) {
-        if (!ngx_http_gw_is_answer(r, ctx)) {
-            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                          "gw: the upstream's answer is none of HTTP/1.1, or its end is unclear");
+        rc = ngx_http_gw_look_at_answer(r, ctx);
 
-            if (ctx->handed_over) {
-                gw_request_ended(ctx->gate, ctx->request, GW_ENDING_UNKNOWN,
-                                 NGX_HTTP_BAD_GATEWAY);
-            }
-
-            return ngx_http_gw_bad_gateway(r);
+        if (rc != NGX_OK) {
+            return rc;
         }
-
-        if (ctx->decision.action == GW_PASS && ctx->decision.credential.len > 0) {
-            rc = ngx_http_gw_look_at_credential(r, ctx);
-
-            if (rc != NGX_OK) {
-                return rc;
-            }
-        }
-
-        if (ctx->handed_over) {
-            gw_request_ended(ctx->gate, ctx->request, GW_ENDING_ANSWERED,
-                             (unsigned) r->headers_out.status);
-        }
-
-        ngx_http_gw_drop_headers(r, ctx->decision.action);
     }
 
     fields = gw_security_headers(r->connection->ssl ? GW_TRANSPORT_TLS

@@ -113,35 +113,18 @@ ngx_http_gw_count(ngx_list_t *list)
         for (h = part->elts; h < (ngx_table_elt_t *) part->elts + part->nelts; h++)
 
 
-static ngx_http_gw_ctx_t *
-ngx_http_gw_judge(ngx_http_request_t *r, ngx_http_gw_main_conf_t *gmcf)
+static ngx_int_t
+ngx_http_gw_gather_head(ngx_http_request_t *r, struct gw_request_head *head)
 {
-    struct gw_header        *out;
-    ngx_table_elt_t         *h;
-    ngx_list_part_t         *part;
-    ngx_http_gw_ctx_t       *ctx;
-    ngx_pool_cleanup_t      *cln;
-    struct gw_request_head  *head;
+    struct gw_header  *out;
+    ngx_table_elt_t   *h;
+    ngx_list_part_t   *part;
 
-    ctx = ngx_palloc(r->pool, sizeof(ngx_http_gw_ctx_t));
-    cln = ngx_pool_cleanup_add(r->pool, 0);
-
-    if (ctx == NULL || cln == NULL) {
-        return NULL;
-    }
-
-    ngx_memzero(ctx, offsetof(ngx_http_gw_ctx_t, space));
-    ctx->r = r;
-    ctx->gate = gmcf->gate;
-    ctx->http_version = r->http_version;
-    ngx_http_gw_arena_init(r, &ctx->arena, ctx->space, sizeof(ctx->space));
-
-    head = &ctx->head;
     head->header_count = ngx_http_gw_count(&r->headers_in.headers);
     head->headers = ngx_palloc(r->pool, (head->header_count + 1) * sizeof(struct gw_header));
 
     if (head->headers == NULL) {
-        return NULL;
+        return NGX_ERROR;
     }
 
     out = head->headers;
@@ -158,7 +141,34 @@ ngx_http_gw_judge(ngx_http_request_t *r, ngx_http_gw_main_conf_t *gmcf)
     head->tls = r->connection->ssl != NULL;
     ngx_http_gw_peer(r->connection, head->peer);
 
-    ctx->request = gw_request_new(gmcf->gate, head, &ctx->arena, &ctx->decision);
+    return NGX_OK;
+}
+
+
+static ngx_http_gw_ctx_t *
+ngx_http_gw_judge(ngx_http_request_t *r, ngx_http_gw_main_conf_t *gmcf)
+{
+    ngx_http_gw_ctx_t   *ctx;
+    ngx_pool_cleanup_t  *cln;
+
+    ctx = ngx_palloc(r->pool, sizeof(ngx_http_gw_ctx_t));
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+
+    if (ctx == NULL || cln == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(ctx, offsetof(ngx_http_gw_ctx_t, space));
+    ctx->r = r;
+    ctx->gate = gmcf->gate;
+    ctx->http_version = r->http_version;
+    ngx_http_gw_arena_init(r, &ctx->arena, ctx->space, sizeof(ctx->space));
+
+    if (ngx_http_gw_gather_head(r, &ctx->head) != NGX_OK) {
+        return NULL;
+    }
+
+    ctx->request = gw_request_new(gmcf->gate, &ctx->head, &ctx->arena, &ctx->decision);
 
     cln->handler = ngx_http_gw_ctx_cleanup;
     cln->data = ctx;

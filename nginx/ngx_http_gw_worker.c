@@ -202,7 +202,10 @@ ngx_http_gw_load_done(ngx_event_t *ev)
 static void ngx_http_gw_begin_upkeep(void);
 
 
-/* Their phases begin again with the access handler, which asks for the hand-over once more, and perhaps waits again. */
+/*
+ * Each request that waits runs its phases from the access handler on, which asks for the hand-over once more. It may wait again: so
+ * the queue is emptied into another first, or this would never end.
+ */
 static void
 ngx_http_gw_wake_all(void)
 {
@@ -299,7 +302,7 @@ ngx_http_gw_begin_upkeep(void)
     if (ngx_thread_task_post(ngx_http_gw_worker.thread_pool, ngx_http_gw_worker.upkeep)
         != NGX_OK)
     {
-        /* Those who wait ask again, and are refused. */
+        /* Requests that wait ask again when waiting_timer runs, and are refused. */
         ngx_http_gw_end_upkeep(*upkeep, ngx_cycle->log);
         return;
     }
@@ -308,7 +311,10 @@ ngx_http_gw_begin_upkeep(void)
 }
 
 
-/* Runs only when no upkeep has come for so long; its being set keeps a worker that ends from forgetting those who wait. */
+/*
+ * Runs only where no upkeep has ended for NGX_HTTP_GW_WAIT_MS. A worker that shuts down gracefully goes on until such a timer has run,
+ * so that requests that wait are not forgotten.
+ */
 static void
 ngx_http_gw_look_after_waiting(ngx_event_t *ev)
 {
@@ -385,12 +391,60 @@ ngx_http_gw_init_timer(ngx_event_t *timer, ngx_event_handler_pt handler,
 }
 
 
+/* An orphan of a killed master would keep the port from the next one, and never learn of a reload. */
+static ngx_int_t
+ngx_http_gw_end_with_master(ngx_log_t *log)
+{
+    if (ngx_process != NGX_PROCESS_WORKER) {
+        return NGX_OK;
+    }
+
+    (void) prctl(PR_SET_PDEATHSIG, SIGQUIT);
+
+    if (getppid() != ngx_parent) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0, "gw: the master died while its worker started");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* What later runs in pool threads is done here once, before anything is accepted: the journal's first files, the first snapshot. */
+static ngx_int_t
+ngx_http_gw_start_gate(ngx_log_t *log)
+{
+    struct gw_error      error;
+    struct gw_gate      *gate = ngx_http_gw_worker.gate;
+    struct gw_upkeep    *upkeep;
+    ngx_http_gw_load_t  *load = ngx_http_gw_worker.task->ctx;
+
+    if (gw_gate_start(gate, &error) != GW_OK) {
+        ngx_log_error(NGX_LOG_EMERG, log, 0, "gw: %s", error.msg);
+        return NGX_ERROR;
+    }
+
+    upkeep = gw_gate_upkeep_begin(gate);
+
+    if (upkeep != NULL) {
+        gw_upkeep_run(upkeep);
+        ngx_http_gw_end_upkeep(upkeep, log);
+    }
+
+    load->gate = gate;
+
+    if (gw_gate_poll(gate)) {
+        ngx_http_gw_load_thread(load, log);
+        ngx_http_gw_loaded(load, log);
+    }
+
+    return NGX_OK;
+}
+
+
 ngx_int_t
 ngx_http_gw_init_process(ngx_cycle_t *cycle)
 {
-    struct gw_error           error;
-    struct gw_upkeep         *upkeep;
-    ngx_http_gw_load_t       *load;
     ngx_http_gw_main_conf_t  *gmcf;
 
     gmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_gw_module);
@@ -402,18 +456,10 @@ ngx_http_gw_init_process(ngx_cycle_t *cycle)
     }
 
     /* nginx has just allowed its worker to dump. */
-    if (ngx_http_gw_forbid_looking_in(cycle->log) != NGX_OK) {
+    if (ngx_http_gw_forbid_looking_in(cycle->log) != NGX_OK
+        || ngx_http_gw_end_with_master(cycle->log) != NGX_OK)
+    {
         return NGX_ERROR;
-    }
-
-    /* An orphan of a killed master would keep the port from the next one, and never learn of a reload. */
-    if (ngx_process == NGX_PROCESS_WORKER) {
-        (void) prctl(PR_SET_PDEATHSIG, SIGQUIT);
-
-        if (getppid() != ngx_parent) {
-            ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "gw: the master died while its worker started");
-            return NGX_ERROR;
-        }
     }
 
     ngx_http_gw_log_init_process(cycle);
@@ -432,29 +478,10 @@ ngx_http_gw_init_process(ngx_cycle_t *cycle)
                                                       ngx_http_gw_upkeep_thread,
                                                       ngx_http_gw_upkeep_done);
 
-    if (ngx_http_gw_worker.task == NULL || ngx_http_gw_worker.upkeep == NULL) {
+    if (ngx_http_gw_worker.task == NULL || ngx_http_gw_worker.upkeep == NULL
+        || ngx_http_gw_start_gate(cycle->log) != NGX_OK)
+    {
         return NGX_ERROR;
-    }
-
-    load = ngx_http_gw_worker.task->ctx;
-    load->gate = gmcf->gate;
-
-    if (gw_gate_start(gmcf->gate, &error) != GW_OK) {
-        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "gw: %s", error.msg);
-        return NGX_ERROR;
-    }
-
-    /* The first files, before anything is accepted. */
-    upkeep = gw_gate_upkeep_begin(gmcf->gate);
-
-    if (upkeep != NULL) {
-        gw_upkeep_run(upkeep);
-        ngx_http_gw_end_upkeep(upkeep, cycle->log);
-    }
-
-    if (gw_gate_poll(gmcf->gate)) {
-        ngx_http_gw_load_thread(load, cycle->log);
-        ngx_http_gw_loaded(load, cycle->log);
     }
 
     ngx_http_gw_init_timer(&ngx_http_gw_worker.waiting_timer,
