@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The drill judges by two ledgers: the backend's, of when requests that open risk reached it, and the clients', of what each request was
+ * answered. Both use this process's monotonic clock, as does the moment in which the button is pressed.
+ */
 #include "drill.h"
 #include "base/file.h"
 #include "base/json.h"

@@ -20,7 +20,7 @@
 
 #define BATCH_EVENTS 100
 #define TURN_MS 900        /* of each second: what else this thread does comes in between */
-#define STEP_MS (5 * 1000) /* what corrections of the clock do not reach */
+#define STEP_MS (5 * 1000) /* backwards; more than NTP corrects at once, so worth a row */
 #define WRITERS_MAX 1024   /* looked at in a turn, the oldest first */
 #define FOREIGN_SUFFIX ".foreign"
 
@@ -59,8 +59,8 @@ struct turn {
     struct gw_consumer_turn *out;
     enum gw_code failed; /* the first failure that was one file's alone */
     struct gw_error why;
-    struct gw_uuid
-        unread; /* whose file could not be read, so that his later ones wait: they may end what stands in it */
+    /* The writer whose file could not be read; nil: none. Its later files wait, for they may hold outcomes of intents in that one. */
+    struct gw_uuid unread;
 };
 
 enum gw_code gw_consumer_new(const struct gw_consumer_options *o, struct gw_consumer **out, struct gw_error *err)
@@ -169,8 +169,8 @@ static bool is_same_event(const struct gw_audit_row *a, const struct gw_audit_ro
     return a->time_ms == b->time_ms && gw_uuid_eq(&a->request_id, &b->request_id) && strcmp(a->action, b->action) == 0;
 }
 
-/* Another event has its name, which no honest writer brings about: told under a name of ours, so that a worker can neither suppress
- * what another did nor hold up the journal. */
+/* Its name (writer, sequence) belongs to another event, which no honest writer brings about. So it is stored under a name of control's:
+ * a worker can neither suppress what another did nor hold up the journal. */
 static enum gw_code rename_row(struct turn *t, struct gw_audit_row *r, struct gw_error *err)
 {
     char what[96], writer[GW_UUID_LEN + 1];
@@ -317,7 +317,7 @@ static enum gw_code pass_over(struct turn *t, enum gw_code code, const struct gw
     return GW_OK;
 }
 
-/* Told of once, however often the renaming fails: a mark stands beside the offsets. */
+/* Told of once, however often the renaming fails: until it succeeds, an offset stored under the new name says that it was. */
 static enum gw_code set_aside(struct turn *t, const char *name, const char *why, struct gw_error *err)
 {
     static const struct gw_uuid nobody;

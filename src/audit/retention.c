@@ -29,7 +29,7 @@ static enum gw_code delete_batch(const struct gw_retention *r, int64_t before_ms
 
 enum gw_code gw_retention_run(const struct gw_retention *r, uint64_t *out_count, struct gw_error *err)
 {
-    /* By the hour, so that a quiet trail does not gain a row for each that it loses. */
+    /* In steps of an hour: else a quiet trail would gain an audit_pruned for each row that it loses. */
     int64_t before_ms = (gw_clock_real_ms(r->clock) - r->keep_ms) / HOUR_MS * HOUR_MS;
     struct gw_audit_pruned p = {.count = BATCH_ROWS};
     *out_count = 0;

@@ -13,6 +13,6 @@ struct gw_retention { /* all borrowed */
     int64_t keep_ms;
 };
 
-/* Deletes rows that are older, by the hour: what becomes too old within one goes together at its end. Some thousands a turn, in
- * transactions of some milliseconds. GW_ETIMEOUT: another process holds the database. */
+/* Deletes the rows from before now - keep_ms, rounded down to a full hour: what becomes too old within an hour goes together at its end.
+ * At most some thousands a turn, in transactions of some milliseconds. GW_ETIMEOUT: another process holds the database. */
 GW_MUST_CHECK enum gw_code gw_retention_run(const struct gw_retention *r, uint64_t *out_count, struct gw_error *err);

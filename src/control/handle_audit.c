@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The audit trail, shown. Reading it leaves a row of its own, afterwards and before the answer: a long walk must not hold up who signs in, the
- * row tells how much was shown, and what cannot be recorded is not shown, so that nobody looks unseen. Who follows along asks each second,
- * so such a call leaves a row only where it found more than the readings of others: two who follow must not feed each other for ever.
+ * The audit trail, shown. A reading leaves a row of its own, written after the walk and before the answer: after, because a long walk in
+ * a transaction would hold up sign-ins, and because the row tells how much was shown; before, so that nobody looks unseen: what cannot
+ * be recorded is not shown. `aaiti audit tail --follow` asks each second. Such a call leaves a row only where it found more than rows of
+ * other readings: else two who follow would show each other their own rows for ever.
  */
 #include "audit/row.h"
 #include "base/buf.h"
@@ -48,7 +49,7 @@ static bool take_until(struct reading *r, struct gw_str *value)
     return take_time(*value, &r->query.until_ms);
 }
 
-/* One that was deleted is known by its UUID alone; a name as typed is not told on. */
+/* A deleted user is found by UUID alone. The filter is recorded as that UUID: what was typed may be anything, even a password. */
 static bool take_user(struct reading *r, struct gw_str *value)
 {
     struct gw_user_row user;
@@ -365,7 +366,7 @@ static enum gw_code record_page(struct reading *r, struct gw_error *err)
     int64_t own_id;
     json_t *details = json_pack("{s:O, s:I}", "filters", r->filters, "shown", (json_int_t)json_array_size(r->events));
     GW_TRY(record(r->x, NULL, details, &own_id, err));
-    if (own_id == r->follow_id + 1) /* nothing stands between: who follows along need not be shown that he does */
+    if (own_id == r->follow_id + 1) /* nothing stands between, so whoever follows along need not be shown this row */
         r->follow_id = own_id;
     return GW_OK;
 }

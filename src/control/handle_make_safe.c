@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Calls that begin a run of `make_safe` and watch it; control/making_safe.h has the run. */
 #include "control/exchange.h"
 #include "control/log.h"
 #include "control/making_safe.h"
 #include "policy/make_safe.h"
 
-/* A client speaks for itself, or as whom the policy names: the right to begin a run is none to act as anybody. */
+/* A client may have the run act as itself or as the user whom the policy names: the right to begin a run is no right to act as others. */
 static enum gw_code choose_user(struct gw_exchange *x, struct gw_str *out, struct gw_error *err)
 {
     const struct gw_make_safe *m = gw_policy_make_safe(x->view->policy);

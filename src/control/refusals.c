@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A tally and a journal of control's own, under one lock. A flush makes the journal's files first, so that there are two; a full tally
+ * fits into them. So events are lost only where control has not taken its own files for a while, and then they are counted.
+ */
 #include "control/refusals.h"
 
 #include "journal/tally.h"
@@ -17,7 +21,6 @@ struct gw_refusals {
     const struct gw_clock *clock;
 };
 
-/* There is a current file and a spare one; a flush goes into both at most. */
 static enum gw_code make_files(struct gw_refusals *r, struct gw_error *err)
 {
     while (gw_journal_wants_file(r->journal)) {

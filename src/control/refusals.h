@@ -19,7 +19,7 @@ GW_DEFINE_AUTO_FREE(gw_refusals);
 
 struct gw_refused {
     const char *action; /* what was tried: "user_login_failed", "password_changed" */
-    const char *reason; /* "wrong-password" */
+    const char *reason; /* "WRONG_PASSWORD" */
     struct gw_uuid
         user_id; /* whose account it was about; zero: nobody's that we know. Never the name that was typed. */
 };

@@ -36,7 +36,7 @@ void gw_exchange_set_actor(struct gw_exchange *x)
     x->by.session_id = x->caller->session_id;
 }
 
-/* An operator's slips are nobody's attack, and no refusal of ours. */
+/* What an operator is refused is not counted: those calls come from this machine's root, and are no attack. */
 void gw_exchange_count_refusal(struct gw_exchange *x)
 {
     struct gw_refusals *refusals = gw_app_refusals(x->app);

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * One event: what somebody did or tried, as the journal holds it and the audit trail shows it. Encoding and decoding of its
- * bytes. Control reads what workers wrote, so the decoder trusts nothing.
+ * bytes. Control reads what workers wrote, so the decoder trusts nothing. Pure; any thread.
  */
 #include "base/encode.h"
 #include <gw/error.h>

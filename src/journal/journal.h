@@ -27,14 +27,15 @@ struct gw_journal;
 
 struct gw_journal_options {
     int dir;            /* borrowed: its directory, open for the journal's life */
-    mode_t mode;        /* of its files: who may read one may lock it, and so pass for its living writer */
+    mode_t mode;        /* of its files; few may read one, for who can lock it passes for a writer that lives */
     const char *series; /* lower-case letters: "changes", "refusals" */
     size_t file_bytes;
     unsigned files_max;   /* of this series, of all writers, in the directory */
     size_t reserve_bytes; /* at the end of a file without a spare, what only GW_JOURNAL_RESERVED may use; 0: none */
-    /* Of such a file while files are scarce: half of files_max wait for control, or the last could not be made. */
-    size_t neutral_bytes; /* what GW_JOURNAL_NEUTRAL leaves to the others, reserve included; 0: none */
-    size_t share_bytes;   /* the most that one user may take of it, but by GW_JOURNAL_RESERVED; 0: all */
+    /* Both only while files are scarce: half of files_max wait for control, or the last could not be made. */
+    size_t
+        neutral_bytes;  /* at the end of such a file, what GW_JOURNAL_NEUTRAL may not use, reserve included; 0: none */
+    size_t share_bytes; /* the most that one user may take of it, GW_JOURNAL_RESERVED apart; 0: all of it */
     const struct gw_random *random;
     const struct gw_clock *clock;
 };
@@ -69,8 +70,9 @@ uint64_t gw_journal_sequence(const struct gw_journal *j);
 struct gw_journal_file;
 /* There is no spare file: make one. */
 bool gw_journal_wants_file(const struct gw_journal *j);
-/* Pool thread, while one is wanted. GW_ELIMIT: files_max are there, or three quarters of them and this writer has one: a writer that begins while
- * all others have filled theirs finds room. GW_EBACKEND: no space. Changes nothing that the other calls use. */
+/* Pool thread, while one is wanted. GW_ELIMIT: files_max are there, or three quarters of them where this writer has a file already: the
+ * last quarter is for writers that begin while all others have filled theirs. GW_EBACKEND: no space. Changes nothing that the other
+ * calls use. */
 GW_MUST_CHECK enum gw_code gw_journal_file_new(const struct gw_journal *j, struct gw_journal_file **out,
                                                struct gw_error *err);
 /* Takes it as the spare, or, when there is no current one, as that. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * How much of a journal file each user has, so that one user's flood cannot take what others need. A sketch (count-min, Cormode and
- * Muthukrishnan 2005): of fixed size whoever comes; it never tells too little, and too much only to who meets a flood in both of his cells. One thread.
+ * How much of a journal file each user has, so that one user's flood cannot take what others need. A count-min sketch (Cormode and
+ * Muthukrishnan 2005): its size is fixed, however many users come. It never tells too little; it tells too much only of a user who
+ * shares both cells with a flood. One thread.
  */
 #include "base/encode.h"
 #include "base/hash.h"
@@ -10,7 +11,7 @@
 #define GW_SHARE_CELLS 1024
 
 struct gw_share {
-    struct gw_hash_key key; /* random: nobody can choose whom he meets */
+    struct gw_hash_key key; /* random, so that nobody can choose to share the cells of another */
     uint32_t bytes[2][GW_SHARE_CELLS];
 };
 

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A current file and a spare. When a record does not fit, the current one is sealed, the spare takes its place and another
- * spare is wanted. Without a spare the current file may be the last: its end is kept for what must not fail. While files are scarce, more of
- * it is kept from what is neutral, and nobody may take more than his share; else who is fast would be refused for the moments in which a spare is made. A
- * file becomes current empty, so that all of this room is there anew each time that control has taken one.
- * A sealed file that somebody wants on disk stays open until a sync has covered it. Numbers of files are given out in take, so that a file made and never
- * taken leaves no gap: it has its number, and its name, only from then on.
+ * A current file and a spare. When a record does not fit, the current file is sealed, the spare takes its place and another spare
+ * is wanted.
+ *
+ * While there is no spare, the current file may be the last one, so its end (reserve_bytes) is kept free for what must not fail. If
+ * files are scarce as well, more of it is kept free of neutral events (neutral_bytes), and no user may take more than share_bytes.
+ * Only then: a spare is also missing for the moment in which it is made, and a client that is merely fast must not be refused for
+ * that. All of this room is there again as soon as control has taken a file, for the next one begins empty.
+ *
+ * A sealed file that somebody wants on disk stays open until a sync has covered it. A file gets its number and its name when it
+ * takes its place and not when it is made, so that one that never does leaves no gap in the numbers.
  */
 #include "journal/journal.h"
 #include "journal/layout.h"

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * The page of the panic button (panic.html). embed_page.py makes it part of the library, with a Content-Security-Policy that names its
- * style and its script by their hashes; what differs from policy to policy stands outside both. Made once a snapshot.
+ * style and its script by their hashes; what differs from policy to policy stands outside both. Made once a snapshot. Any thread.
  */
 #include "policy/policy.h"
 

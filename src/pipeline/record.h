@@ -3,7 +3,7 @@
 /*
  * What the gate writes down: the intent of a change before it is handed to the backend and its outcome after, reads that the policy wants
  * recorded, and refusals, counted. record.c speaks of requests, upkeep.c of files. Two journals, so that refusals, which anybody can
- * make, never take the room of changes.
+ * make, never take the room of changes. All of it on the event loop of one worker, but for the job of the pool thread.
  */
 #include "journal/tally.h"
 #include <gw/gate.h>
@@ -22,13 +22,13 @@ struct gw_journals {
     uint64_t failed_sequence; /* changes up to this sequence, and not on disk, are not waited for */
 };
 
-/* A job of the pool thread, who looks at nothing else. */
+/* A job of the pool thread, which touches nothing else. */
 struct gw_upkeep {
     const struct gw_journal *wants[GW_JOURNAL_COUNT]; /* NULL: it has its files */
     struct gw_journal_file *files[GW_JOURNAL_COUNT];
     struct gw_journal_sync sync;
     bool syncs, has_run;
-    uint64_t sequence; /* of changes, when it began */
+    uint64_t sequence; /* of the journal of changes, when the job began */
     enum gw_code file_code, sync_code;
     struct gw_error error;
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * The id of a refused request explains itself to who holds the key, and nothing to anybody else: `aaiti explain ID` opens it, also after
- * the logs are gone. Workers seal, control opens. A sealer is used by one thread; opening, by any.
+ * The id of a refused request tells whoever holds the key why it was refused, and tells nothing to anybody else: `aaiti explain ID`
+ * opens it, also after the logs are gone. Workers seal, control opens. A sealer is used by one thread; opening, by any.
  *
  * An id is the base64url text of
  *     the request's own UUIDv7 (16 bytes) | nonce (12) | AES-256-GCM of what follows (28) | tag (16)

@@ -122,10 +122,13 @@ enum gw_code gw_sqlite_audit_newest(struct gw_store *s, int64_t *out_id, struct 
 
 /* ---- queries ---- */
 
-/* Rows are given as they were added, which is the order of every index, but of the one by time: a period alone is given by its times, so
- * that nothing is ever sorted. A `+` keeps the planner from an index that would make it sort. */
+/*
+ * Nothing is ever sorted: rows come in the order of the index that finds them. Every index but the one by time gives rows of one value in
+ * the order in which they were added, newest id first. A query that only the index by time serves comes in the order of times. So a
+ * filter has a clause for either order. A unary `+` before a column keeps the planner from its index, where that would mean to sort.
+ */
 struct filter {
-    const char *by_id, *by_time; /* clauses; NULL: has an index that serves better than the one by time */
+    const char *by_id, *by_time; /* clauses; by_time NULL: has an index that serves better than the one by time */
     bool is_set;
     struct gw_db_value value;
 };
