@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # What `make test` does: installs what is missing, builds the release and the test build, runs unit, replay and end-to-end
-# tests, and closes with `N passed, N failed, N skipped`. Arguments go to pytest.
+# tests, and closes with `N passed, N failed, N skipped`. Arguments go to pytest (-n 0: one process, for --pdb).
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,6 +20,7 @@ scripts/build.sh build-test -Dtest_hooks=true -Dbuildtype=debugoptimized || fail
 # Results of an earlier run must not be counted when this one dies before it writes its own.
 rm -f build-test/meson-logs/testlog.json build-test/e2e.xml
 meson test -C build-test --no-rebuild --print-errorlogs
-AAITI_BUILD=$PWD/build-test /usr/bin/python3 -m pytest tests/e2e -q -p no:cacheprovider \
+# Two files side by side, for most of them wait most of the time; the tests of one file share fixtures, so they stay together.
+AAITI_BUILD=$PWD/build-test /usr/bin/python3 -m pytest tests/e2e -q -p no:cacheprovider -n 2 --dist loadfile \
     --junitxml=build-test/e2e.xml "$@" < /dev/null
 /usr/bin/python3 scripts/tally.py build-test/meson-logs/testlog.json build-test/e2e.xml

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One running gateway for the whole session, before a demo backend that keeps a ledger of what reached it.
+"""One running gateway for each process of pytest (scripts/test.sh begins two), before a demo backend that keeps a ledger of what reached it.
 
 `gateway` is shared: a test that changes users makes its own (`gateway.add_user`). A test that needs other settings, or that
 kills processes, makes a gateway of its own with `make_gateway`. Everything runs on free ports in temporary directories, so that
@@ -10,6 +10,7 @@ import hashlib
 import http.client
 import json
 import os
+import random
 import secrets
 import signal
 import socket
@@ -69,9 +70,12 @@ AAITI = build_directory() / "aaiti"
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below those that the kernel gives to connections, so that none has taken it by the time that it is listened on."""
+    while True:
+        port = random.randrange(10_000, 32_768)
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 def until(condition, seconds=10, what="the condition"):
