@@ -6,6 +6,7 @@ kills processes, makes a gateway of its own with `make_gateway`. Everything runs
 suites may run side by side. Nothing here sleeps to hope: `until` polls with a deadline.
 """
 import contextlib
+import functools
 import hashlib
 import http.client
 import json
@@ -165,6 +166,7 @@ class Gateway:
         # As root the two planes run as users of their own, who must get here.
         self.directory.chmod(0o755)
         self.home = self.directory / "home"
+        self.is_plain = environment is None and program == AAITI
         self.environment = {**os.environ, "AAITI_HOME": str(self.home), **(environment or {})}
         self.port = free_port()
         self.url = f"https://127.0.0.1:{self.port}"
@@ -184,10 +186,18 @@ class Gateway:
             raise
 
     def write_home(self, settings):
-        self.aaiti("init", "--port", str(self.port))
-        backend_users = {i: {"username": f"user-{n}", "role": "trader", "upstream_id": i} for n, i in enumerate(self.spare_ids)}
+        if self.is_plain:
+            subprocess.run(["cp", "-a", made_home().home, self.home], check=True)
+            self.users.update(made_home().users)
+        else:
+            self.make_home()
+        ids = self.spare_ids + [user.upstream_id for user in self.users.values()]
+        backend_users = {i: {"username": f"user-{n}", "role": "trader", "upstream_id": i} for n, i in enumerate(ids)}
         self.backend = Backend(self.directory, self.home / "keys/upstream.key", backend_users)
         self.settings(**settings)
+
+    def make_home(self):
+        self.aaiti("init", "--port", str(self.port))
         for role in ROLES:
             self.users[role] = self.add_user(role, name=role)
 
@@ -304,6 +314,22 @@ class Gateway:
             return answer
 
 
+class MadeHome(Gateway):
+    """A home with a user of each role, and nothing that runs."""
+
+    def __init__(self):
+        super().__init__(environment={}, start=False, spare_users=len(ROLES))
+
+    def write_home(self, settings):
+        self.make_home()
+
+
+@functools.cache
+def made_home():
+    """What a gateway's home is a copy of: some sixty are wanted, and to make one takes a second, for its users' passwords are hashed."""
+    return MadeHome()
+
+
 def descendants(pid):
     children = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -329,6 +355,11 @@ def state_of(pid):
 def pytest_configure():
     # Ended like by Ctrl-C: fixtures tidy up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_unconfigure():
+    if made_home.cache_info().currsize > 0:
+        made_home().close()
 
 
 @pytest.fixture(scope="session")
