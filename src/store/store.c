@@ -225,6 +225,23 @@ enum gw_code gw_store_refresh_delete(struct gw_store *s, const struct gw_uuid *s
     return s->ops->refresh_delete(s, session_id, err);
 }
 
+enum gw_code gw_store_known_pair_put(struct gw_store *s, const struct gw_uuid *user_id, const struct gw_ip *address,
+                                     int64_t now_s, struct gw_error *err)
+{
+    return s->ops->known_pair_put(s, user_id, address, now_s, err);
+}
+
+enum gw_code gw_store_known_pair_has(struct gw_store *s, const struct gw_uuid *user_id, const struct gw_ip *address,
+                                     int64_t since_s, bool *out, struct gw_error *err)
+{
+    return s->ops->known_pair_has(s, user_id, address, since_s, out, err);
+}
+
+enum gw_code gw_store_known_pair_purge(struct gw_store *s, int64_t before_s, struct gw_error *err)
+{
+    return s->ops->known_pair_purge(s, before_s, err);
+}
+
 enum gw_code gw_store_revocation_insert(struct gw_store *s, const struct gw_uuid *jti, int64_t expires_s,
                                         struct gw_error *err)
 {

@@ -146,6 +146,16 @@ GW_MUST_CHECK enum gw_code gw_store_refresh_spend(struct gw_store *s, const uint
 GW_MUST_CHECK enum gw_code gw_store_refresh_delete(struct gw_store *s, const struct gw_uuid *session_id,
                                                    struct gw_error *err);
 
+/* From where a user has signed in with success: pairs of user and limit key (base/ip.h). Put: again at a later time; GW_ENOTFOUND when there
+ * is no such user; of one user's, those longest ago go beyond GW_KNOWN_PAIRS_MAX, at the latest with the next put. Has: since since_s. */
+#define GW_KNOWN_PAIRS_MAX 64
+GW_MUST_CHECK enum gw_code gw_store_known_pair_put(struct gw_store *s, const struct gw_uuid *user_id,
+                                                   const struct gw_ip *address, int64_t now_s, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_known_pair_has(struct gw_store *s, const struct gw_uuid *user_id,
+                                                   const struct gw_ip *address, int64_t since_s, bool *out,
+                                                   struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_known_pair_purge(struct gw_store *s, int64_t before_s, struct gw_error *err);
+
 /* Revoked tokens, kept until they would have expired. Inserting one again keeps the later expiry. */
 GW_MUST_CHECK enum gw_code gw_store_revocation_insert(struct gw_store *s, const struct gw_uuid *jti, int64_t expires_s,
                                                       struct gw_error *err);

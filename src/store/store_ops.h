@@ -45,6 +45,12 @@ struct gw_store_ops {
     enum gw_code (*refresh_spend)(struct gw_store *s, const uint8_t hash[32], int64_t now_s, struct gw_error *err);
     enum gw_code (*refresh_delete)(struct gw_store *s, const struct gw_uuid *session_id, struct gw_error *err);
 
+    enum gw_code (*known_pair_put)(struct gw_store *s, const struct gw_uuid *user_id, const struct gw_ip *address,
+                                   int64_t now_s, struct gw_error *err);
+    enum gw_code (*known_pair_has)(struct gw_store *s, const struct gw_uuid *user_id, const struct gw_ip *address,
+                                   int64_t since_s, bool *out, struct gw_error *err);
+    enum gw_code (*known_pair_purge)(struct gw_store *s, int64_t before_s, struct gw_error *err);
+
     enum gw_code (*revocation_insert)(struct gw_store *s, const struct gw_uuid *jti, int64_t expires_s,
                                       struct gw_error *err);
     enum gw_code (*revocation_each)(struct gw_store *s, gw_revocation_fn fn, void *ctx, struct gw_error *err);

@@ -36,6 +36,13 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
         "SELECT " REFRESH_COLUMNS " FROM refresh_tokens WHERE session_id = ?1 ORDER BY number DESC LIMIT 1",
     [REFRESH_SPEND] = "UPDATE refresh_tokens SET spent_s = ?2 WHERE hash = ?1 AND spent_s = 0",
     [REFRESH_DELETE] = "DELETE FROM refresh_tokens WHERE session_id = ?1",
+    [KNOWN_PAIR_PUT] = "INSERT INTO known_pairs (user_id, address, last_s) VALUES (?1, ?2, ?3)"
+                       " ON CONFLICT (user_id, address) DO UPDATE SET last_s = max(last_s, excluded.last_s)",
+    [KNOWN_PAIR_TRIM] = "DELETE FROM known_pairs WHERE user_id = ?1 AND address IN"
+                        " (SELECT address FROM known_pairs WHERE user_id = ?1 ORDER BY last_s DESC, address"
+                        " LIMIT -1 OFFSET ?2)",
+    [KNOWN_PAIR_COUNT] = "SELECT count(*) FROM known_pairs WHERE user_id = ?1 AND address = ?2 AND last_s >= ?3",
+    [KNOWN_PAIR_PURGE] = "DELETE FROM known_pairs WHERE last_s < ?1",
     [REVOCATION_INSERT] = "INSERT INTO revocations (jti, expires_s) VALUES (?1, ?2)"
                           " ON CONFLICT (jti) DO UPDATE SET expires_s = max(expires_s, excluded.expires_s)",
     [REVOCATION_EACH] = "SELECT jti, expires_s FROM revocations ORDER BY jti",
@@ -339,6 +346,32 @@ static enum gw_code sqlite_refresh_delete(struct gw_store *s, const struct gw_uu
     return gw_db_change(gw_sqlite_db(s), REFRESH_DELETE, VALUES(UUID(session_id)), NULL, err);
 }
 
+/* ---- from where users have signed in ---- */
+
+static enum gw_code sqlite_known_pair_put(struct gw_store *s, const struct gw_uuid *user_id,
+                                          const struct gw_ip *address, int64_t now_s, struct gw_error *err)
+{
+    GW_TRY(gw_db_change(gw_sqlite_db(s), KNOWN_PAIR_PUT,
+                        VALUES(UUID(user_id), BLOB(address->b, sizeof(address->b)), INT(now_s)), NULL, err));
+    return gw_db_change(gw_sqlite_db(s), KNOWN_PAIR_TRIM, VALUES(UUID(user_id), INT(GW_KNOWN_PAIRS_MAX)), NULL, err);
+}
+
+static enum gw_code sqlite_known_pair_has(struct gw_store *s, const struct gw_uuid *user_id,
+                                          const struct gw_ip *address, int64_t since_s, bool *out, struct gw_error *err)
+{
+    int64_t count = 0;
+    GW_TRY(gw_db_query_one(gw_sqlite_db(s), KNOWN_PAIR_COUNT,
+                           VALUES(UUID(user_id), BLOB(address->b, sizeof(address->b)), INT(since_s)), read_number,
+                           &count, "count", err));
+    *out = count > 0;
+    return GW_OK;
+}
+
+static enum gw_code sqlite_known_pair_purge(struct gw_store *s, int64_t before_s, struct gw_error *err)
+{
+    return gw_db_change(gw_sqlite_db(s), KNOWN_PAIR_PURGE, VALUES(INT(before_s)), NULL, err);
+}
+
 /* ---- revocations ---- */
 
 static enum gw_code sqlite_revocation_insert(struct gw_store *s, const struct gw_uuid *jti, int64_t expires_s,
@@ -535,6 +568,9 @@ static const struct gw_store_ops sqlite_ops = {
     .refresh_newest = sqlite_refresh_newest,
     .refresh_spend = sqlite_refresh_spend,
     .refresh_delete = sqlite_refresh_delete,
+    .known_pair_put = sqlite_known_pair_put,
+    .known_pair_has = sqlite_known_pair_has,
+    .known_pair_purge = sqlite_known_pair_purge,
     .revocation_insert = sqlite_revocation_insert,
     .revocation_each = sqlite_revocation_each,
     .revocation_purge = sqlite_revocation_purge,

@@ -390,6 +390,65 @@ static void a_family_goes_with_its_session_and_alone(void **state)
     assert_int_equal(get_refresh(f, 22, &out), GW_ENOTFOUND);
 }
 
+/* ---- known pairs ---- */
+
+static struct gw_ip place(unsigned n)
+{
+    return (struct gw_ip){{0x20, 0x01, 0x0d, 0xb8, (uint8_t)(n >> 8), (uint8_t)n}};
+}
+
+static bool is_known(struct fixture *f, uint8_t user_n, unsigned place_n, int64_t since_s)
+{
+    struct gw_uuid id = uuid(user_n);
+    struct gw_ip address = place(place_n);
+    bool out = false;
+    assert_int_equal(gw_store_known_pair_has(f->store, &id, &address, since_s, &out, &f->err), GW_OK);
+    return out;
+}
+
+static enum gw_code know(struct fixture *f, uint8_t user_n, unsigned place_n, int64_t now_s)
+{
+    struct gw_uuid id = uuid(user_n);
+    struct gw_ip address = place(place_n);
+    return gw_store_known_pair_put(f->store, &id, &address, now_s, &f->err);
+}
+
+static void a_pair_is_known_by_its_last_success(void **state)
+{
+    struct fixture *f = *state;
+    add_user(f, 1, "alice", "");
+    add_user(f, 2, "bob", "");
+    assert_int_equal(know(f, 9, 1, 100), GW_ENOTFOUND);
+    assert_false(is_known(f, 1, 1, 0));
+    assert_int_equal(know(f, 1, 1, 100), GW_OK);
+    assert_int_equal(know(f, 1, 1, 90), GW_OK); /* a clock that was set back forgets nothing */
+    reopen(f);
+    assert_true(is_known(f, 1, 1, 100));
+    assert_false(is_known(f, 1, 1, 101));
+    assert_false(is_known(f, 2, 1, 0));
+    assert_false(is_known(f, 1, 2, 0));
+    assert_int_equal(know(f, 1, 2, 200), GW_OK);
+    assert_int_equal(gw_store_known_pair_purge(f->store, 101, &f->err), GW_OK);
+    assert_false(is_known(f, 1, 1, 0));
+    assert_true(is_known(f, 1, 2, 0));
+    struct gw_uuid alice = uuid(1);
+    assert_int_equal(gw_store_user_delete(f->store, &alice, &f->err), GW_OK);
+    assert_false(is_known(f, 1, 2, 0));
+}
+
+static void a_user_has_so_many_known_pairs_and_no_more(void **state)
+{
+    struct fixture *f = *state;
+    add_user(f, 1, "alice", "");
+    add_user(f, 2, "bob", "");
+    assert_int_equal(know(f, 2, 0, 1), GW_OK);
+    for (unsigned n = 0; n < GW_KNOWN_PAIRS_MAX + 3; n++)
+        assert_int_equal(know(f, 1, n, 100 + n), GW_OK);
+    for (unsigned n = 0; n < GW_KNOWN_PAIRS_MAX + 3; n++)
+        assert_int_equal(is_known(f, 1, n, 0), n >= 3);
+    assert_true(is_known(f, 2, 0, 0));
+}
+
 /* ---- revocations and reset codes ---- */
 
 static enum gw_code note_revocation(void *ctx, const struct gw_uuid *jti, int64_t expires_s, struct gw_error *err)
@@ -698,6 +757,8 @@ int main(void)
         CASE(a_deleted_user_takes_sessions_and_codes_along),
         CASE(a_family_has_one_token_that_is_not_spent),
         CASE(a_family_goes_with_its_session_and_alone),
+        CASE(a_pair_is_known_by_its_last_success),
+        CASE(a_user_has_so_many_known_pairs_and_no_more),
         CASE(revocations_keep_the_later_expiry_until_purged),
         CASE(a_reset_code_is_good_until_it_expires_is_replaced_or_is_deleted),
         CASE(data_keys_are_walked_by_id_and_keep_their_bound),
