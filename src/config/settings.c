@@ -100,9 +100,31 @@ const struct gw_option gw_settings_options[] = {
     {"login.hash_threads", GW_OPT_INT, AT(login_hash_threads), "1", 1, 64, NULL, NULL,
      "Threads that hash passwords, at low priority."},
     {"login.queue", GW_OPT_INT, AT(login_queue), "64", 1, 10000, NULL, NULL,
-     "Sign-ins that may wait for hashing; beyond it the answer is 503."},
+     "Sign-ins that may wait for hashing, a quarter of them by known devices alone; beyond it the answer is 503."},
     {"login.queue_per_address", GW_OPT_INT, AT(login_queue_per_address), "8", 1, 10000, NULL, NULL,
      "Sign-ins of one address that may wait for hashing; at most `login.queue`."},
+    {"login.attempts", GW_OPT_INT, AT(login_attempts), "5", 1, 10, NULL, NULL,
+     "Failed sign-ins, by one address or by one address for one account, that lock further ones out (docs/sign-in.md)."},
+    {"login.window", GW_OPT_DURATION, AT(login_window_ms), "15m", SECONDS(1), DAYS(1), NULL, NULL,
+     "How long a failed sign-in counts."},
+    {"login.lock", GW_OPT_DURATION, AT(login_lock_ms), "15m", SECONDS(1), DAYS(1), NULL, NULL,
+     "How long a lock lasts, at least `login.window`; attempts meanwhile do not extend it."},
+    {"login.delay", GW_OPT_DURATION, AT(login_delay_ms), "500ms", 0, SECONDS(10), NULL, NULL,
+     "How long the attempt after a failed one is held back; twice as long after each further failure."},
+    {"login.delay_max", GW_OPT_DURATION, AT(login_delay_max_ms), "8s", 0, SECONDS(15), NULL, NULL,
+     "The longest such delay; an unknown device waits for it where the account has had `login.attempts` failures, from wherever."},
+    {"login.waiting", GW_OPT_INT, AT(login_waiting), "64", 1, 128, NULL, NULL,
+     "Sign-ins that may be held back at once, a quarter of them by known devices alone; beyond it the answer is 429."},
+    {"login.waiting_per_address", GW_OPT_INT, AT(login_waiting_per_address), "8", 1, 128, NULL, NULL,
+     "Sign-ins of one address that may be held back at once; at most `login.waiting`."},
+    {"login.device_ttl", GW_OPT_DURATION, AT(login_device_ttl_ms), "90d", DAYS(30), DAYS(365), NULL, NULL,
+     "How long a device counts as known after its last sign-in, by its cookie."},
+    {"login.capacity", GW_OPT_INT, AT(login_capacity), "65536", 64, 4194304, NULL, NULL,
+     "Addresses, accounts and pairs of both whose failures are counted at once; some 150 bytes each. Beyond it whole networks are "
+     "counted as one. Takes a restart."},
+    {"login.spraying", GW_OPT_INT, AT(login_spraying), "20", 2, 64, NULL, NULL,
+     "Accounts that one address or network tries in vain within `login.window`, or addresses that try one account, that are recorded as "
+     "`login_spraying`."},
 
     {"register.enabled", GW_OPT_BOOL, AT(register_enabled), "false", 0, 0, NULL, NULL,
      "Whether strangers may register."},
@@ -192,6 +214,9 @@ static void check_together(const struct check *c)
     check_at_most(c, "session.idle", s->session_idle_ms, "session.absolute", s->session_absolute_ms);
     check_at_most(c, "token.ttl", s->token_ttl_ms, "session.absolute", s->session_absolute_ms);
     check_at_most(c, "login.queue_per_address", s->login_queue_per_address, "login.queue", s->login_queue);
+    check_at_most(c, "login.window", s->login_window_ms, "login.lock", s->login_lock_ms);
+    check_at_most(c, "login.delay", s->login_delay_ms, "login.delay_max", s->login_delay_max_ms);
+    check_at_most(c, "login.waiting_per_address", s->login_waiting_per_address, "login.waiting", s->login_waiting);
     check_forms(c);
 }
 

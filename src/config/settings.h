@@ -50,6 +50,10 @@ struct gw_settings {
     /* login.* */
     int64_t login_floor_ms; /* no login answer leaves sooner */
     int64_t login_hash_threads, login_queue, login_queue_per_address;
+    int64_t login_attempts, login_window_ms, login_lock_ms; /* failures that lock, within so long, for so long */
+    int64_t login_delay_ms, login_delay_max_ms;
+    int64_t login_waiting, login_waiting_per_address;
+    int64_t login_device_ttl_ms, login_capacity, login_spraying;
     /* log.* */
     bool log_requests;
     /* refresh.* */

@@ -18,6 +18,7 @@
 #include "control/rotation.h"
 #include "control/run_dir.h"
 #include "crypto/keyring.h"
+#include "identity/device.h"
 #include "identity/sealed.h"
 #include "policy/policy.h"
 #include "shared/mode.h"
@@ -52,6 +53,8 @@ struct gw_app {
     int lock_fd;
     struct gw_token_ring ring;               /* under reloading; without a current key until the files were read */
     struct gw_secret *encryption_text, *kek; /* NULL until they are needed */
+    struct gw_login_guard *guard;
+    struct gw_mac *device_key; /* NULL offline */
     struct gw_store *store;
     struct gw_recorder *recorder;
     struct gw_consumer *consumer;
@@ -232,6 +235,8 @@ static enum gw_code generation_start(struct gw_app *a, struct generation *g, str
         .settings = &g->settings,
         .rules = g->rules,
         .hasher = g->view.hasher,
+        .guard = a->guard,
+        .device_key = a->device_key,
         .ring = &a->ring,
         .recorder = a->recorder,
         .clock = a->options.clock,
@@ -322,6 +327,7 @@ enum gw_code gw_app_reload(struct gw_app *a, struct gw_faults *f, struct gw_erro
         old = a->current;
         a->current = gw_take(&g);
         pthread_mutex_unlock(&a->lock);
+        gw_identity_set_guard(a->current->view.settings, a->guard);
         generation_put(a, old);
         /* Limits stand in the live sessions' own records: changed ones bite at once. */
         if (a->shared != NULL)
@@ -452,6 +458,17 @@ static enum gw_code open_recorder(struct gw_app *a, struct gw_error *err)
     return GW_OK;
 }
 
+/* Outlives reloads: an attacker must not get new attempts by them. */
+static enum gw_code open_guard(struct gw_app *a, struct gw_error *err)
+{
+    const struct gw_settings *s = &a->current->settings;
+    const struct gw_login_guard_options o = {
+        .capacity = (size_t)s->login_capacity, .clock = a->options.clock, .random = a->options.random};
+    GW_TRY(gw_login_guard_new(&o, &a->guard, err));
+    gw_identity_set_guard(s, a->guard);
+    return a->kek != NULL ? gw_device_key(a->kek, &a->device_key, err) : GW_OK;
+}
+
 static enum gw_code open_all(struct gw_app *a, struct gw_faults *f, struct gw_error *err)
 {
     GW_TRY(take_lock(a, err));
@@ -463,6 +480,7 @@ static enum gw_code open_all(struct gw_app *a, struct gw_faults *f, struct gw_er
             .home = a->home, .settings = &a->current->settings, .getenv_fn = a->options.getenv_fn};
         GW_TRY(open_sealed_by(a, &source, err));
     }
+    GW_TRY(open_guard(a, err));
     GW_TRY(open_shared(a, &a->current->settings, err));
     GW_TRY(generation_start(a, a->current, err));
     if (a->shared == NULL)
@@ -500,6 +518,8 @@ void gw_app_close(struct gw_app *a)
         return;
     gw_making_safe_free(a->making_safe); /* uses all the rest until it has ended */
     generation_free(a->current);
+    gw_login_guard_free(a->guard);
+    gw_mac_free(a->device_key);
     gw_shared_close(a->shared);
     gw_sealed_free(a->sealed);
     gw_consumer_free(a->consumer);

@@ -173,6 +173,9 @@ static const struct gw_api_route routes[] = {
     WITH("POST", "/mode", "system:write", mode_body, mode_set),
     WITH("POST", "/panic", "system:panic", panic_body, panic),
 
+    WITH("GET", "/lockouts", "system:read", NULL, lockout_list),
+    WITH("DELETE", "/lockouts", "system:write", NULL, lockout_clear),
+
     WITH("POST", "/policy/reload", "system:write", NULL, policy_reload),
     WITH("GET", "/status", "system:read", NULL, status),
 };
@@ -431,6 +434,7 @@ void gw_dispatch(struct gw_app *a, const struct gw_call *call, struct gw_reply *
     *out = (struct gw_reply){.status = 500};
     gw_buf_init(&out->session_cookie, 8 * 1024);
     gw_buf_init(&out->refresh_cookie, 8 * 1024);
+    gw_buf_init(&out->device_cookie, 8 * 1024);
     const struct gw_app_view *view = gw_app_view_get(a);
     struct gw_exchange x = {.app = a, .view = view, .call = call, .arena = &arena, .reply = out};
     enum gw_code code = answer(&x, &caller, &err);

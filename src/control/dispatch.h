@@ -16,10 +16,10 @@ enum gw_caller_kind {
 
 struct gw_call {
     enum gw_caller_kind kind;
-    struct gw_str method, path, query; /* canonical */
-    struct gw_str token;               /* Bearer or session cookie; empty: none */
-    bool is_bearer;                    /* token is no cookie's */
-    struct gw_str refresh_cookie;      /* our other cookie; empty: none */
+    struct gw_str method, path, query;           /* canonical */
+    struct gw_str token;                         /* Bearer or session cookie; empty: none */
+    bool is_bearer;                              /* token is no cookie's */
+    struct gw_str refresh_cookie, device_cookie; /* our other cookies; empty: none */
     struct gw_str body;
     struct gw_ip address;
     struct gw_str user_agent, request_id;
@@ -29,10 +29,10 @@ struct gw_call {
 
 struct gw_reply {
     unsigned status;
-    json_t *body;                                 /* owned by the reply; NULL: empty */
-    bool is_problem;                              /* body is problem+json */
-    struct gw_buf session_cookie, refresh_cookie; /* to set, with their attributes; empty: none */
-    unsigned retry_after_s;                       /* 0: none */
+    json_t *body;                                                /* owned by the reply; NULL: empty */
+    bool is_problem;                                             /* body is problem+json */
+    struct gw_buf session_cookie, refresh_cookie, device_cookie; /* to set, with their attributes; empty: none */
+    unsigned retry_after_s;                                      /* 0: none */
 };
 /* Makes *r a refusal, of gw/problem.def: error is for the person (NULL: the status's title); detail (NULL: none) says which member, or how
  * to mend it. request_id may be empty. */

@@ -48,6 +48,17 @@ GW_MUST_CHECK enum gw_code gw_exchange_intend(struct gw_exchange *x, const struc
 /* How it ended; gives code back. */
 GW_MUST_CHECK enum gw_code gw_exchange_conclude(struct gw_exchange *x, struct gw_audit_row *row, enum gw_code code);
 
+/* ---- the login guard (handle_lockout.c) ---- */
+
+/* gw_guard_begin for this call. */
+GW_MUST_CHECK enum gw_code gw_exchange_guard(struct gw_exchange *x, enum gw_guarded call, struct gw_attempt *a,
+                                             struct gw_error *err);
+/* For a call that gw_exchange_guard did not let through, or that gw_login found held up: counts the refusal as action, answers 429 and gives GW_OK. Another code is passed on. */
+enum gw_code gw_exchange_held_up(struct gw_exchange *x, const struct gw_attempt *a, const char *action,
+                                 enum gw_code code);
+/* What an attempt showed of spraying, into log and audit trail. */
+void gw_exchange_tell_spraying(struct gw_exchange *x, const struct gw_attempt *a);
+
 /* ---- answers (reply.c) ---- */
 
 /* Set our cookies to a token, or take them away (empty); max_age_s counts for a token. The other one only where the policy has a refresh path. */
@@ -55,6 +66,10 @@ GW_MUST_CHECK enum gw_code gw_reply_session_cookie(struct gw_exchange *x, struct
                                                    struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_reply_refresh_cookie(struct gw_exchange *x, struct gw_str token, int64_t max_age_s,
                                                    struct gw_error *err);
+/* The device's, for the sign-in path. */
+GW_MUST_CHECK enum gw_code gw_reply_device_cookie(struct gw_exchange *x, struct gw_str text, struct gw_error *err);
+/* 429 with the minutes left; the same words whoever was meant. Always GW_OK. */
+enum gw_code gw_reply_held_up(struct gw_exchange *x, const struct gw_held_up *h);
 /* Takes body over; NULL (jansson had no memory) is GW_ENOMEM. */
 GW_MUST_CHECK enum gw_code gw_reply_json(struct gw_exchange *x, unsigned status, json_t *body, struct gw_error *err);
 /* One more member for the body of gw_reply_json; takes value over, as that does. */
@@ -109,6 +124,9 @@ enum gw_code gw_handle_make_safe_get(struct gw_exchange *x, struct gw_error *err
 enum gw_code gw_handle_mode_get(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_mode_set(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_panic(struct gw_exchange *x, struct gw_error *err);
+
+enum gw_code gw_handle_lockout_list(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_lockout_clear(struct gw_exchange *x, struct gw_error *err);
 
 enum gw_code gw_handle_policy_reload(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_status(struct gw_exchange *x, struct gw_error *err);

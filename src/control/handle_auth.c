@@ -30,6 +30,7 @@ static enum gw_code add_refresh_token(struct gw_exchange *x, const struct gw_sig
 static enum gw_code reply_login(struct gw_exchange *x, const struct gw_signed_in *s, struct gw_error *err)
 {
     GW_TRY(reply_signed_in(x, "Login successful", s, err));
+    GW_TRY(gw_reply_device_cookie(x, gw_str(s->device), err));
     GW_TRY(gw_reply_add(x, "endedSessions", json_integer((json_int_t)s->evicted_count), err));
     return add_refresh_token(x, s, err);
 }
@@ -69,6 +70,7 @@ enum gw_code gw_handle_login(struct gw_exchange *x, struct gw_error *err)
     struct gw_str username = gw_exchange_str(x, "username"), email = gw_exchange_str(x, "email");
     gw_auto(gw_signed_in) struct gw_signed_in s = {0};
     struct gw_login_refusal refusal;
+    struct gw_attempt attempt = {.by = {.call = GW_GUARDED_LOGIN}};
     char known[GW_USERNAME_MAX + 1] = "";
     if ((username.ptr == NULL) == (email.ptr == NULL))
         return gw_fail(err, GW_EINVAL, "/username: one of `username` and `email` is needed");
@@ -76,12 +78,15 @@ enum gw_code gw_handle_login(struct gw_exchange *x, struct gw_error *err)
         .by = &x->by,
         .username = username.ptr != NULL ? username : email,
         .password = gw_exchange_str(x, "password"),
+        .device = x->call->device_cookie,
+        .attempt = &attempt,
         .refusal = &refusal,
         .gone = x->call->gone,
         .gone_ctx = x->call->gone_ctx,
         .known = known,
     };
     enum gw_code code = gw_login(x->view->identity, &in, &s, err);
+    gw_exchange_tell_spraying(x, &attempt);
     switch (code) {
     case GW_OK:
         log_login(x, known, "ok", &s.session.id);
@@ -96,8 +101,9 @@ enum gw_code gw_handle_login(struct gw_exchange *x, struct gw_error *err)
         x->refused = failed_login(&refusal);
         return gw_reply_refuse(x, 409, "Too many sessions; end one first", NULL);
     case GW_ELIMIT:
-        log_login(x, known, "busy", NULL);
-        return code;
+        if (attempt.held_up.why == GW_HELD_UP_NOT)
+            log_login(x, known, "busy", NULL);
+        return gw_exchange_held_up(x, &attempt, "user_login_failed", code);
     default:
         return code;
     }
@@ -182,6 +188,7 @@ static enum gw_code reply_refreshed(struct gw_exchange *x, enum refresh_way way,
 /* A token in the body was written for this call; a cookie only came along. */
 enum gw_code gw_handle_refresh(struct gw_exchange *x, struct gw_error *err)
 {
+    struct gw_attempt attempt;
     struct gw_str token = gw_exchange_str(x, "refreshToken");
     enum refresh_way way = token.len > 0 ? BY_BODY : BY_COOKIE;
     if (way == BY_COOKIE)
@@ -189,7 +196,12 @@ enum gw_code gw_handle_refresh(struct gw_exchange *x, struct gw_error *err)
     if (token.len == 0)
         return refresh_by_access(x, err);
     struct gw_refreshed r;
-    GW_TRY(gw_refresh(x->view->identity, &x->by, token, &r, err));
+    enum gw_code code = gw_exchange_guard(x, GW_GUARDED_REFRESH, &attempt, err);
+    if (code != GW_OK)
+        return gw_exchange_held_up(x, &attempt, "token_refreshed", code);
+    code = gw_refresh(x->view->identity, &x->by, token, &r, err);
+    gw_guard_end(x->view->identity, &attempt, code == GW_OK && r.outcome == GW_REFRESH_UNKNOWN ? GW_EDENIED : code);
+    GW_TRY(code);
     if (r.outcome == GW_REFRESH_REUSED)
         log_reuse(x, &r.signed_in);
     else
@@ -197,7 +209,7 @@ enum gw_code gw_handle_refresh(struct gw_exchange *x, struct gw_error *err)
     if (!gw_refresh_is_given(r.outcome))
         x->refused = (struct gw_refused){
             .action = "token_refreshed", .reason = gw_refresh_outcome_text(r.outcome), .user_id = r.signed_in.user.id};
-    enum gw_code code = reply_refreshed(x, way, &r, err);
+    code = reply_refreshed(x, way, &r, err);
     gw_signed_in_done(&r.signed_in);
     return code;
 }
@@ -220,7 +232,13 @@ enum gw_code gw_handle_register(struct gw_exchange *x, struct gw_error *err)
         .role = x->view->settings->register_role,
         .password = gw_exchange_str(x, "password"),
     };
-    enum gw_code code = gw_user_add(x->view->identity, &x->by, x->view->policy, &new, &user, err);
+    struct gw_attempt attempt;
+    enum gw_code code = gw_exchange_guard(x, GW_GUARDED_REGISTER, &attempt, err);
+    if (code != GW_OK)
+        return gw_exchange_held_up(x, &attempt, "user_created", code);
+    code = gw_user_add(x->view->identity, &x->by, x->view->policy, &new, &user, err);
+    /* That a name is taken is what whoever looks for names is after. */
+    gw_guard_end(x->view->identity, &attempt, code == GW_ECONFLICT ? GW_EDENIED : code);
     if (code == GW_ECONFLICT)
         return gw_reply_refuse(x, 409, "Username or email already exists", NULL);
     if (code != GW_OK)

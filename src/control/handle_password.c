@@ -23,8 +23,13 @@ enum gw_code gw_handle_password_change(struct gw_exchange *x, struct gw_error *e
     if (x->caller == NULL)
         return gw_reply_refuse(x, 403, "An operator has no password", NULL);
     struct gw_kept_session keep = {.id = x->caller->session_id};
-    enum gw_code code = gw_user_change_password(x->view->identity, &x->by, gw_exchange_str(x, "currentPassword"),
-                                                gw_exchange_str(x, "newPassword"), &keep, err);
+    struct gw_attempt attempt;
+    enum gw_code code = gw_exchange_guard(x, GW_GUARDED_PASSWORD, &attempt, err);
+    if (code != GW_OK)
+        return gw_exchange_held_up(x, &attempt, "password_changed", code);
+    code = gw_user_change_password(x->view->identity, &x->by, gw_exchange_str(x, "currentPassword"),
+                                   gw_exchange_str(x, "newPassword"), &keep, err);
+    gw_guard_end(x->view->identity, &attempt, code);
     if (code == GW_EDENIED) {
         gw_log(GW_LOG_INFO, "password-change", {"outcome", GW_STR("refused")}, {"user", gw_exchange_actor(x)},
                {"address", gw_exchange_address(x)}, {"request", x->call->request_id});
@@ -41,8 +46,13 @@ enum gw_code gw_handle_password_change(struct gw_exchange *x, struct gw_error *e
 
 enum gw_code gw_handle_password_reset(struct gw_exchange *x, struct gw_error *err)
 {
-    enum gw_code code = gw_user_reset_finish(x->view->identity, &x->by, gw_exchange_str(x, "code"),
-                                             gw_exchange_str(x, "newPassword"), err);
+    struct gw_attempt attempt;
+    enum gw_code code = gw_exchange_guard(x, GW_GUARDED_RESET, &attempt, err);
+    if (code != GW_OK)
+        return gw_exchange_held_up(x, &attempt, "password_changed", code);
+    code = gw_user_reset_finish(x->view->identity, &x->by, gw_exchange_str(x, "code"),
+                                gw_exchange_str(x, "newPassword"), err);
+    gw_guard_end(x->view->identity, &attempt, code);
     if (code == GW_EDENIED) {
         gw_log(GW_LOG_INFO, "password-reset", {"outcome", GW_STR("refused")}, {"address", gw_exchange_address(x)},
                {"request", x->call->request_id});

@@ -48,6 +48,7 @@ void gw_reply_done(struct gw_reply *r)
     r->body = NULL;
     gw_buf_done(&r->session_cookie);
     gw_buf_done(&r->refresh_cookie);
+    gw_buf_done(&r->device_cookie);
 }
 
 /* ---- cookies ---- */
@@ -87,6 +88,33 @@ enum gw_code gw_reply_refresh_cookie(struct gw_exchange *x, struct gw_str token,
     if (path.len == 0)
         return GW_OK;
     return add_cookie(&x->reply->refresh_cookie, token, max_age_s, GW_REFRESH_COOKIE, path, "Strict", err);
+}
+
+enum gw_code gw_reply_device_cookie(struct gw_exchange *x, struct gw_str text, struct gw_error *err)
+{
+    struct gw_str path = cookie_path(gw_policy_auth_path(x->view->policy, GW_TARGET_LOGIN));
+    if (path.len == 0 || text.len == 0)
+        return GW_OK;
+    return add_cookie(&x->reply->device_cookie, text, x->view->settings->login_device_ttl_ms / 1000, GW_DEVICE_COOKIE,
+                      path, "Strict", err);
+}
+
+/* ---- held up ---- */
+
+static unsigned ceil_div(int64_t n, int64_t by)
+{
+    int64_t result = (n + by - 1) / by;
+    return result > 0 ? (unsigned)result : 1;
+}
+
+enum gw_code gw_reply_held_up(struct gw_exchange *x, const struct gw_held_up *h)
+{
+    char text[96];
+    unsigned minutes = ceil_div(h->for_ms, 60000);
+    x->reply->retry_after_s = ceil_div(h->for_ms, 1000);
+    (void)snprintf(text, sizeof(text), "Too many failed attempts, try again in %u minute%s", minutes,
+                   minutes == 1 ? "" : "s");
+    return gw_reply_refuse(x, 429, h->why == GW_HELD_UP_LOCKED ? text : NULL, NULL);
 }
 
 /* ---- shapes ---- */

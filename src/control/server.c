@@ -19,7 +19,7 @@
 
 #define BODY_DRAIN_MAX (16 * 1024 * 1024)
 #define BODY_TIME_MAX_MS 20000
-#define CONNECTION_IDLE_S 30u /* more than the longest queue for hashing takes */
+#define CONNECTION_IDLE_S 30u /* more than the longest queue for hashing takes; what is held back is no idle time */
 #define CONNECTION_MEMORY ((size_t)64 * 1024)
 #define CONNECTION_STACK ((size_t)1024 * 1024)
 #define WEB_CONNECTIONS 256u
@@ -146,7 +146,8 @@ static enum MHD_Result send_reply(struct MHD_Connection *c, const struct gw_repl
                                         r->is_problem ? "application/problem+json" : "application/json") == MHD_YES;
     if (r->status == 401)
         added = added && MHD_add_response_header(response, "WWW-Authenticate", "Bearer realm=\"aaiti\"") == MHD_YES;
-    added = added && set_cookie(response, &r->session_cookie) && set_cookie(response, &r->refresh_cookie);
+    added = added && set_cookie(response, &r->session_cookie) && set_cookie(response, &r->refresh_cookie) &&
+            set_cookie(response, &r->device_cookie);
     if (r->retry_after_s > 0) {
         (void)snprintf(retry, sizeof(retry), "%u", r->retry_after_s);
         added = added && MHD_add_response_header(response, "Retry-After", retry) == MHD_YES;
@@ -178,6 +179,7 @@ static bool read_head(const struct listener *l, const struct head *h, struct gw_
     call->token = presented.token;
     call->is_bearer = presented.kind == GW_CREDENTIAL_BEARER;
     call->refresh_cookie = h->cookies.refresh;
+    call->device_cookie = h->cookies.device;
     return !h->doubled && gw_ip_parse(h->address, &call->address) == GW_OK;
 }
 

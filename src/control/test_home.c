@@ -46,7 +46,9 @@ void gw_test_home_put(const struct gw_test_home *h, const char *name, const char
 void gw_test_home_settings(const struct gw_test_home *h, const char *more)
 {
     char text[512];
-    (void)snprintf(text, sizeof(text), "login:\n  floor: 0ms\nrun_dir: %s\n%s", h->run_dir, more);
+    (void)snprintf(text, sizeof(text),
+                   "allow: [192.0.2.0/24]\nlogin:\n  floor: 0ms\n  delay: 0ms\n  attempts: 10\nrun_dir: %s\n%s",
+                   h->run_dir, more);
     gw_test_home_put(h, "gateway.yaml", text);
 }
 

@@ -15,7 +15,7 @@ void gw_test_home_make(struct gw_test_home *h);
 void gw_test_home_remove(struct gw_test_home *h);
 /* A file of the home, over what was there. */
 void gw_test_home_put(const struct gw_test_home *h, const char *name, const char *text);
-/* gateway.yaml: no floor for logins, the run directory inside the home, and more. */
+/* gateway.yaml: neither floor nor delay for logins, 192.0.2.0/24 exempt from locks, the run directory inside the home, and more. */
 void gw_test_home_settings(const struct gw_test_home *h, const char *more);
 struct gw_app *gw_test_home_open(struct gw_test_home *h);
 const char *gw_test_no_env(const char *name);

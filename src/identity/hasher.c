@@ -2,7 +2,7 @@
 /*
  * Jobs stand on their callers' stacks. Each address that waits has a lane, a queue of its jobs; lanes with jobs stand in a ring.
  * A thread takes the first job of the first lane and sends the lane to the ring's end, so that n addresses each get every
- * n-th hash however many jobs one of them holds.
+ * n-th hash however many jobs one of them holds. There are two rings, of strangers and of known devices, which take turns.
  */
 #include "identity/hasher.h"
 
@@ -28,8 +28,7 @@ struct job {
     const char *hash;       /* verify against this; NULL: make one into dst */
     char *dst;
     struct gw_str password;
-    gw_gone_fn gone;
-    void *gone_ctx;
+    const struct gw_hash_client *client;
     enum gw_code code;
     struct gw_error *err;
 };
@@ -41,6 +40,10 @@ struct lane {
     unsigned count;
 };
 
+struct ring {
+    struct lane *first, *last;
+};
+
 struct gw_hasher {
     struct gw_hasher_options options;
     char dummy[GW_PWHASH_LEN]; /* what a user that does not exist is measured by */
@@ -48,7 +51,8 @@ struct gw_hasher {
     pthread_cond_t work, left; /* a job came, or the end; a caller left */
     struct lane *lanes;        /* options.queue_max of them: each waiting job could be of another address */
     struct lane *free_lanes;
-    struct lane *first, *last; /* the ring */
+    struct ring rings[2]; /* by enum gw_device */
+    enum gw_device turn;  /* of the ring that is next, if it has any */
     unsigned waiting, callers;
     bool stopping;
     uint64_t done, refused, gone;
@@ -58,47 +62,55 @@ struct gw_hasher {
     unsigned thread_count; /* running */
 };
 
-/* ---- the ring; all under the lock ---- */
+/* ---- the rings; all under the lock ---- */
 
-static struct lane *find_lane(const struct gw_hasher *h, const struct gw_ip *key)
+static struct lane *find_lane(const struct ring *r, const struct gw_ip *key)
 {
-    for (struct lane *lane = h->first; lane != NULL; lane = lane->next) {
+    for (struct lane *lane = r->first; lane != NULL; lane = lane->next) {
         if (gw_ip_eq(&lane->key, key))
             return lane;
     }
     return NULL;
 }
 
-static void append_lane(struct gw_hasher *h, struct lane *lane)
+static void append_lane(struct ring *r, struct lane *lane)
 {
     lane->next = NULL;
-    if (h->last != NULL)
-        h->last->next = lane;
+    if (r->last != NULL)
+        r->last->next = lane;
     else
-        h->first = lane;
-    h->last = lane;
+        r->first = lane;
+    r->last = lane;
 }
 
-static struct lane *open_lane(struct gw_hasher *h, const struct gw_ip *key)
+static struct lane *open_lane(struct gw_hasher *h, struct ring *r, const struct gw_ip *key)
 {
     struct lane *lane = h->free_lanes;
     assert(lane != NULL); /* lanes in use <= jobs waiting < queue_max */
     h->free_lanes = lane->next;
     *lane = (struct lane){.key = *key};
-    append_lane(h, lane);
+    append_lane(r, lane);
     return lane;
 }
 
-static bool enqueue(struct gw_hasher *h, const struct gw_ip *address, struct job *job)
+/* Strangers leave a quarter of the places alone. */
+static bool has_place(const struct gw_hasher *h, enum gw_device device)
 {
-    struct gw_ip key = gw_ip_limit_key(address);
-    struct lane *lane = find_lane(h, &key);
-    if (h->stopping || h->waiting >= h->options.queue_max)
+    unsigned kept = device == GW_DEVICE_KNOWN ? 0 : h->options.queue_max / 4;
+    return !h->stopping && h->waiting < h->options.queue_max - kept;
+}
+
+static bool enqueue(struct gw_hasher *h, struct job *job)
+{
+    struct gw_ip key = gw_ip_limit_key(job->client->address);
+    struct ring *ring = &h->rings[job->client->device];
+    struct lane *lane = find_lane(ring, &key);
+    if (!has_place(h, job->client->device))
         return false;
     if (lane != NULL && lane->count >= h->options.per_address_max)
         return false;
     if (lane == NULL)
-        lane = open_lane(h, &key);
+        lane = open_lane(h, ring, &key);
     if (lane->last != NULL)
         lane->last->next = job;
     else
@@ -109,18 +121,27 @@ static bool enqueue(struct gw_hasher *h, const struct gw_ip *address, struct job
     return true;
 }
 
+/* There is one. */
+static struct ring *next_ring(struct gw_hasher *h)
+{
+    enum gw_device turn = h->rings[h->turn].first != NULL ? h->turn : (enum gw_device) !h->turn;
+    h->turn = (enum gw_device) !turn;
+    return &h->rings[turn];
+}
+
 static struct job *dequeue(struct gw_hasher *h)
 {
-    struct lane *lane = h->first;
+    struct ring *ring = next_ring(h);
+    struct lane *lane = ring->first;
     struct job *job = lane->first;
-    h->first = lane->next;
-    if (h->first == NULL)
-        h->last = NULL;
+    ring->first = lane->next;
+    if (ring->first == NULL)
+        ring->last = NULL;
     lane->first = job->next;
     lane->count--;
     h->waiting--;
     if (lane->first != NULL) {
-        append_lane(h, lane);
+        append_lane(ring, lane);
     } else {
         lane->next = h->free_lanes;
         h->free_lanes = lane;
@@ -178,7 +199,8 @@ static void serve(struct gw_hasher *h)
     struct job *job = dequeue(h);
     job->state = JOB_RUNNING;
     pthread_mutex_unlock(&h->lock);
-    bool gone = job->gone != NULL && job->gone(job->gone_ctx);
+    const struct gw_hash_client *client = job->client;
+    bool gone = client->gone != NULL && client->gone(client->gone_ctx);
     enum gw_code code = gone ? gw_fail(job->err, GW_ETIMEOUT, "the client has gone") : work_on(h, job);
     pthread_mutex_lock(&h->lock);
     h->gone += gone;
@@ -201,7 +223,7 @@ static void *run_thread(void *ctx)
     lower_priority();
     pthread_mutex_lock(&h->lock);
     while (!h->stopping) {
-        if (h->first != NULL)
+        if (h->waiting > 0)
             serve(h);
         else
             pthread_cond_wait(&h->work, &h->lock);
@@ -212,12 +234,12 @@ static void *run_thread(void *ctx)
 
 /* ---- callers ---- */
 
-static enum gw_code submit(struct gw_hasher *h, const struct gw_ip *address, struct job *job)
+static enum gw_code submit(struct gw_hasher *h, struct job *job)
 {
     pthread_cond_init(&job->changed, NULL);
     pthread_mutex_lock(&h->lock);
     h->callers++;
-    if (enqueue(h, address, job)) {
+    if (enqueue(h, job)) {
         pthread_cond_signal(&h->work);
         while (job->state != JOB_DONE)
             pthread_cond_wait(&job->changed, &h->lock);
@@ -232,22 +254,21 @@ static enum gw_code submit(struct gw_hasher *h, const struct gw_ip *address, str
     return job->code;
 }
 
-enum gw_code gw_hasher_verify(struct gw_hasher *h, const struct gw_ip *address, const char *hash,
-                              struct gw_str password, gw_gone_fn gone, void *gone_ctx, struct gw_error *err)
+enum gw_code gw_hasher_verify(struct gw_hasher *h, const struct gw_hash_client *client, const char *hash,
+                              struct gw_str password, struct gw_error *err)
 {
-    struct job job = {
-        .hash = hash != NULL ? hash : h->dummy, .password = password, .gone = gone, .gone_ctx = gone_ctx, .err = err};
-    enum gw_code code = submit(h, address, &job);
+    struct job job = {.hash = hash != NULL ? hash : h->dummy, .password = password, .client = client, .err = err};
+    enum gw_code code = submit(h, &job);
     if (hash == NULL && code == GW_OK)
         return gw_fail(err, GW_EDENIED, "wrong password");
     return code;
 }
 
-enum gw_code gw_hasher_make(struct gw_hasher *h, const struct gw_ip *address, struct gw_str password, gw_gone_fn gone,
-                            void *gone_ctx, char *dst, struct gw_error *err)
+enum gw_code gw_hasher_make(struct gw_hasher *h, const struct gw_hash_client *client, struct gw_str password, char *dst,
+                            struct gw_error *err)
 {
-    struct job job = {.dst = dst, .password = password, .gone = gone, .gone_ctx = gone_ctx, .err = err};
-    return submit(h, address, &job);
+    struct job job = {.dst = dst, .password = password, .client = client, .err = err};
+    return submit(h, &job);
 }
 
 void gw_hasher_expect_bcrypt(struct gw_hasher *h, unsigned cost)
@@ -327,7 +348,7 @@ static void turn_away(struct gw_hasher *h)
 {
     h->stopping = true;
     pthread_cond_broadcast(&h->work);
-    while (h->first != NULL) {
+    while (h->waiting > 0) {
         struct job *job = dequeue(h);
         h->refused++;
         finish(job, gw_fail(job->err, GW_ELIMIT, "the gateway is stopping"));

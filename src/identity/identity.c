@@ -5,6 +5,7 @@
 #include "identity/identity.h"
 
 #include "identity/state.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +33,7 @@ enum gw_code gw_identity_set_ring(struct gw_identity *i, const struct gw_token_r
 
 enum gw_code gw_identity_new(const struct gw_identity_options *o, struct gw_identity **out, struct gw_error *err)
 {
+    assert(o->guard != NULL);
     struct gw_identity *i = calloc(1, sizeof(*i));
     if (i == NULL)
         return gw_fail(err, GW_ENOMEM, "identity");

@@ -13,6 +13,7 @@
 #include "config/settings.h"
 #include "crypto/mac.h"
 #include "identity/hasher.h"
+#include "identity/login_guard.h"
 #include "identity/password.h"
 #include "shared/shared.h"
 #include "store/store.h"
@@ -29,6 +30,9 @@ struct gw_identity_options {
     const struct gw_settings *settings;
     const struct gw_password_rules *rules;
     struct gw_hasher *hasher;
+    struct gw_login_guard *guard;
+    const struct gw_mac
+        *device_key; /* of device cookies (identity/device.h); NULL: none are made or known, as offline */
     const struct gw_token_ring *ring; /* its keys are shared */
     struct gw_recorder *recorder;
     const struct gw_clock *clock;
@@ -44,6 +48,8 @@ GW_MUST_CHECK enum gw_code gw_identity_set_ring(struct gw_identity *i, const str
                                                 struct gw_error *err);
 /* Tells the pool which imported hashes there are, once at the start: gw_user_add tells it of later ones. */
 GW_MUST_CHECK enum gw_code gw_identity_expect_imported(struct gw_identity *i, struct gw_error *err);
+/* The guard's limits by the settings. */
+void gw_identity_set_guard(const struct gw_settings *s, struct gw_login_guard *g);
 void gw_identity_free(struct gw_identity *i);
 GW_DEFINE_AUTO_FREE(gw_identity);
 /* Fills the authority segment from the store and sets it ready. After a failure it is not set ready. */
@@ -128,6 +134,8 @@ struct gw_login {
     const struct gw_actor *by; /* address, user agent, request id */
     struct gw_str username;    /* user name or e-mail */
     struct gw_str password;
+    struct gw_str device;             /* its cookie; empty: none */
+    struct gw_attempt *attempt;       /* what became of it: held_up on GW_ELIMIT, sprayed */
     struct gw_login_refusal *refusal; /* filled on GW_EDENIED and GW_ECONFLICT; may be NULL */
     gw_gone_fn gone;
     void *gone_ctx;
@@ -135,23 +143,36 @@ struct gw_login {
      * none. For records: what was sent may be a password in the wrong field. */
     char *known;
 };
+#define GW_DEVICE_TEXT_MAX 120
 struct gw_signed_in {
     struct gw_user_row user;
     struct gw_session_row session;
     struct gw_buf token; /* compact JWT */
     int64_t expires_in_s;
     char refresh[GW_REFRESH_TOKEN_LEN + 1]; /* shown this once */
+    char device[GW_DEVICE_TEXT_MAX + 1];    /* the device's cookie from now on; "": none */
     size_t evicted_count;                   /* older sessions that had to go (session.at_limit: evict-oldest) */
     bool is_new_device; /* no session of the user that we know of came from this address with this user agent */
 };
 /* Wipes the tokens. */
 void gw_signed_in_done(struct gw_signed_in *s);
 GW_DEFINE_AUTO_DONE(gw_signed_in);
-/* GW_OK; GW_EDENIED: unknown user, wrong password or disabled, alike; GW_ELIMIT: hashing queue full (503); GW_ECONFLICT: session
- * limit reached under `deny`; GW_ETIMEOUT: the client has gone. Returns no sooner than the floor after it was called, except for GW_ELIMIT
+/* GW_OK; GW_EDENIED: unknown user, wrong password or disabled, alike; GW_ELIMIT: held up by the guard (429), or hashing queue full (503);
+ * GW_ECONFLICT: session limit reached under `deny`; GW_ETIMEOUT: the client has gone. Returns no sooner than the floor after it was called, except for GW_ELIMIT
  * and GW_ETIMEOUT. Upgrades an outdated hash. */
 GW_MUST_CHECK enum gw_code gw_login(struct gw_identity *i, const struct gw_login *in, struct gw_signed_in *out,
                                     struct gw_error *err);
+
+/* ---- other calls that may be tried again and again (identity/guard.c) ---- */
+
+/* An attempt by `by`, whose call, gone and gone_ctx stand in a->by: it counts for the user for a password, for the address for the others.
+ * As gw_login_guard_begin; where it gave GW_OK, the call is made, and gw_guard_end is told its code: GW_OK it succeeded, GW_EDENIED it
+ * failed, else it was not decided. A sign-in does all that itself. */
+GW_MUST_CHECK enum gw_code gw_guard_begin(struct gw_identity *i, const struct gw_actor *by, struct gw_attempt *a,
+                                          struct gw_error *err);
+void gw_guard_end(struct gw_identity *i, struct gw_attempt *a, enum gw_code code);
+/* The guard, for those who list and clear. */
+struct gw_login_guard *gw_identity_guard(const struct gw_identity *i);
 
 /* Who a token speaks for, by the same rules as the data plane. GW_EDENIED, or GW_EBACKEND. */
 struct gw_caller {

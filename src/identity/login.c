@@ -3,11 +3,16 @@
  * Sign-in. An unknown user, one without a password and a disabled one cost the hash of a dummy, give the one answer of a wrong
  * password, and all answers leave at one floor of time (AUTH-11), so that neither words nor time tell them apart.
  *
+ * Before all that the guard is asked (identity/login_guard.h), first by what was typed alone: who is locked out hears so without a look at the
+ * database, so that the answer is the same for whoever was meant.
+ *
  * The hash takes long and holds no lock, so what it proved may be stale when the session is made: the transaction that inserts it
  * looks at the user again. A hash that changed meanwhile (an upgrade by another sign-in, or a new password) is proved once more.
  */
 #include "crypto/secret.h"
+#include "identity/device.h"
 #include "identity/state.h"
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -15,8 +20,11 @@
 #define TRIES 2
 #define TOKEN_MAX_BYTES GW_JWT_MAX_BYTES
 
+static_assert(GW_DEVICE_COOKIE_LEN <= GW_DEVICE_TEXT_MAX, "a cookie fits where it is handed out");
+
 struct attempt {
     const struct gw_login *in;
+    struct gw_attempt *guarded;
     struct gw_user_row user;      /* as proved */
     char new_hash[GW_PWHASH_LEN]; /* to replace an outdated one; "": none */
     bool stale;                   /* the user's hash changed between proof and transaction */
@@ -31,13 +39,19 @@ static const char *hash_of(const struct gw_user_row *u, struct gw_str password)
     return usable ? u->password_hash : NULL;
 }
 
+static struct gw_hash_client client_of(const struct attempt *a)
+{
+    const struct gw_login *in = a->in;
+    return (struct gw_hash_client){&in->by->address, a->guarded->by.device, in->gone, in->gone_ctx};
+}
+
 static enum gw_code verify(struct gw_identity *i, struct attempt *a, struct gw_error *err)
 {
     const struct gw_login *in = a->in;
     struct gw_str password = gw_str_sub(in->password, 0, GW_PASSWORD_MAX_BYTES);
     const char *hash = hash_of(&a->user, in->password);
-    enum gw_code code =
-        gw_hasher_verify(i->options.hasher, &in->by->address, hash, password, in->gone, in->gone_ctx, err);
+    const struct gw_hash_client client = client_of(a);
+    enum gw_code code = gw_hasher_verify(i->options.hasher, &client, hash, password, err);
     return code == GW_EPARSE ? gw_fail(err, GW_EDENIED, "%s: the stored hash is of no known kind", a->user.username)
                              : code;
 }
@@ -70,8 +84,8 @@ static enum gw_code upgrade(struct gw_identity *i, struct attempt *a, struct gw_
     if (!gw_hasher_is_outdated(i->options.hasher, a->user.password_hash))
         return GW_OK;
     char hash[GW_PWHASH_LEN];
-    enum gw_code code =
-        gw_hasher_make(i->options.hasher, &in->by->address, in->password, in->gone, in->gone_ctx, hash, err);
+    const struct gw_hash_client client = client_of(a);
+    enum gw_code code = gw_hasher_make(i->options.hasher, &client, in->password, hash, err);
     if (code == GW_OK)
         memcpy(a->new_hash, hash, sizeof(hash));
     return code == GW_ELIMIT ? GW_OK : code;
@@ -84,6 +98,8 @@ static enum gw_code prove(struct gw_identity *i, struct attempt *a, struct gw_er
     enum gw_code code = gw_user_by_name_or_email(i->options.store, a->in->username, &a->user, err);
     if (code != GW_OK && code != GW_ENOTFOUND)
         return code;
+    if (code == GW_OK)
+        gw_login_guard_name(i->options.guard, a->guarded, &a->user.id);
     GW_TRY(verify(i, a, err));
     return upgrade(i, a, err);
 }
@@ -227,6 +243,8 @@ static enum gw_code admit(struct gw_change *c, struct attempt *a, struct gw_sign
     GW_TRY(fill_session(c->identity, a, &out->session, err));
     GW_TRY(make_room(c, out, err));
     GW_TRY(gw_store_session_insert(store, &out->session, err));
+    const struct gw_ip place = gw_ip_limit_key(&a->in->by->address);
+    GW_TRY(gw_store_known_pair_put(store, &out->user.id, &place, out->session.created_s, err));
     GW_TRY(gw_change_begin_family(c, &out->session.id, out->refresh, err));
     GW_TRY(gw_sign_access(c->identity, out, err));
     GW_TRY(record_sign_in(c, out, err));
@@ -243,6 +261,62 @@ static enum gw_code sign_in(struct gw_identity *i, struct attempt *a, struct gw_
     GW_TRY(prove(i, a, err));
     GW_TRY(gw_change_begin(&c, i, a->in->by, err));
     return gw_change_end(&c, admit(&c, a, out, err), err);
+}
+
+/* ---- the guard ---- */
+
+static struct gw_attempt_by attempt_by(const struct gw_identity *i, const struct gw_login *in)
+{
+    return (struct gw_attempt_by){.call = GW_GUARDED_LOGIN,
+                                  .address = in->by->address,
+                                  .is_allowed = gw_guard_is_allowed(i, &in->by->address),
+                                  .account = in->username,
+                                  .gone = in->gone,
+                                  .gone_ctx = in->gone_ctx};
+}
+
+/* Sets what tells the account's own device: its cookie, while few attempts with it have failed, or where the account signed in from of
+ * late. cookie is borrowed by *who. */
+static enum gw_code recognise(struct gw_identity *i, const struct gw_login *in, struct gw_device_cookie *cookie,
+                              struct gw_attempt_by *who, struct gw_error *err)
+{
+    const struct gw_identity_options *o = &i->options;
+    int64_t now_s = gw_clock_real_s(o->clock);
+    struct gw_user_row u;
+    struct gw_ip place = gw_ip_limit_key(&in->by->address);
+    bool is_known = false;
+    enum gw_code code = gw_user_by_name_or_email(o->store, in->username, &u, err);
+    if (code == GW_ENOTFOUND)
+        return GW_OK;
+    GW_TRY(code);
+    if (o->device_key != NULL && gw_device_read(o->device_key, in->device, now_s, cookie) == GW_OK &&
+        gw_uuid_eq(&cookie->user_id, &u.id)) {
+        who->cookie = cookie->nonce;
+        is_known = !gw_login_guard_is_spent(o->guard, cookie->nonce);
+    }
+    if (!is_known)
+        GW_TRY(gw_store_known_pair_has(o->store, &u.id, &place, now_s - GW_KNOWN_PAIR_S, &is_known, err));
+    who->device = is_known ? GW_DEVICE_KNOWN : GW_DEVICE_UNKNOWN;
+    return GW_OK;
+}
+
+static enum gw_code make_device(struct gw_identity *i, struct gw_signed_in *out, struct gw_error *err)
+{
+    const struct gw_identity_options *o = &i->options;
+    struct gw_device_cookie c = {.user_id = out->user.id};
+    if (o->device_key == NULL)
+        return GW_OK;
+    c.expires_s = gw_clock_real_s(o->clock) + o->settings->login_device_ttl_ms / 1000;
+    GW_TRY(gw_random_fill(o->random, c.nonce, sizeof(c.nonce), err));
+    return gw_device_make(o->device_key, &c, out->device, err);
+}
+
+/* The account has two names, and the guard counts by what was typed. */
+static void forgive(struct gw_identity *i, const struct gw_login *in, const struct gw_user_row *u)
+{
+    gw_login_guard_forgive(i->options.guard, &in->by->address, gw_str(u->username));
+    if (u->email[0] != '\0')
+        gw_login_guard_forgive(i->options.guard, &in->by->address, gw_str(u->email));
 }
 
 /* ---- the floor ---- */
@@ -274,17 +348,40 @@ static void tell_refusal(const struct attempt *a, enum gw_code code)
     r->user_id = a->user.id;
 }
 
+/* Once the guard lets it through. */
+static enum gw_code try_to_sign_in(struct gw_identity *i, struct attempt *a, struct gw_signed_in *out,
+                                   struct gw_error *err)
+{
+    enum gw_code code = GW_OK;
+    for (int tries = 0; tries < TRIES; tries++) {
+        code = sign_in(i, a, out, err);
+        if (code == GW_OK || !a->stale)
+            break;
+    }
+    gw_guard_end(i, a->guarded, code);
+    if (code != GW_OK)
+        return code;
+    forgive(i, a->in, &out->user);
+    return make_device(i, out, err);
+}
+
+static enum gw_code guarded(struct gw_identity *i, struct attempt *a, struct gw_signed_in *out, struct gw_error *err)
+{
+    struct gw_device_cookie cookie;
+    struct gw_attempt_by who = attempt_by(i, a->in);
+    GW_TRY(gw_login_guard_check(i->options.guard, &who, a->guarded, err));
+    GW_TRY(recognise(i, a->in, &cookie, &who, err));
+    GW_TRY(gw_login_guard_begin(i->options.guard, &who, a->guarded, err));
+    return try_to_sign_in(i, a, out, err);
+}
+
 enum gw_code gw_login(struct gw_identity *i, const struct gw_login *in, struct gw_signed_in *out, struct gw_error *err)
 {
     int64_t floor_ms = gw_clock_mono_ms(i->options.clock) + i->options.settings->login_floor_ms;
-    struct attempt a = {.in = in};
+    struct gw_attempt own;
+    struct attempt a = {.in = in, .guarded = in->attempt != NULL ? in->attempt : &own};
     struct gw_signed_in result = {.expires_in_s = 0};
-    enum gw_code code = GW_OK;
-    for (int tries = 0; tries < TRIES; tries++) {
-        code = sign_in(i, &a, &result, err);
-        if (code == GW_OK || !a.stale)
-            break;
-    }
+    enum gw_code code = guarded(i, &a, &result, err);
     tell_refusal(&a, code);
     if (in->known != NULL)
         memcpy(in->known, a.user.username, sizeof(a.user.username));

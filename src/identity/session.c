@@ -142,6 +142,8 @@ enum gw_code gw_identity_clean_up(struct gw_identity *i, struct gw_error *err)
     GW_TRY(gw_change_begin(&c, i, NULL, err));
     enum gw_code code = gw_change_end(&c, end_over(&c, &over, err), err);
     gw_id_list_done(&over.ids);
+    if (code == GW_OK)
+        code = gw_store_known_pair_purge(i->options.store, gw_clock_real_s(i->options.clock) - GW_KNOWN_PAIR_S, err);
     if (code == GW_OK && i->options.shared != NULL)
         gw_shared_purge_revocations(i->options.shared, gw_clock_real_s(i->options.clock));
     return code;

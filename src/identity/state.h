@@ -76,7 +76,12 @@ bool gw_session_is_over(const struct gw_identity *i, const struct gw_session_row
 GW_MUST_CHECK enum gw_code gw_user_by_name_or_email(struct gw_store *store, struct gw_str name, struct gw_user_row *out,
                                                     struct gw_error *err);
 
+/* So long is a device known by where it signed in from. */
+#define GW_KNOWN_PAIR_S (INT64_C(30) * 86400)
+/* What counts by the address alone does not count for this one. */
+bool gw_guard_is_allowed(const struct gw_identity *i, const struct gw_ip *address);
+
 /* Checks new_password by the rules for u and hashes it into dst (GW_PWHASH_LEN). */
 GW_MUST_CHECK enum gw_code gw_user_hash_password(struct gw_identity *i, const struct gw_user_row *u,
-                                                 struct gw_str new_password, const struct gw_ip *address, char *dst,
-                                                 struct gw_error *err);
+                                                 struct gw_str new_password, const struct gw_hash_client *client,
+                                                 char *dst, struct gw_error *err);

@@ -78,6 +78,7 @@ struct caller {
     struct gw_hasher *hasher;
     struct gate *gate;
     struct gw_ip address;
+    enum gw_device device;
     char letter;
     bool gone;
     enum gw_code code;
@@ -100,7 +101,8 @@ static bool pass_gate(void *ctx)
 static void *call(void *ctx)
 {
     struct caller *c = ctx;
-    c->code = gw_hasher_verify(c->hasher, &c->address, NULL, GW_STR("x"), pass_gate, c, NULL);
+    const struct gw_hash_client client = {&c->address, c->device, pass_gate, c};
+    c->code = gw_hasher_verify(c->hasher, &client, NULL, GW_STR("x"), NULL);
     return NULL;
 }
 
@@ -133,10 +135,14 @@ static void passwords_are_made_and_verified(void **state)
     struct gw_hasher *h = pool(2, 4, 4);
     struct gw_ip a = ip("192.0.2.1");
     char hash[GW_PWHASH_LEN];
-    assert_int_equal(gw_hasher_make(h, &a, GW_STR("Str0ng!Pass"), NULL, NULL, hash, NULL), GW_OK);
-    assert_int_equal(gw_hasher_verify(h, &a, hash, GW_STR("Str0ng!Pass"), NULL, NULL, NULL), GW_OK);
-    assert_int_equal(gw_hasher_verify(h, &a, hash, GW_STR("Str0ng!pass"), NULL, NULL, NULL), GW_EDENIED);
-    assert_int_equal(gw_hasher_verify(h, &a, "nonsense", GW_STR("x"), NULL, NULL, NULL), GW_EPARSE);
+    assert_int_equal(gw_hasher_make(h, &(struct gw_hash_client){.address = &a}, GW_STR("Str0ng!Pass"), hash, NULL),
+                     GW_OK);
+    assert_int_equal(gw_hasher_verify(h, &(struct gw_hash_client){.address = &a}, hash, GW_STR("Str0ng!Pass"), NULL),
+                     GW_OK);
+    assert_int_equal(gw_hasher_verify(h, &(struct gw_hash_client){.address = &a}, hash, GW_STR("Str0ng!pass"), NULL),
+                     GW_EDENIED);
+    assert_int_equal(gw_hasher_verify(h, &(struct gw_hash_client){.address = &a}, "nonsense", GW_STR("x"), NULL),
+                     GW_EPARSE);
     gw_hasher_free(h);
 }
 
@@ -146,7 +152,8 @@ static void a_user_that_does_not_exist_costs_a_hash_and_is_denied(void **state)
     struct gw_hasher *h = pool(1, 4, 4);
     struct gw_ip a = ip("192.0.2.1");
     struct gw_hasher_stats stats;
-    assert_int_equal(gw_hasher_verify(h, &a, NULL, GW_STR("Str0ng!Pass"), NULL, NULL, NULL), GW_EDENIED);
+    assert_int_equal(gw_hasher_verify(h, &(struct gw_hash_client){.address = &a}, NULL, GW_STR("Str0ng!Pass"), NULL),
+                     GW_EDENIED);
     gw_hasher_stats(h, &stats);
     assert_int_equal(stats.done, 1);
     gw_hasher_free(h);
@@ -160,17 +167,20 @@ static void every_denial_costs_both_kinds_of_hash_while_there_are_both(void **st
     struct gw_ip a = ip("192.0.2.1");
     struct gw_hasher_stats stats;
     char argon2[GW_PWHASH_LEN];
-    assert_int_equal(gw_hasher_make(h, &a, GW_STR("right"), NULL, NULL, argon2, NULL), GW_OK);
+    assert_int_equal(gw_hasher_make(h, &(struct gw_hash_client){.address = &a}, GW_STR("right"), argon2, NULL), GW_OK);
     const char *const hashes[] = {NULL, argon2, bcrypt};
     for (unsigned round = 0; round < 2; round++) {
         for (unsigned i = 0; i < 3; i++)
-            assert_int_equal(gw_hasher_verify(h, &a, hashes[i], GW_STR("wrong"), NULL, NULL, NULL), GW_EDENIED);
+            assert_int_equal(
+                gw_hasher_verify(h, &(struct gw_hash_client){.address = &a}, hashes[i], GW_STR("wrong"), NULL),
+                GW_EDENIED);
         gw_hasher_stats(h, &stats);
         assert_int_equal(stats.evened, round * 3);
         gw_hasher_expect_bcrypt(h, 4);
         gw_hasher_expect_bcrypt(h, 0);
     }
-    assert_int_equal(gw_hasher_verify(h, &a, argon2, GW_STR("right"), NULL, NULL, NULL), GW_OK);
+    assert_int_equal(gw_hasher_verify(h, &(struct gw_hash_client){.address = &a}, argon2, GW_STR("right"), NULL),
+                     GW_OK);
     gw_hasher_stats(h, &stats);
     assert_int_equal(stats.evened, 3);
     gw_hasher_free(h);
@@ -192,7 +202,9 @@ static void a_cheaper_bcrypt_hash_is_made_up_to_the_dearest(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct gw_hasher_stats before, after;
         gw_hasher_stats(h, &before);
-        assert_int_equal(gw_hasher_verify(h, &a, rows[i].hash, GW_STR("wrong"), NULL, NULL, NULL), GW_EDENIED);
+        assert_int_equal(
+            gw_hasher_verify(h, &(struct gw_hash_client){.address = &a}, rows[i].hash, GW_STR("wrong"), NULL),
+            GW_EDENIED);
         gw_hasher_stats(h, &after);
         assert_int_equal(after.evened - before.evened, rows[i].evened);
     }
@@ -241,7 +253,7 @@ static void addresses_take_turns_whatever_one_of_them_queues(void **state)
 static void an_address_that_queues_again_stands_behind_the_others(void **state)
 {
     (void)state;
-    struct gw_hasher *h = pool(1, 4, 4);
+    struct gw_hasher *h = pool(1, 6, 4);
     for (int round = 0; round < 3; round++) { /* lanes are used again */
         struct gate gate;
         gate_init(&gate);
@@ -273,12 +285,14 @@ static void a_full_queue_or_share_refuses_at_once(void **state)
     };
     struct gw_ip greedy = ip("192.0.2.1"), other = ip("192.0.2.3");
     start_callers(callers, 3, h, &gate);
-    assert_int_equal(gw_hasher_verify(h, &greedy, NULL, GW_STR("x"), NULL, NULL, NULL), GW_ELIMIT);
+    assert_int_equal(gw_hasher_verify(h, &(struct gw_hash_client){.address = &greedy}, NULL, GW_STR("x"), NULL),
+                     GW_ELIMIT);
     callers[3].hasher = h, callers[3].gate = &gate;
     assert_int_equal(pthread_create(&callers[3].thread, NULL, call, &callers[3]), 0);
     for (gw_hasher_stats(h, &stats); stats.waiting < 3; gw_hasher_stats(h, &stats))
         sched_yield();
-    assert_int_equal(gw_hasher_verify(h, &other, NULL, GW_STR("x"), NULL, NULL, NULL), GW_ELIMIT);
+    assert_int_equal(gw_hasher_verify(h, &(struct gw_hash_client){.address = &other}, NULL, GW_STR("x"), NULL),
+                     GW_ELIMIT);
     gate_open(&gate);
     join_callers(callers, COUNT(callers));
     for (size_t i = 0; i < COUNT(callers); i++)
@@ -287,6 +301,61 @@ static void a_full_queue_or_share_refuses_at_once(void **state)
     assert_int_equal(stats.done, 4);
     assert_int_equal(stats.refused, 2);
     assert_int_equal(stats.waiting, 0);
+    gw_hasher_free(h);
+}
+
+static void known_devices_get_every_other_hash_however_many_strangers_wait(void **state)
+{
+    (void)state;
+    struct gw_hasher *h = pool(1, 16, 8);
+    struct gate gate;
+    gate_init(&gate);
+    struct caller callers[] = {
+        {.address = ip("192.0.2.9"), .letter = 'x'},
+        {.address = ip("192.0.2.1"), .letter = 'a'},
+        {.address = ip("192.0.2.2"), .letter = 'b'},
+        {.address = ip("192.0.2.3"), .letter = 'c'},
+        {.address = ip("192.0.2.4"), .letter = 'd'},
+        {.address = ip("198.51.100.1"), .letter = 'K', .device = GW_DEVICE_KNOWN},
+        {.address = ip("198.51.100.2"), .letter = 'L', .device = GW_DEVICE_KNOWN},
+    };
+    start_callers(callers, COUNT(callers), h, &gate);
+    gate_open(&gate);
+    join_callers(callers, COUNT(callers));
+    assert_string_equal(gate.order, "xKaLbcd");
+    gw_hasher_free(h);
+}
+
+static void strangers_leave_places_for_known_devices(void **state)
+{
+    (void)state;
+    struct gw_hasher *h = pool(1, 8, 8);
+    struct gate gate;
+    struct gw_hasher_stats stats;
+    gate_init(&gate);
+    struct caller callers[] = {
+        {.address = ip("192.0.2.9"), .letter = 'x'},
+        {.address = ip("192.0.2.1"), .letter = 'a'},
+        {.address = ip("192.0.2.2"), .letter = 'b'},
+        {.address = ip("192.0.2.3"), .letter = 'c'},
+        {.address = ip("192.0.2.4"), .letter = 'd'},
+        {.address = ip("192.0.2.5"), .letter = 'e'},
+        {.address = ip("192.0.2.6"), .letter = 'f'},
+        {.address = ip("192.0.2.7"), .letter = 'K', .device = GW_DEVICE_KNOWN},
+    };
+    struct gw_ip late = ip("192.0.2.8");
+    start_callers(callers, COUNT(callers) - 1, h, &gate);
+    assert_int_equal(gw_hasher_verify(h, &(struct gw_hash_client){.address = &late}, NULL, GW_STR("x"), NULL),
+                     GW_ELIMIT);
+    struct caller *known = &callers[COUNT(callers) - 1];
+    known->hasher = h, known->gate = &gate;
+    assert_int_equal(pthread_create(&known->thread, NULL, call, known), 0);
+    for (gw_hasher_stats(h, &stats); stats.waiting < 7 && stats.refused < 2; gw_hasher_stats(h, &stats))
+        sched_yield();
+    gate_open(&gate);
+    join_callers(callers, COUNT(callers));
+    assert_string_equal(gate.order, "xKabcdef");
+    assert_int_equal(known->code, GW_EDENIED);
     gw_hasher_free(h);
 }
 
@@ -370,6 +439,8 @@ int main(void)
         cmocka_unit_test(addresses_take_turns_whatever_one_of_them_queues),
         cmocka_unit_test(an_address_that_queues_again_stands_behind_the_others),
         cmocka_unit_test(a_full_queue_or_share_refuses_at_once),
+        cmocka_unit_test(known_devices_get_every_other_hash_however_many_strangers_wait),
+        cmocka_unit_test(strangers_leave_places_for_known_devices),
         cmocka_unit_test(a_client_that_has_gone_is_not_hashed_for),
         cmocka_unit_test(the_end_lets_running_jobs_end_and_refuses_waiting_ones),
         cmocka_unit_test(without_randomness_there_is_no_pool),

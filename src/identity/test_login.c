@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,6 +130,136 @@ static void every_refusal_is_alike_in_answer_work_and_time(void **state)
         assert_int_equal(w->waited_ms, WORLD_FLOOR_MS);
     }
     assert_int_equal(world_session_count(w, NULL), 0);
+}
+
+/* ---- the guard ---- */
+
+struct tried {
+    enum gw_code code;
+    struct gw_attempt attempt;
+    uint64_t hashes;
+    char device[GW_DEVICE_TEXT_MAX + 1];
+};
+
+static struct tried attempt(struct world *w, const char *address, const char *name, const char *password,
+                            const char *device)
+{
+    struct tried t = {.device = ""};
+    struct gw_actor by = {.user_agent = GW_STR("curl/8")};
+    struct gw_hasher_stats before, after;
+    struct gw_signed_in s;
+    const struct gw_login in = {.by = &by,
+                                .username = gw_str(name),
+                                .password = gw_str(password),
+                                .device = gw_str(device),
+                                .attempt = &t.attempt};
+    assert_int_equal(gw_ip_parse(gw_str(address), &by.address), GW_OK);
+    gw_hasher_stats(w->hasher, &before);
+    w->waited_ms = -1;
+    t.code = gw_login(w->identity, &in, &s, &w->err);
+    gw_hasher_stats(w->hasher, &after);
+    t.hashes = after.done - before.done;
+    if (t.code == GW_OK) {
+        strcpy(t.device, s.device);
+        gw_signed_in_done(&s);
+    }
+    return t;
+}
+
+static void who_is_locked_out_costs_no_hash_and_hears_the_same_whoever_was_meant(void **state)
+{
+    struct world *w = *state;
+    static const char *const names[] = {"alice", "nobody"}, *const addresses[] = {"192.0.2.1", "192.0.2.2"};
+    w->settings.login_attempts = 5;
+    world_renew(w);
+    world_add(w, "alice", "trader", GOOD_PASSWORD);
+    for (size_t who = 0; who < 2; who++) {
+        for (unsigned n = 0; n < 5; n++) {
+            struct tried t = attempt(w, addresses[who], names[who], "wrong", "");
+            assert_int_equal(t.code, GW_EDENIED);
+            assert_int_equal(t.hashes, 1);
+        }
+    }
+    world_advance(w, 60);
+    for (size_t who = 0; who < 2; who++) {
+        struct tried t = attempt(w, addresses[who], names[who], GOOD_PASSWORD, "");
+        assert_int_equal(t.code, GW_ELIMIT);
+        assert_int_equal(t.attempt.held_up.why, GW_HELD_UP_LOCKED);
+        assert_int_equal(t.attempt.held_up.for_ms, 14 * 60 * 1000);
+        assert_int_equal(t.hashes, 0);
+        assert_int_equal(w->waited_ms, -1);
+    }
+    assert_int_equal(attempt(w, "192.0.2.3", "alice", GOOD_PASSWORD, "").code, GW_OK);
+    world_advance(w, 14 * 60);
+    assert_int_equal(attempt(w, addresses[0], "alice", GOOD_PASSWORD, "").code, GW_OK);
+}
+
+static enum gw_device device_of(struct world *w, const char *address, const char *name, const char *device)
+{
+    return attempt(w, address, name, "wrong", device).attempt.by.device;
+}
+
+static void a_device_is_known_by_its_cookie_for_its_account_alone(void **state)
+{
+    struct world *w = *state;
+    world_add(w, "alice", "trader", GOOD_PASSWORD);
+    world_add(w, "bob", "trader", GOOD_PASSWORD);
+    struct tried first = attempt(w, "192.0.2.1", "alice", GOOD_PASSWORD, "");
+    assert_int_equal(first.attempt.by.device, GW_DEVICE_UNKNOWN);
+    assert_int_not_equal(first.device[0], '\0');
+    assert_int_equal(device_of(w, "192.0.2.50", "alice", first.device), GW_DEVICE_KNOWN);
+    assert_int_equal(device_of(w, "192.0.2.51", "bob", first.device), GW_DEVICE_UNKNOWN);
+    assert_int_equal(device_of(w, "192.0.2.52", "nobody", first.device), GW_DEVICE_UNKNOWN);
+    assert_int_equal(device_of(w, "192.0.2.53", "alice", "x"), GW_DEVICE_UNKNOWN);
+    assert_int_equal(device_of(w, "192.0.2.53", "alice", ""), GW_DEVICE_UNKNOWN);
+    world_advance(w, 90 * 86400);
+    assert_int_equal(device_of(w, "192.0.2.54", "alice", first.device), GW_DEVICE_UNKNOWN);
+}
+
+static void a_cookie_stops_counting_when_it_fails_too_often(void **state)
+{
+    struct world *w = *state;
+    char address[16];
+    world_add(w, "alice", "trader", GOOD_PASSWORD);
+    struct tried first = attempt(w, "192.0.2.1", "alice", GOOD_PASSWORD, "");
+    for (unsigned n = 0; n < GW_WINDOW_FAILURES_MAX; n++) {
+        (void)snprintf(address, sizeof(address), "198.51.100.%u", n);
+        assert_int_equal(device_of(w, address, "alice", first.device), GW_DEVICE_KNOWN);
+    }
+    assert_int_equal(device_of(w, "192.0.2.50", "alice", first.device), GW_DEVICE_UNKNOWN);
+}
+
+static void a_device_is_known_for_a_month_by_where_it_signed_in_from(void **state)
+{
+    struct world *w = *state;
+    world_add(w, "alice", "trader", GOOD_PASSWORD);
+    world_add(w, "bob", "trader", GOOD_PASSWORD);
+    assert_int_equal(attempt(w, "2001:db8::1", "alice", GOOD_PASSWORD, "").code, GW_OK);
+    assert_int_equal(device_of(w, "2001:db8::2", "alice", ""), GW_DEVICE_KNOWN); /* the same /64 */
+    assert_int_equal(device_of(w, "2001:db8::2", "bob", ""), GW_DEVICE_UNKNOWN);
+    assert_int_equal(device_of(w, "2001:db8:0:1::2", "alice", ""), GW_DEVICE_UNKNOWN);
+    world_advance(w, 30 * 86400);
+    assert_int_equal(device_of(w, "2001:db8::2", "alice", ""), GW_DEVICE_KNOWN);
+    world_advance(w, 1);
+    assert_int_equal(device_of(w, "2001:db8::2", "alice", ""), GW_DEVICE_UNKNOWN);
+}
+
+static void a_success_forgives_both_names_of_its_account_there(void **state)
+{
+    struct world *w = *state;
+    struct gw_user_row u = world_add(w, "alice", "trader", GOOD_PASSWORD);
+    const struct gw_user_change c = {.set = GW_USER_SET_EMAIL, .email = GW_STR("a@example.org")};
+    struct gw_cidr all_v4;
+    assert_int_equal(gw_user_change(w->identity, &world_actor, world_policy, &u.id, &c, &u, &w->err), GW_OK);
+    assert_int_equal(gw_cidr_parse(GW_STR("0.0.0.0/0"), &all_v4), GW_OK);
+    w->settings.allow = (struct gw_option_cidrs){&all_v4, 1};
+    w->settings.login_attempts = 3;
+    world_renew(w);
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned n = 0; n < 2; n++)
+            assert_int_equal(attempt(w, "192.0.2.1", "a@example.org", "wrong", "").code, GW_EDENIED);
+        assert_int_equal(attempt(w, "192.0.2.1", "alice", GOOD_PASSWORD, "").code, GW_OK);
+    }
 }
 
 static void an_id_is_no_name_to_sign_in_by(void **state)
@@ -451,6 +582,11 @@ int main(void)
         CASE(no_token_outlives_its_session),
         CASE(an_e_mail_address_serves_as_a_name),
         CASE(every_refusal_is_alike_in_answer_work_and_time),
+        CASE(who_is_locked_out_costs_no_hash_and_hears_the_same_whoever_was_meant),
+        CASE(a_device_is_known_by_its_cookie_for_its_account_alone),
+        CASE(a_cookie_stops_counting_when_it_fails_too_often),
+        CASE(a_device_is_known_for_a_month_by_where_it_signed_in_from),
+        CASE(a_success_forgives_both_names_of_its_account_there),
         CASE(an_id_is_no_name_to_sign_in_by),
         CASE(a_success_waits_for_the_floor_too),
         CASE(a_client_that_has_gone_gets_no_session_and_no_wait),

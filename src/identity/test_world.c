@@ -2,6 +2,7 @@
 #include "identity/test_world.h"
 
 #include "crypto/secret.h"
+#include "identity/device.h"
 #include "identity/sealed.h"
 #include <fcntl.h>
 #include <setjmp.h>
@@ -73,12 +74,15 @@ void world_renew(struct world *w)
 {
     gw_identity_free(w->identity);
     w->identity = NULL;
+    gw_identity_set_guard(&w->settings, w->guard);
     const struct gw_identity_options o = {.store = w->store,
                                           .shared = w->shared,
                                           .sealed = w->sealed,
                                           .settings = &w->settings,
                                           .rules = w->rules,
                                           .hasher = w->hasher,
+                                          .guard = w->guard,
+                                          .device_key = w->device_key,
                                           .ring = &w->ring,
                                           .recorder = w->recorder,
                                           .clock = &w->clock.clock,
@@ -152,6 +156,13 @@ int world_set_up(void **state)
                                        .session_per_user = 3,
                                        .session_at_limit = GW_SESSION_EVICT_OLDEST,
                                        .login_floor_ms = WORLD_FLOOR_MS,
+                                       .login_attempts = GW_WINDOW_FAILURES_MAX,
+                                       .login_window_ms = 900 * 1000,
+                                       .login_lock_ms = 900 * 1000,
+                                       .login_waiting = 64,
+                                       .login_waiting_per_address = 64,
+                                       .login_device_ttl_ms = INT64_C(90) * 86400 * 1000,
+                                       .login_spraying = GW_SPRAYING_DISTINCT_MAX,
                                        .reset_code_ttl_ms = 600 * 1000};
     path_of(w, "blocklist", path);
     write_blocklist(path);
@@ -161,9 +172,13 @@ int world_set_up(void **state)
     assert_int_equal(gw_store_open_sqlite(path, &w->store, &w->err), GW_OK);
     assert_int_equal(gw_secret_new(GW_STR("mB5xT8nV2cQ7zK4wR9yL1hF6jD3gS0pA"), &w->kek, &w->err), GW_OK);
     open_sealed(w);
+    assert_int_equal(gw_device_key(w->kek, &w->device_key, &w->err), GW_OK);
+    const struct gw_login_guard_options guard = {
+        .capacity = 256, .clock = &w->clock.clock, .random = &w->random.random};
+    assert_int_equal(gw_login_guard_new(&guard, &w->guard, &w->err), GW_OK);
     assert_int_equal(gw_recorder_new(&w->random.random, &w->clock.clock, &w->recorder, &w->err), GW_OK);
     open_shared(w);
-    world_hasher(w, 2, 8);
+    world_hasher(w, 2, 12);
     assert_int_equal(gw_identity_publish(w->identity, &w->err), GW_OK);
     *state = w;
     return 0;
@@ -174,6 +189,8 @@ int world_tear_down(void **state)
     struct world *w = *state;
     gw_identity_free(w->identity);
     gw_hasher_free(w->hasher);
+    gw_login_guard_free(w->guard);
+    gw_mac_free(w->device_key);
     gw_shared_close(w->shared);
     gw_sealed_free(w->sealed);
     gw_secret_free(w->kek);

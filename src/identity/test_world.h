@@ -26,6 +26,8 @@ struct world {
     struct gw_sealed *sealed;
     struct gw_password_rules *rules;
     struct gw_hasher *hasher;
+    struct gw_login_guard *guard; /* without delays, and with the limits of settings as of the last world_renew */
+    struct gw_mac *device_key;
     struct gw_token_ring ring;
     struct gw_recorder *recorder;
     struct gw_identity *identity;

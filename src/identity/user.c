@@ -146,7 +146,8 @@ static enum gw_code set_password(struct gw_identity *i, const struct gw_ip *addr
     if (n->password.len > 0 && n->password_hash.len > 0)
         return gw_fail(err, GW_EINVAL, "a user has a password or an imported hash, not both");
     if (n->password.len > 0)
-        return gw_user_hash_password(i, u, n->password, address, u->password_hash, err);
+        return gw_user_hash_password(i, u, n->password, &(struct gw_hash_client){.address = address}, u->password_hash,
+                                     err);
     if (n->password_hash.len == 0)
         return GW_OK;
     if (!gw_pwhash_is_known(n->password_hash) ||

@@ -15,10 +15,10 @@ static_assert(sizeof(((struct gw_user_row *)NULL)->password_hash) >= GW_PWHASH_L
 static_assert(GW_BASE64URL_LEN(RESET_CODE_BYTES) == GW_RESET_CODE_LEN, "128 bits as base64url");
 
 enum gw_code gw_user_hash_password(struct gw_identity *i, const struct gw_user_row *u, struct gw_str new_password,
-                                   const struct gw_ip *address, char *dst, struct gw_error *err)
+                                   const struct gw_hash_client *client, char *dst, struct gw_error *err)
 {
     GW_TRY(gw_password_check(i->options.rules, new_password, gw_str(u->username), gw_str(u->email), err));
-    return gw_hasher_make(i->options.hasher, address, new_password, NULL, NULL, dst, err);
+    return gw_hasher_make(i->options.hasher, client, new_password, dst, err);
 }
 
 /* Within a change: u is the row as it stands now. A code that somebody still holds must not undo the new password. */
@@ -46,10 +46,10 @@ static enum gw_code store_hash(struct gw_change *c, struct gw_user_row *u, const
 /* ---- by the old one ---- */
 
 static enum gw_code check_old(struct gw_identity *i, const struct gw_user_row *u, struct gw_str old_password,
-                              const struct gw_ip *address, struct gw_error *err)
+                              const struct gw_hash_client *client, struct gw_error *err)
 {
     const char *hash = u->active && u->password_hash[0] != '\0' ? u->password_hash : NULL;
-    enum gw_code code = gw_hasher_verify(i->options.hasher, address, hash, old_password, NULL, NULL, err);
+    enum gw_code code = gw_hasher_verify(i->options.hasher, client, hash, old_password, err);
     return code == GW_EPARSE ? gw_fail(err, GW_EDENIED, "the stored hash is of no known kind") : code;
 }
 
@@ -73,9 +73,10 @@ enum gw_code gw_user_change_password(struct gw_identity *i, const struct gw_acto
     struct gw_change c;
     struct gw_user_row was, now;
     char hash[GW_PWHASH_LEN];
+    const struct gw_hash_client client = {.address = &by->address, .device = GW_DEVICE_KNOWN};
     GW_TRY(gw_store_user_get(i->options.store, &by->user_id, &was, err));
-    GW_TRY(check_old(i, &was, old_password, &by->address, err));
-    GW_TRY(gw_user_hash_password(i, &was, new_password, &by->address, hash, err));
+    GW_TRY(check_old(i, &was, old_password, &client, err));
+    GW_TRY(gw_user_hash_password(i, &was, new_password, &client, hash, err));
     GW_TRY(gw_change_begin(&c, i, by, err));
     return gw_change_end(&c, replace_proved(&c, &was, hash, keep, &now, err), err);
 }
@@ -93,11 +94,12 @@ enum gw_code gw_user_set_password(struct gw_identity *i, const struct gw_actor *
                                   struct gw_str new_password, struct gw_error *err)
 {
     static const struct gw_ip here = {{0}}; /* an operator waits in a lane of its own */
+    static const struct gw_hash_client client = {.address = &here, .device = GW_DEVICE_KNOWN};
     struct gw_change c;
     struct gw_user_row u;
     char hash[GW_PWHASH_LEN];
     GW_TRY(gw_store_user_get(i->options.store, id, &u, err));
-    GW_TRY(gw_user_hash_password(i, &u, new_password, &here, hash, err));
+    GW_TRY(gw_user_hash_password(i, &u, new_password, &client, hash, err));
     GW_TRY(gw_change_begin(&c, i, by, err));
     return gw_change_end(&c, replace(&c, id, hash, &u, err), err);
 }
@@ -158,7 +160,7 @@ enum gw_code gw_user_reset_finish(struct gw_identity *i, const struct gw_actor *
     char hash[GW_PWHASH_LEN];
     GW_TRY(gw_sha256(code, code_hash, err));
     GW_TRY(find_by_code(i, code_hash, &u, err));
-    GW_TRY(gw_user_hash_password(i, &u, new_password, &by->address, hash, err));
+    GW_TRY(gw_user_hash_password(i, &u, new_password, &(struct gw_hash_client){.address = &by->address}, hash, err));
     GW_TRY(gw_change_begin(&c, i, by, err));
     return gw_change_end(&c, replace_by_code(&c, code_hash, hash, &u, err), err);
 }

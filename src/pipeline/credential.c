@@ -8,12 +8,14 @@ static struct gw_str *slot_of(struct gw_own_cookies *c, struct gw_str pair)
     struct gw_str name = gw_str_trim(gw_str_sub(pair, 0, gw_str_find(pair, '=')));
     if (gw_str_eq(name, GW_STR(GW_SESSION_COOKIE)))
         return &c->session;
-    return gw_str_eq(name, GW_STR(GW_REFRESH_COOKIE)) ? &c->refresh : NULL;
+    if (gw_str_eq(name, GW_STR(GW_REFRESH_COOKIE)))
+        return &c->refresh;
+    return gw_str_eq(name, GW_STR(GW_DEVICE_COOKIE)) ? &c->device : NULL;
 }
 
 bool gw_cookie_is_ours(struct gw_str pair)
 {
-    return slot_of(&(struct gw_own_cookies){GW_STR_NULL, GW_STR_NULL}, pair) != NULL;
+    return slot_of(&(struct gw_own_cookies){.session = GW_STR_NULL}, pair) != NULL;
 }
 
 bool gw_cookie_find_ours(struct gw_str cookie, struct gw_own_cookies *io)

@@ -10,10 +10,12 @@
 #define GW_SESSION_COOKIE "__Host-aaiti_session"
 /* Not __Host-, which wants Path=/: this one is sent on the refresh path alone. */
 #define GW_REFRESH_COOKIE "__Secure-aaiti_refresh"
+/* Sent on the sign-in path alone. It is no credential: it tells a device that has signed in before from one that has not. */
+#define GW_DEVICE_COOKIE "__Secure-aaiti_device"
 
 /* Values of our cookies; ptr NULL: it was not there. A bare name has an empty value. */
 struct gw_own_cookies {
-    struct gw_str session, refresh;
+    struct gw_str session, refresh, device;
 };
 
 enum gw_credential_kind { GW_CREDENTIAL_ABSENT, GW_CREDENTIAL_BEARER, GW_CREDENTIAL_COOKIE };
@@ -31,7 +33,7 @@ bool gw_cookie_is_ours(struct gw_str pair);
 GW_MUST_CHECK bool gw_cookie_find_ours(struct gw_str cookie, struct gw_own_cookies *io);
 static inline bool gw_cookies_have_ours(const struct gw_own_cookies *c)
 {
-    return c->session.ptr != NULL || c->refresh.ptr != NULL;
+    return c->session.ptr != NULL || c->refresh.ptr != NULL || c->device.ptr != NULL;
 }
 /* Empty, `null` and `undefined`, which a frontend sends when its storage holds no token, are none. */
 struct gw_client_credential gw_credential_choose(struct gw_str authorization, struct gw_str session_cookie);

@@ -51,7 +51,7 @@ enum gw_code gw_stage_cross_site(struct gw_request *r, struct gw_verdict *v)
     if (gw_method_is_safe(r->method))
         return GW_OK;
     if (r->route->target == GW_TARGET_REFRESH && !has_proof(r))
-        r->fields.cookies = (struct gw_own_cookies){GW_STR_NULL, GW_STR_NULL};
+        r->fields.cookies = (struct gw_own_cookies){.session = GW_STR_NULL};
     if (signs_in(r->route->target))
         return is_foreign(r) ? gw_refuse(v, GW_REASON_CROSS_SITE, GW_DETAIL_FOREIGN_SIGN_IN) : GW_OK;
     if (acts_by_cookie(r) && !has_proof(r))

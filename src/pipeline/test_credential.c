@@ -106,6 +106,11 @@ static void test_both_of_ours_are_found_side_by_side(void **state)
     assert_true(gw_cookie_find_ours(GW_STR("__Host-aaiti_session=s"), &c));
     assert_true(gw_str_eq(c.session, GW_STR("s")));
     assert_true(gw_str_eq(c.refresh, GW_STR("r")));
+    struct gw_own_cookies device = {0};
+    assert_true(gw_cookie_find_ours(GW_STR("__Secure-aaiti_device=d; __Secure-aaiti_device2=x"), &device));
+    assert_true(gw_str_eq(device.device, GW_STR("d")));
+    assert_true(gw_cookies_have_ours(&device)); /* so that no backend sees it */
+    assert_int_equal(gw_credential_choose(GW_STR_NULL, device.session).kind, GW_CREDENTIAL_ABSENT);
 }
 
 static void test_ours_twice_is_refused(void **state)
@@ -119,6 +124,7 @@ static void test_ours_twice_is_refused(void **state)
         {"__Host-aaiti_session", "theme=dark; __Host-aaiti_session=abc"},
         {"__Host-aaiti_session=", "__Host-aaiti_session="},
         {"__Secure-aaiti_refresh=abc; __Secure-aaiti_refresh=abc", ""},
+        {"__Secure-aaiti_device=abc; __Secure-aaiti_device=abc", ""},
         {"__Secure-aaiti_refresh=abc", "__Host-aaiti_session=s; __Secure-aaiti_refresh"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

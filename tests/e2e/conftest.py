@@ -31,7 +31,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVER = ROOT / "examples/demo-backend/server.py"
 ROLES = ("admin", "trader", "viewer")
 
-# Small hashing pool and short floor: the suite signs in often. No test but those of limits and locks is to meet them: they come by other addresses. Everything else is as shipped.
+# Small hashing pool and short floor: the suite signs in often. No test but those of limits and locks is to meet them: they come by other addresses; and
+# failed sign-ins are not delayed, and more of them allowed. Everything else is as shipped.
 GATEWAY_YAML = """\
 listen: 127.0.0.1:{port}
 workers: {workers}
@@ -46,8 +47,9 @@ session:
   idle: {idle}
 login:
   floor: {floor}
-{more}"""
-DEFAULTS = {"workers": 2, "per_user": 1000, "at_limit": "evict-oldest", "idle": "24h", "floor": "20ms", "more": ""}
+{login}{more}"""
+DEFAULTS = {"workers": 2, "per_user": 1000, "at_limit": "evict-oldest", "idle": "24h", "floor": "20ms", "more": "",
+            "login": "  attempts: 10\n  delay: 0ms\n"}
 
 
 def connect_at_once(*arguments, connect=socket.create_connection, **more):

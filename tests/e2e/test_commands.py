@@ -147,6 +147,17 @@ TABLE = {
         Case([], USAGE, says="--user"),
         Case([UNKNOWN_ID, "--user", "{user}"], USAGE, says="--user"),
     ],
+    "lockout list": [Case([], YES)],
+    "lockout clear": [
+        Case(["--all"], YES),
+        Case(["--user", "{user}"], YES),
+        Case(["--address", "192.0.2.1", "--user", "{user}"], YES),
+        Case(["--address", "2001:db8::1"], YES),
+        Case(["--address", "here"], NO, says="address"),
+        Case(["--user", NOBODY], NO, says="."),
+        Case([], USAGE, says="--all"),
+        Case(["--all", "--user", "{user}"], USAGE, says="--all"),
+    ],
     "token inspect": [
         Case([], YES, text="{token}\n"),
         Case([], NO, text="{forged}\n", answer=True, says="refused"),

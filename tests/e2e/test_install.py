@@ -24,6 +24,7 @@ FILES = {
     "share/doc/aaiti/docs/openapi.json": 0o644,
     "share/doc/aaiti/docs/options.md": 0o644,
     "share/doc/aaiti/docs/policy.md": 0o644,
+    "share/doc/aaiti/docs/sign-in.md": 0o644,
     "share/man/man1/aaiti.1": 0o644,
 }
 

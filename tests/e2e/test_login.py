@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sign-in, profile and logout, in the shapes that A.A.I.T.I's own frontend reads."""
 import json
-import statistics
 import time
 
 import jwt
@@ -104,33 +103,35 @@ def test_every_failed_login_gets_the_same_answer(gateway, user):
     assert len(set(map(str, answers.values()))) == 1, answers
 
 
-def test_time_does_not_tell_whether_a_user_exists(make_gateway):
-    """The floor is above the time of a hash, so that the medians are one another's."""
+def test_the_floor_holds_for_every_answer(make_gateway):
+    """What stays below it is not seen; what the work itself tells is test_login_guard.py's."""
     gateway = make_gateway(floor="250ms")
     client = gateway.client()
-    times = {"nobody-at-all": [], "trader": []}
-    for _ in range(5):
-        for name, taken in times.items():  # in turn: what else the machine does meets both alike
-            began = time.monotonic()
-            assert client.post("/api/auth/login", json={"username": name, "password": "x"}).status_code == 401
-            taken.append(time.monotonic() - began)
-    unknown, wrong = map(statistics.median, times.values())
-    assert unknown >= 0.25 and wrong >= 0.25
-    assert abs(unknown - wrong) < 0.1
+    user = gateway.users["trader"]
+    for name, password, status in (("nobody-at-all", "x", 401), (user.name, "x", 401), (user.name, user.password, 200)):
+        began = time.monotonic()
+        assert client.post("/api/auth/login", json={"username": name, "password": password}).status_code == status
+        assert time.monotonic() - began >= 0.25
 
 
-def test_a_bcrypt_hash_of_the_backend_signs_in_once_and_is_replaced(gateway, tmp_path):
+def import_bcrypt_user(gateway, directory):
     """The pair that the design names: a hash that A.A.I.T.I made."""
     import sqlite3
 
-    db = sqlite3.connect(tmp_path / "aaiti.db")
+    db = sqlite3.connect(directory / "aaiti.db")
     db.execute("CREATE TABLE users (id TEXT PRIMARY KEY, username TEXT UNIQUE, email TEXT UNIQUE, password_hash TEXT, role TEXT DEFAULT "
                "'trader', created_at TEXT, updated_at TEXT, last_login TEXT, is_active INTEGER DEFAULT 1)")
     db.execute("INSERT INTO users (id, username, email, password_hash, role) VALUES (?, 'bcrypt-user', 'bcrypt-user@example.com', ?, 'viewer')",
                (gateway.spare_ids.pop(), "$2b$12$oBfibYsN1nBKizMrxMzUf.yy0H3A9tKjwhIhorlf3FSiJ23KQ46jC"))
     db.commit()
     db.close()
-    gateway.aaiti("user", "import", "--from-aaiti", tmp_path / "aaiti.db")
+    gateway.aaiti("user", "import", "--from-aaiti", directory / "aaiti.db")
+
+
+def test_a_bcrypt_hash_of_the_backend_signs_in_once_and_is_replaced(gateway, tmp_path):
+    import sqlite3
+
+    import_bcrypt_user(gateway, tmp_path)
 
     def hash_now():
         with sqlite3.connect(f"file:{gateway.home / 'aaiti.db'}?mode=ro", uri=True) as ours:
