@@ -26,6 +26,19 @@ static enum gw_code beat(struct gw_app *a, struct gw_error *err)
     return GW_OK;
 }
 
+/* The guard outlives reloads, and so counts on. */
+static void show_overflows(struct gw_app *a, struct gw_login_guard *guard)
+{
+    uint64_t count = gw_login_guard_take_overflows(guard);
+    char number[24];
+    if (count == 0)
+        return;
+    gw_shared_add_gauge(gw_app_shared(a), GW_GAUGE_LOGIN_OVERFLOWS, (int64_t)count);
+    (void)snprintf(number, sizeof(number), "%" PRIu64, count);
+    gw_log(GW_LOG_WARN, "login-guard", {"count", gw_str(number)},
+           {"text", GW_STR("no room to count failed sign-ins by address; counting whole networks as one")});
+}
+
 /* In the lane of the signs: a database that another process holds keeps the figures from nobody. */
 static enum gw_code show_gauges(struct gw_app *a, struct gw_error *err)
 {
@@ -34,6 +47,7 @@ static enum gw_code show_gauges(struct gw_app *a, struct gw_error *err)
     struct gw_hasher_stats hasher;
     (void)err;
     gw_hasher_stats(v->hasher, &hasher);
+    show_overflows(a, gw_identity_guard(v->identity));
     gw_app_view_put(a, v);
     gw_shared_set_gauge(shared, GW_GAUGE_LOGIN_QUEUE, hasher.waiting);
     gw_shared_set_gauge(shared, GW_GAUGE_HASHES_DONE, (int64_t)hasher.done);

@@ -30,6 +30,7 @@ struct gw_login_guard {
     struct gw_spraying *spraying;
     struct gw_ip waiting[WAITING_ROOM];
     size_t waiting_count;
+    uint64_t overflows_told;
 };
 
 const char *gw_guarded_text(enum gw_guarded call)
@@ -521,10 +522,11 @@ size_t gw_login_guard_clear(struct gw_login_guard *g, const struct gw_ip *addres
     return c.count;
 }
 
-uint64_t gw_login_guard_overflows(struct gw_login_guard *g)
+uint64_t gw_login_guard_take_overflows(struct gw_login_guard *g)
 {
     pthread_mutex_lock(&g->lock);
-    uint64_t n = gw_windows_overflows(g->windows);
+    uint64_t all = gw_windows_overflows(g->windows), n = all - g->overflows_told;
+    g->overflows_told = all;
     pthread_mutex_unlock(&g->lock);
     return n;
 }

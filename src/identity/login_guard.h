@@ -118,5 +118,5 @@ struct gw_lockout {
 size_t gw_login_guard_list(struct gw_login_guard *g, struct gw_lockout *out, size_t max, size_t *out_total);
 /* NULL: whatever it is. Gives how many windows that were, locked or not. */
 size_t gw_login_guard_clear(struct gw_login_guard *g, const struct gw_ip *address, const struct gw_uuid *user_id);
-/* How often a window found no room. */
-uint64_t gw_login_guard_overflows(struct gw_login_guard *g);
+/* How often a window found no room since this was asked last. */
+uint64_t gw_login_guard_take_overflows(struct gw_login_guard *g);
