@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import os
 import re
+import secrets
 import signal
 import socket
 import threading
@@ -131,7 +132,8 @@ def test_reloads_amid_sign_ins_keep_no_block_of_each_pool_of_hashers(own):
 
     def fail_to_sign_in():
         while not over.is_set():
-            assert gateway.client().post("/api/auth/login", json={"username": "nobody", "password": "x"}).status_code == 401
+            name = secrets.token_hex(8)  # another each time, for each is soon locked out
+            assert gateway.client().post("/api/auth/login", json={"username": name, "password": "x"}).status_code == 401
 
     [control] = gateway.pids("control")
     before, _ = held(control)
