@@ -32,6 +32,12 @@ function make.refused(headers, token)
   return make.get(headers, token:sub(1, -11) .. "AAAAAAAAAA")
 end
 
+-- From the network that bench/seed.c blocks.
+function make.blocked(headers, token)
+  headers["X-Forwarded-For"] = headers["X-Forwarded-For"]:gsub("^10%.1%.", "10.2.")
+  return make.get(headers, token)
+end
+
 function make.post(headers, token)
   headers["Authorization"] = "Bearer " .. token
   headers["Content-Type"] = "application/json"

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the gateway costs: CPU time a request as a ratio to the same nginx without the module; and what a storm of sign-ins
 does to others (login-storm): the 99th percentile of proxied GETs through the whole gateway, TLS on, while 16 clients sign in,
-as a ratio to the same without them; login-storm-slow is the same while 200 slow clients hold connections open. get-audited is a GET that leaves a record, post leaves an intent and an outcome. get-eddsa is
+as a ratio to the same without them; login-storm-slow is the same while 200 slow clients hold connections open. get-audited is a
+GET that leaves a record, post leaves an intent and an outcome; blocked asks with good tokens from a blocked network. get-eddsa is
 the one ratio between two guarded servers: EdDSA to HS256. audit-changes and audit-singles: taking the journal's events into the
 audit trail, to a bare prepared INSERT of the same rows in the same batches, CPU time a row, both into databases on tmpfs.
 
@@ -38,8 +39,9 @@ AAITI = BUILD / "aaiti"
 MODULE = BUILD / "nginx" / "ngx_http_gw_module.so"
 
 # The bars of the design.
-BARS = {"get": 1.35, "get-audited": 1.50, "post": 1.60, "refused": 1.0, "get-eddsa": 1.05, "login-storm": 3.0, "login-storm-slow": 3.0, "audit-changes": 2.0,
-        "audit-singles": 2.0}
+BARS = {"get": 1.35, "get-audited": 1.50, "post": 1.60, "refused": 1.0, "blocked": 0.7, "get-eddsa": 1.05, "login-storm": 3.0,
+        "login-storm-slow": 3.0, "audit-changes": 2.0, "audit-singles": 2.0}
+REFUSED = ("refused", "blocked")
 GUARDED, BARE, EDDSA = "guarded", "bare", "eddsa"
 ANSWER = json.dumps([{"id": f"b-{i}", "name": f"bot {i}", "status": "running", "pnl": 12.5 * i} for i in range(8)])
 
@@ -295,7 +297,7 @@ class Bench:
         return {**result, "cpu_us": cpu * 1e6 / result["requests"]}
 
     def round(self, name, which, server, expect_refused):
-        mode = "get" if name == "get-eddsa" or (name == "refused" and which == BARE) else name
+        mode = "get" if name == "get-eddsa" or (name in REFUSED and which == BARE) else name
         result = self.wrk(server, mode, self.args.seconds)
         refused = result["requests"] if expect_refused else 0
         if result["refused"] != refused:
@@ -307,7 +309,7 @@ class Bench:
         rounds = []
         for _ in range(self.args.rounds):
             bare = self.round(name, BARE, self.bare, False)
-            rounds.append((bare, self.round(name, GUARDED, self.guarded, name == "refused")))
+            rounds.append((bare, self.round(name, GUARDED, self.guarded, name in REFUSED)))
         return self.summary(name, rounds)
 
     def compare_eddsa(self, name):
@@ -336,7 +338,7 @@ class Bench:
         return next(row for row in self.audit_rows if row["name"] == name)
 
     def login_storm(self, name):
-        with Gateway(self) as gateway:
+        with Gateway(self, name) as gateway:
             ratios, storms = [], []
             for _ in range(self.args.rounds):
                 quiet = gateway.get(self.args.seconds)
@@ -421,10 +423,10 @@ class SlowClients:
 class Gateway:
     """`aaiti serve` whole, with users who sign in."""
 
-    def __init__(self, bench):
+    def __init__(self, bench, name):
         self.bench = bench
         self.port = free_port()
-        self.home, self.run_dir = bench.make_home("served", self.port, bench.backend.port)
+        self.home, self.run_dir = bench.make_home(name, self.port, bench.backend.port)
         self.logins = 0
 
     def __enter__(self):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Stands in for control in the benchmark: fills a run directory (bundle, authority segment with COUNT users who have a
- * session each) from HOME's gateway.yaml, whose policy is whole and whose run_dir exists, and prints a token a line.
+ * session each, a list of blocks) from HOME's gateway.yaml, whose policy is whole and whose run_dir exists, and prints a token a line.
  */
 #include "base/clock.h"
 #include "base/file.h"
@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #define HOUR_S 3600
+#define ADDRESSES_BLOCKED 1000u
 
 struct seed {
     const char *home;
@@ -101,6 +102,26 @@ static enum gw_code add(struct seed *s, uint32_t i, struct gw_error *err)
     return print_token(s, &session, err);
 }
 
+static enum gw_code block(struct seed *s, const char *network, struct gw_error *err)
+{
+    struct gw_live_block b = {.kind = GW_BLOCK_FULL, .since_s = s->now_s, .expires_s = s->now_s + 24 * HOUR_S};
+    GW_TRY(gw_cidr_parse(gw_str(network), &b.network));
+    return gw_shared_put_block(s->shared, &b, err);
+}
+
+/* A list such as there is: a thousand addresses, a network of each kind, and the one that bench/load.lua asks from. */
+static enum gw_code add_blocks(struct seed *s, struct gw_error *err)
+{
+    char address[32];
+    for (unsigned i = 0; i < ADDRESSES_BLOCKED; i++) {
+        (void)snprintf(address, sizeof(address), "172.16.%u.%u", i / 250, i % 250);
+        GW_TRY(block(s, address, err));
+    }
+    GW_TRY(block(s, "2001:db8::/64", err));
+    GW_TRY(block(s, "198.51.100.0/24", err));
+    return block(s, "10.2.0.0/16", err);
+}
+
 static enum gw_code make_mode(const struct seed *s, struct gw_error *err)
 {
     gw_auto_fd int dir = -1;
@@ -110,13 +131,15 @@ static enum gw_code make_mode(const struct seed *s, struct gw_error *err)
 
 static enum gw_code seed(struct seed *s, struct gw_error *err)
 {
-    const struct gw_shared_sizes sizes = {.sessions = s->count, .users = s->count, .revocations = s->count};
+    const struct gw_shared_sizes sizes = {
+        .sessions = s->count, .users = s->count, .revocations = s->count, .blocks = 2 * ADDRESSES_BLOCKED};
     GW_TRY(load(s, err));
     GW_TRY(make_mode(s, err));
     GW_TRY(gw_shared_open(s->run_dir, GW_SHARED_WRITER, &sizes, &s->shared, err));
     gw_shared_begin_load(s->shared);
     for (uint32_t i = 0; i < s->count; i++)
         GW_TRY(add(s, i, err));
+    GW_TRY(add_blocks(s, err));
     GW_TRY(publish(s, err));
     gw_shared_end_load(s->shared);
     gw_shared_beat(s->shared, s->now_s);

@@ -2,11 +2,12 @@
 """Too much of what anybody may ask."""
 import collections
 import concurrent.futures
+import contextlib
 import itertools
 import secrets
 import time
 
-from rig import PROXY, Client, attack, check, connections_of, counted, pause, random_text, resident_mib
+from rig import PROXY, Client, attack, check, connections_of, counted, pause, random_text, together
 from wire import Flood, connect
 
 SECONDS = 8
@@ -14,7 +15,6 @@ ANONYMOUS_BUDGET, PAGE_BUDGET = 100, 100
 BUDGET_SLACK = 10  # what a budget gets back meanwhile, and both workers at the same instant
 HOARDED = 600
 STRANGER_SECONDS = 2
-NEWCOMERS = 40_000
 NO_CREDENTIAL = ("GET", "/api/bots", {})
 
 PATHS = ("/.env", "/.git/config", "/wp-login.php", "/admin", "/api/admin", "/api/v1/users", "/server-status", "/actuator/env", "/api/../etc/passwd",
@@ -22,13 +22,13 @@ PATHS = ("/.env", "/.git/config", "/wp-login.php", "/admin", "/api/admin", "/api
          "/api/users/", "/phpmyadmin/", "/swagger.json", "/graphql")
 
 
-def stranger_is_served(gateway, address, path="/aaiti/health"):
+def stranger_is_served(gateway, address, path="/aaiti/health", expected=200):
     """From an address that nobody has seen, over a new connection."""
     began = time.monotonic()
     with Client(gateway.endpoint(), address, timeout=10) as client:
         answer = client.get(path)
     took = time.monotonic() - began
-    check(answer.status == 200, f"a stranger meanwhile was answered {answer.status}")
+    check(answer.status == expected, f"a stranger meanwhile was answered {answer.status}")
     check(took <= STRANGER_SECONDS, f"a stranger meanwhile waited {took:.1f} s")
     return f"a stranger was served after {took * 1e3:.0f} ms"
 
@@ -93,16 +93,14 @@ def flood_by_a_user(world):
 def path_scan(world):
     tried = (PATHS[n] if n < len(PATHS) else f"/api/{random_text(8)}" for n in itertools.count())
     gateway, address = world.gateway(), world.address()
-    counts = collections.Counter()
     gateway.backend.forget()
+
+    def some(paths):
+        with Client(gateway.endpoint(), address, timeout=60) as client:
+            return collections.Counter(client.get(path).status for path in paths)
+    paths = [next(tried) for _ in range(3000)]
     with world.served(gateway) as bot, concurrent.futures.ThreadPoolExecutor(16) as pool:
-        def some(paths):
-            with Client(gateway.endpoint(), address, timeout=60) as client:
-                for path in paths:
-                    counts[client.get(path).status] += 1
-        paths = [next(tried) for _ in range(3000)]
-        for done in [pool.submit(some, paths[n::16]) for n in range(16)]:
-            done.result()
+        counts = together(pool, some, [paths[n::16] for n in range(16)])
     check(not counts[200], counted(counts))
     check(counts[429] > 0 and more_than(counts, 429) <= ANONYMOUS_BUDGET + BUDGET_SLACK, counted(counts))
     return f"{counted(counts)}; {bot['figures']}"
@@ -129,67 +127,96 @@ def hoarding(world):
     return f"{most} held of {HOARDED}; {stranger}; {bot['figures']}"
 
 
-@attack("40 addresses ask 30 times each over connections of their own, so that as many as possible are held back at once",
-        "no more are held back than there is room for, the rest is refused (429) at once; a stranger's first request is not delayed")
+PUBLIC = "/api/trading/symbols/popular"
+
+
+# The backend's own answer to who has not signed in.
+FROM_BACKEND = 401
+
+
+@attack("900 connections from 30 addresses, which have asked ten times each, ask at once for a route that is public, so that as many as can be are held back",
+        "those beyond what there is room for are refused (429), the rest answered within 6 s; a stranger's first request is not delayed")
 def hoarding_of_delays(world):
-    gateway = world.gateway()
-    counts, longest = collections.Counter(), []
-    with world.served(gateway) as bot, concurrent.futures.ThreadPoolExecutor(80) as pool:
-        def ask(address):
+    gateway = world.gateway(public=PUBLIC)
+    counts, longest = collections.Counter(), 0
+    with world.served(gateway, grow_mib=64) as bot, contextlib.ExitStack() as closing:
+        waiting = []
+        for address in world.addresses(30):
             with Client(gateway.endpoint(), address, timeout=30) as client:
-                for _ in range(15):
-                    answer = client.get("/api/bots")
-                    counts[answer.status] += 1
-                    longest.append(answer.seconds)
-        work = [pool.submit(ask, address) for address in world.addresses(40) * 2]
-        pause(1)
-        stranger = stranger_is_served(gateway, world.address())
-        for done in work:
-            done.result()
-    check(set(counts) <= {401, 429}, counted(counts))
-    check(1 < max(longest) <= 10, f"the longest delay was {max(longest):.1f} s")
-    return f"{counted(counts)}, held back {max(longest):.1f} s at most; {stranger}; {bot['figures']}"
+                client.many([("GET", PUBLIC, {})] * 10)
+            for _ in range(30):
+                waiting.append(closing.enter_context(Client(gateway.endpoint(), address, timeout=30)))
+                waiting[-1].open()
+        began = time.monotonic()
+        for client in waiting:
+            client.socket.sendall(client.head("GET", PUBLIC, {}, None))
+        stranger = stranger_is_served(gateway, world.address(), PUBLIC, FROM_BACKEND)
+        for client in waiting:
+            answer = client.read(began)
+            counts[answer.status] += 1
+            longest = max(longest, answer.seconds)
+    check(set(counts) == {FROM_BACKEND, 429}, counted(counts))
+    check(1 < longest <= 6, f"the longest delay was {longest:.1f} s")
+    return f"{counted(counts)}, held back {longest:.1f} s at most; {stranger}; {bot['figures']}"
 
 
 @attack("2,000 requests that are held back and whose clients leave at once, from 20 addresses", "what was held for them is given back: a newcomer is held back as ever, not refused")
 def delays_left_behind(world):
-    gateway = world.gateway()
+    gateway = world.gateway(public=PUBLIC)
     for address in world.addresses(20):
         with Client(gateway.endpoint(), address, timeout=30) as client:
-            client.many([NO_CREDENTIAL] * 11)
-            wanted = client.head("GET", "/api/bots", {}, None)
-        for _ in range(10):
-            with connect(gateway.endpoint(), address) as sock:
-                sock.sendall(wanted * 10)
+            client.many([("GET", PUBLIC, {})] * 10)
+            wanted = client.head("GET", PUBLIC, {}, None)
+        with contextlib.ExitStack() as leaving:
+            for _ in range(100):
+                leaving.enter_context(connect(gateway.endpoint(), address)).sendall(wanted)
     with Client(gateway.endpoint(), world.address(), timeout=30) as client:
-        answers = [client.get("/api/bots") for _ in range(13)]
+        answers = [client.get(PUBLIC) for _ in range(13)]
     statuses = collections.Counter(answer.status for answer in answers)
-    check(set(statuses) == {401}, f"the newcomer was answered {counted(statuses)}")
+    check(set(statuses) == {FROM_BACKEND} and answers[-1].seconds > 1, f"the newcomer was answered {counted(statuses)}, the last after {answers[-1].seconds:.1f} s")
     return f"a newcomer's thirteen requests: {counted(statuses)}, the last after {answers[-1].seconds:.1f} s"
 
 
-@attack(f"{NEWCOMERS:,} addresses of one IPv6 /32, each asking once, by the trusted proxy; then one address of a single /64 asking as many of its own",
-        "together they get one network's budget; the memory stays what it was; who was known before keeps his own budget")
-def newcomers(world):
-    gateway = world.gateway()
-    known = {"X-Forwarded-For": "192.0.2.77"}
-    before = resident_mib(gateway)
+def crowd():
+    return ("GET", "/api/bots", {"X-Forwarded-For": f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::1"})
+
+
+def as_client(client, address):
+    return client.ask("GET", "/api/bots", {"X-Forwarded-For": address}).status
+
+
+@attack("a crowd of one IPv6 /32, each from a /64 of its own, by the trusted proxy", "the workers' memory stays what it was; others are served")
+def crowd_of_newcomers(world):
+    counts, figures = flooded(world, [PROXY] * 4, crowd, batch=64)
+    check(counts[401] > 10_000, figures)
+    return figures
+
+
+@attack("the same where there is room for 1,024 counters only", "who finds none shares one budget with his network and is refused (429); who was counted before, and who comes from elsewhere, is heard as ever")
+def crowd_beyond_the_room(world):
+    gateway = world.gateway(more="limit: {capacity: 1024}\n")
     with Client(gateway.endpoint(), PROXY, timeout=60) as client:
-        check(client.ask("GET", "/api/bots", known).status == 401, "the known address was refused beforehand")
-    counts, figures = flooded(world, [PROXY] * 4, lambda: ("GET", "/api/bots", {"X-Forwarded-For": f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::1"}),
-                              batch=64, seconds=SECONDS * 2)
-    with Client(gateway.endpoint(), PROXY, timeout=60) as client:
-        again = client.ask("GET", "/api/bots", known)
-    check(again.status == 401, f"the known address was answered {again.status} afterwards")
-    grown = resident_mib(gateway) - before
-    check(grown < 16, f"the workers grew by {grown:.0f} MiB")
-    return f"{figures}; the workers grew by {grown:.0f} MiB"
+        known = [f"192.0.2.{n}" for n in range(1, 21)]
+        check({as_client(client, address) for address in known} == {401}, "beforehand")
+        flood = Flood(gateway.endpoint(), [PROXY] * 4, crowd, batch=64)
+        try:
+            pause(SECONDS)
+            before = collections.Counter(as_client(client, address) for address in known)
+            elsewhere = collections.Counter(as_client(client, f"198.51.{n}.9") for n in range(1, 21))
+        finally:
+            counts = flood.stop()
+    check(before == {401: 20} and elsewhere == {401: 20}, f"known: {counted(before)}; from elsewhere: {counted(elsewhere)}; the crowd: {counted(counts)}")
+    check(counts[429] > counts[401], counted(counts))
+    return f"the crowd: {counted(counts)}; 20 known: {counted(before)}; 20 from elsewhere: {counted(elsewhere)}"
 
 
 @attack("one IPv6 /64 asks from a new address of it each time, by the trusted proxy", f"it is one client: no more than {ANONYMOUS_BUDGET} are heard")
 def one_network_of_ipv6(world):
     net = f"2001:db8:ffff:{secrets.token_hex(2)}"
-    counts, figures = flooded(world, [PROXY] * 4, lambda: (
-        "GET", "/api/bots", {"X-Forwarded-For": f"{net}:{secrets.token_hex(2)}:{secrets.token_hex(2)}:{secrets.token_hex(2)}:{secrets.token_hex(2)}"}))
+
+    def request():
+        host = ":".join(secrets.token_hex(2) for _ in range(4))
+        return ("GET", "/api/bots", {"X-Forwarded-For": f"{net}:{host}"})
+    counts, figures = flooded(world, [PROXY] * 4, request)
     check(counts[429] > 0 and more_than(counts, 429) <= ANONYMOUS_BUDGET + BUDGET_SLACK, figures)
     return figures

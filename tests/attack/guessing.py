@@ -9,7 +9,7 @@ import secrets
 import threading
 import time
 
-from rig import Client, attack, check, counted, random_text, until
+from rig import PROXY, Client, attack, check, counted, random_text, together, until
 
 ATTEMPTS = 5  # of one address, or of one address at one account
 ANONYMOUS_BUDGET = 100
@@ -20,8 +20,9 @@ GUESSERS, GUESS_SECONDS = 60, 20
 OWNER_SECONDS = 3
 
 
-def spray(gateway, address, names, counts, found):
+def spray(gateway, address, names, found):
     """Eight sign-ins on the way at a time, over one connection; goes on when it is refused."""
+    counts = collections.Counter()
     with Client(gateway.endpoint(), address, {"Content-Type": "application/json"}, timeout=90) as client:
         while names:
             batch = [names.pop() for _ in range(min(8, len(names)))]
@@ -30,6 +31,7 @@ def spray(gateway, address, names, counts, found):
             counts.update(answer.status for answer in answers)
             found += [name for name, answer in zip(batch, answers) if answer.status == 200]
             names += batch[len(answers):]
+    return counts
 
 
 @attack(f"one password for {SPRAYED:,} accounts from {SPRAYERS} addresses; three accounts have it",
@@ -42,14 +44,13 @@ def spraying(world):
     names = [f"user{n}" for n in range(SPRAYED - len(weak))] + [user.name for user in weak]
     secrets.SystemRandom().shuffle(names)
     addresses = world.addresses(SPRAYERS)
-    counts, found = collections.Counter(), []
+    found = []
     began = time.monotonic()
     with world.served(gateway) as bot, concurrent.futures.ThreadPoolExecutor(SPRAYERS) as pool:
-        work = [pool.submit(spray, gateway, address, names[n::SPRAYERS], counts, found) for n, address in enumerate(addresses)]
+        work = [pool.submit(spray, gateway, address, names[n::SPRAYERS], found) for n, address in enumerate(addresses)]
         own = gateway.add_user("viewer")
         signed_in_after = sign_in_seconds(gateway, world.address(), own)
-        for done in work:
-            done.result()
+        counts = sum((done.result() for done in work), collections.Counter())
     took = time.monotonic() - began
     check(sum(counts.values()) >= SPRAYED, f"sent {counted(counts)}")
     check(counts[401] + len(found) <= ATTEMPTS * SPRAYERS, f"tried {counts[401]}: {counted(counts)}")
@@ -131,6 +132,17 @@ def spellings(world):
     return counted(counts)
 
 
+@attack("sign-ins by the trusted proxy, each from another address of one IPv6 /64, each with another account", f"they are one client's: at most {ATTEMPTS} are tried")
+def sign_ins_from_one_network_of_ipv6(world):
+    gateway, counts = world.gateway(), collections.Counter()
+    net = f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}"
+    with Client(gateway.endpoint(), PROXY, timeout=60) as client:
+        for n in range(20):
+            counts[client.sign_in(f"six{n}", SPRAY, **{"X-Forwarded-For": f"{net}::{secrets.token_hex(2)}:{n:x}"}).status] += 1
+    check(counts[401] <= ATTEMPTS and set(counts) <= {401, 429}, counted(counts))
+    return counted(counts)
+
+
 @attack("guesses at one account from ever new addresses, five by its name and five by its e-mail address, in upper case and lower case by turns",
         "however it is written, a further guess waits as long as any may")
 def spellings_from_everywhere(world):
@@ -170,14 +182,13 @@ def guess_credentials(world, count, headers_of):
     """As fast as one address can over four connections; (what was answered, figures of the bot)."""
     gateway, address = world.gateway(), world.address()
     gateway.backend.forget()
-    counts = collections.Counter()
+
+    def some(batches):
+        with Client(gateway.endpoint(), address, timeout=60) as client:
+            return collections.Counter(answer.status for _ in range(batches)
+                                       for answer in client.many([("GET", "/api/analytics/portfolio", headers_of()) for _ in range(20)]))
     with world.served(gateway) as bot, concurrent.futures.ThreadPoolExecutor(4) as pool:
-        def some(n):
-            with Client(gateway.endpoint(), address, timeout=60) as client:
-                for _ in range(n // 20):
-                    counts.update(a.status for a in client.many([("GET", "/api/analytics/portfolio", headers_of()) for _ in range(20)]))
-        for done in [pool.submit(some, count // 4) for _ in range(4)]:
-            done.result()
+        counts = together(pool, some, [count // 80 + 1] * 4)
     arrived = [r for r in gateway.backend.received() if r["path"].endswith("/portfolio")]
     check(not arrived, f"{len(arrived)} reached the backend")
     check(set(counts) <= {0, 401, 429} and counts[429], counted(counts))
@@ -223,3 +234,27 @@ def refresh_tokens(world):
     check(set(counts) <= {0, 400, 401, 403, 429} and counts[429], counted(counts))
     check(sum(counts.values()) - counts[429] - counts[0] <= SIGN_IN_BUDGET, counted(counts))
     return f"{counted(counts)}; {bot['figures']}"
+
+
+@attack("a machine's key is stolen: from another address than it is good from, beyond its scopes, in the query string, twice at once, and after it was revoked, over a connection that stays open",
+        "it opens nothing that it was not made for; revoked, it opens nothing within 500 ms")
+def stolen_key(world):
+    gateway, home = world.gateway(), world.address()
+    user = gateway.add_user("trader")
+    made = gateway.aaiti_json("apikey", "add", user.name, "--scope", "bots:read", "--from", f"{home}/32")
+    key = {"X-API-Key": made["secret"]}
+    with Client(gateway.endpoint(), home, key) as own, Client(gateway.endpoint(), world.address(), key) as thief:
+        check(own.get("/api/bots").status == 200, "the machine itself is refused")
+        check(thief.get("/api/bots").status == 401, "from elsewhere")
+        check(own.ask("POST", "/api/bots/bot-1/start", {}, b"").status == 403, "beyond its scopes")
+        check(own.get("/api/bots", Authorization="Bearer x").status in (400, 401), "beside another credential")
+        asked = collections.Counter(client.get(f"/api/bots?api_key={made['secret']}&apiKey={made['secret']}", **{"X-API-Key": ""}).status for client in (own, thief))
+        check(set(asked) <= {400, 401}, f"in the query: {counted(asked)}")
+        gateway.aaiti("apikey", "revoke", made["id"])
+        began = time.monotonic()
+        served = 0
+        while time.monotonic() - began < 1:
+            if own.get("/api/bots").status == 200:
+                served = time.monotonic() - began
+    check(served < 0.5, f"it was served {served:.1f} s after it was revoked")
+    return f"refused each time; the last answer {1e3 * served:.0f} ms after it was revoked"

@@ -4,6 +4,7 @@ import collections
 import contextlib
 import itertools
 import json
+import re
 import secrets
 import subprocess
 import sys
@@ -55,6 +56,24 @@ def check(holds, what):
 
 
 class Shipped(Gateway):
+    def __init__(self, more="", public=None):
+        super().__init__(start=False, more=more)
+        try:
+            if public is not None:
+                self.open(public)
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def open(self, path):
+        """Makes a route of the policy everybody's."""
+        policy = self.home / "policy.yaml"
+        before = policy.read_text()
+        after = re.sub(rf'(match: "GET {path}"), permission: [a-z:]+', r"\1, access: public", before)
+        check(after != before, f"the policy has no route {path}")
+        policy.write_text(after)
+
     def settings(self, more="", **_):
         (self.home / "gateway.yaml").write_text(SETTINGS.format(port=self.port, backend_port=self.backend.port, proxy=PROXY, more=more))
 
@@ -71,11 +90,13 @@ class World:
         self.hosts = itertools.count(1)
         self.failed = False
 
-    def gateway(self, more=""):
-        if more not in self.gateways:
-            self.gateways[more] = made = Shipped(more=more)
+    def gateway(self, **options):
+        """As shipped, or with `more` settings, or with one route that is `public`."""
+        key = tuple(options.items())
+        if key not in self.gateways:
+            self.gateways[key] = made = Shipped(**options)
             self.closing.callback(self.put_away, made)
-        return self.gateways[more]
+        return self.gateways[key]
 
     def put_away(self, gateway):
         if self.failed:
@@ -115,7 +136,7 @@ class World:
         seen.update(json.loads(said))
 
     @contextlib.contextmanager
-    def served(self, gateway):
+    def served(self, gateway, grow_mib=GROWTH_MIB):
         """While the block runs the bot is answered, all of it, nearly as fast as in quiet. `figures` of what is given says how."""
         if gateway not in self.quiet:
             with self.bot(gateway) as quiet:
@@ -130,7 +151,7 @@ class World:
         check(not seen["bad"], f"the bot was answered {seen['bad']} of {seen['answers']}")
         allowed = max(ALWAYS_ALLOWED_MS, SLOWER_AT_MOST * quiet["p99_ms"])
         check(seen["p99_ms"] <= allowed, f"{seen['figures']}, more than {allowed:.0f} ms")
-        check(grown < GROWTH_MIB, f"the workers grew by {grown:.0f} MiB")
+        check(grown < grow_mib, f"the workers grew by {grown:.0f} MiB")
 
 
 def pause(seconds):
@@ -159,9 +180,15 @@ def counted(counts):
     return ", ".join(f"{n:,} × {status or 'cut'}" for status, n in sorted(counts.items()))
 
 
+def together(pool, function, *items):
+    """The sum of the counters that function gives for each of the items, all at once."""
+    return sum(pool.map(function, *items), collections.Counter())
+
+
 def random_text(length):
     return secrets.token_urlsafe(length)[:length]
 
 
 __all__ = ["ATTACKS", "PROXY", "Client", "Skipped", "World", "again", "attack", "check", "connections_of", "counted", "pause", "random_text",
-           "resident_mib", "until"]
+           "resident_mib",
+           "together", "until"]

@@ -57,6 +57,10 @@ class Client:
                 self.socket.close()
         self.socket, self.left = None, b""
 
+    def open(self):
+        self.socket = connect(self.endpoint, self.address, self.context, self.timeout)
+        self.connections += 1
+
     def head(self, method, path, headers, body):
         lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", *(f"{name}: {value}" for name, value in {**self.headers, **headers}.items())]
         if body is not None or method in ("POST", "PUT", "PATCH"):
@@ -85,8 +89,7 @@ class Client:
         for fresh in (self.socket is None, True):
             try:
                 if self.socket is None:
-                    self.socket = connect(self.endpoint, self.address, self.context, self.timeout)
-                    self.connections += 1
+                    self.open()
                 self.socket.sendall(b"".join(requests[len(answers):]))
                 while len(answers) < len(requests):
                     answers.append(self.read(began))
