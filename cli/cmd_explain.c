@@ -2,7 +2,7 @@
 /*
  * `aaiti explain ID`: why a request was refused (explain_id.c).
  *
- * `aaiti explain METHOD PATH [--as USER|ROLE]`: what each stage would say to such a request and why. The gate's own stages are asked
+ * `aaiti explain METHOD PATH [--as USER|ROLE] [--from ADDRESS]`: what each stage would say to such a request and why. The gate's own stages are asked
  * (pipeline/rehearse.h); here are only the words for what they say. Nothing is sent anywhere.
  */
 #include "call.h"
@@ -21,6 +21,10 @@ struct explain {
     struct cli_home h;
     struct gw_mode_set modes;
     struct gw_str method, target;
+    struct gw_ip client;
+    bool has_client;
+    struct gw_live_block block; /* that the client is under */
+    bool has_block;
     bool signed_in, is_role; /* is_role: anybody of that role, no user in particular */
     struct gw_live_user who;
     struct gw_rehearsed asked;     /* with a Bearer token, or by nobody; the answer */
@@ -47,6 +51,8 @@ static enum gw_code rehearse(struct explain *e, enum gw_credential_kind by, stru
         .by = e->signed_in ? by : GW_CREDENTIAL_ABSENT,
         .origin = origin,
         .modes = &e->modes,
+        .block = e->has_block ? &e->block : NULL,
+        .client = e->client,
         .now_s = gw_clock_real_s(gw_system_clock()),
     };
     return gw_rehearse(&request, &e->h.arena, out, err);
@@ -69,6 +75,23 @@ static void tell_address(const struct explain *e, struct gw_buf *b)
         gw_buf_add(b, GW_STR("nobody"));
     else
         gw_buf_addf(b, "%zu network%s (trusted_proxies)", networks, networks == 1 ? "" : "s");
+}
+
+static void tell_block(const struct explain *e, struct gw_buf *b)
+{
+    char network[GW_CIDR_LEN + 1], until[GW_TIME_LEN + 1];
+    if (!e->has_block) {
+        gw_buf_add(b, e->has_client ? GW_STR("neither blocked nor suspicious")
+                                    : GW_STR("as long as the client's address is not blocked"));
+        return;
+    }
+    gw_cidr_format(&e->block.network, network);
+    gw_time_format(e->block.expires_s, until);
+    bool is_allowed = gw_cidrs_contain(e->h.settings.allow.item, e->h.settings.allow.count, &e->client);
+    gw_buf_addf(b, "%s is %s until %s", network, e->block.kind == GW_BLOCK_FULL ? "blocked" : "suspicious", until);
+    gw_buf_add(b, is_allowed                       ? GW_STR("; the setting `allow` wins")
+                  : e->block.kind == GW_BLOCK_FULL ? GW_STR("; held until it is known who asks")
+                                                   : GW_STR(": half of its limits, growing whole again"));
 }
 
 static void tell_route(const struct explain *e, struct gw_buf *b)
@@ -180,7 +203,7 @@ static void tell(const struct explain *e, enum gw_stage_id stage, struct gw_buf 
         tell_address(e, b);
         return;
     case GW_STAGE_BLOCK:
-        gw_buf_add(b, GW_STR("as long as the client's address is not blocked"));
+        tell_block(e, b);
         return;
     case GW_STAGE_ROUTE:
         tell_route(e, b);
@@ -283,6 +306,41 @@ static int find_asker(struct explain *e, const char *as)
     return GW_EXIT_YES;
 }
 
+/* Of those that the address is in: a block before a suspect, the longest network first, as workers choose. */
+static int take_block(struct explain *e, const json_t *b)
+{
+    struct gw_live_block found = {.kind =
+                                      strcmp(cli_text(b, "kind"), "suspect") == 0 ? GW_BLOCK_SUSPECT : GW_BLOCK_FULL};
+    if (gw_cidr_parse(gw_str(cli_text(b, "network")), &found.network) != GW_OK ||
+        gw_time_parse(gw_str(cli_text(b, "since")), &found.since_s) != GW_OK ||
+        gw_time_parse(gw_str(cli_text(b, "until")), &found.expires_s) != GW_OK)
+        return gw_cli_fail(e->cli, GW_EXIT_UNKNOWN, "control's answer makes no sense");
+    if (!e->has_block || found.kind < e->block.kind ||
+        (found.kind == e->block.kind && found.network.bits > e->block.network.bits))
+        e->block = found;
+    e->has_block = true;
+    return GW_EXIT_YES;
+}
+
+static int find_block(struct explain *e, const char *from)
+{
+    gw_auto(gw_buf) struct gw_buf target = {0};
+    gw_auto_json json_t *answer = NULL;
+    size_t i;
+    json_t *b;
+    if (from == NULL)
+        return GW_EXIT_YES;
+    if (gw_ip_parse(gw_str(from), &e->client) != GW_OK)
+        return gw_cli_fail(e->cli, GW_EXIT_USAGE, "--from wants an address such as 192.0.2.7 or 2001:db8::1");
+    e->has_client = true;
+    cli_target(&target, "/aaiti/v1/blocks?address=", from, "");
+    int status = cli_call(e->cli, "GET", target.ptr, NULL, &answer);
+    json_array_foreach (json_object_get(answer, "blocks"), i, b)
+        if (status == GW_EXIT_YES)
+            status = take_block(e, b);
+    return status;
+}
+
 static int load(struct explain *e)
 {
     int status = cli_home_settings(e->cli, &e->h);
@@ -298,6 +356,8 @@ static int explain(struct explain *e, char **argv)
     int status = load(e);
     if (status == GW_EXIT_YES)
         status = find_asker(e, gw_cli_value(e->cli, "--as"));
+    if (status == GW_EXIT_YES)
+        status = find_block(e, gw_cli_value(e->cli, "--from"));
     if (status != GW_EXIT_YES)
         return status;
     e->method = gw_str(argv[1]);
@@ -308,8 +368,8 @@ static int explain(struct explain *e, char **argv)
 
 int cmd_explain(struct gw_cli *cli, int argc, char **argv)
 {
-    if (argc == 2 && gw_cli_value(cli, "--as") != NULL)
-        return gw_cli_fail(cli, GW_EXIT_USAGE, "--as is for METHOD and PATH");
+    if (argc == 2 && (gw_cli_value(cli, "--as") != NULL || gw_cli_value(cli, "--from") != NULL))
+        return gw_cli_fail(cli, GW_EXIT_USAGE, "--as and --from are for METHOD and PATH");
     if (argc == 2)
         return cli_explain_id(cli, argv[1]);
     __attribute__((cleanup(explain_done))) struct explain e = {.cli = cli};

@@ -179,6 +179,26 @@ static const struct gw_command commands[] = {
      .run = cmd_audit_show,
      ONE_ARGUMENT("ID"),
      .summary = "Print all that is known of one event of the audit trail"},
+    {.name = "block add",
+     .run = cmd_block_add,
+     ONE_ARGUMENT("ADDRESS|NETWORK"),
+     .summary = "Cut an address or a network off at once, or call it suspicious",
+     .help =
+         "Without --for: an hour, 24 hours the second time within 30 days, then 7 days. What is blocked already is made longer,\n"
+         "never shorter. A bare IPv6 address means its /64. Whoever is signed in may still do what the policy marks `risk:\n"
+         "reduces`. The setting `allow` always wins.",
+     .options = {{"--for", "DURATION", "So long, such as 15m, 24h or 7d"},
+                 {"--reason", "TEXT", "Shown to operators, and recorded"},
+                 {"--suspect", NULL,
+                  "Only half of its limits, which grow whole again over the time; an hour without --for"}}},
+    {.name = "block list",
+     .run = cmd_block_list,
+     NO_ARGUMENTS,
+     .summary = "List the networks that are blocked or suspicious"},
+    {.name = "block remove",
+     .run = cmd_block_remove,
+     ONE_ARGUMENT("ADDRESS|NETWORK|ID"),
+     .summary = "Lift a block, or clear a suspect, as it stands in the list"},
     {.name = "key list",
      .run = cmd_key_list,
      NO_ARGUMENTS,
@@ -239,7 +259,8 @@ static const struct gw_command commands[] = {
          "route and what would have been needed, to who holds the home's keys/request-id.key and to nobody else.\n"
          "METHOD PATH asks the gate's own stages, in their order. A name that is both a user's and a role's means the role; an\n"
          "e-mail address or id means the user. Exit status 0: it would pass; 1: it would be refused.",
-     .options = {{"--as", "USER|ROLE", "Who asks; nobody, when not given"}}},
+     .options = {{"--as", "USER|ROLE", "Who asks; nobody, when not given"},
+                 {"--from", "ADDRESS", "Where from: is it blocked or suspicious?"}}},
     {.name = "completion",
      .run = cmd_completion,
      .output = GW_CLI_STREAM,

@@ -20,7 +20,7 @@ ROOMS = {
     "src/store": ["src/base", "src/journal"],
     "src/audit": ["src/base", "src/crypto", "src/journal", "src/store"],
     "src/identity": ["src/base", "src/crypto", "src/config", "src/policy", "src/store", "src/audit", "src/shared", "src/token"],
-    "src/response": ["src/base", "src/crypto", "src/policy"],
+    "src/response": ["src/base", "src/crypto", "src/policy", "src/shared", "src/store", "src/audit"],
     "src/control": ["src/base", "src/crypto", "src/config", "src/policy", "src/store", "src/shared", "src/token", "src/journal",
                     "src/pipeline", "src/audit", "src/identity", "src/response"],
     "nginx": [],

@@ -81,6 +81,17 @@ static struct gw_ip masked(const struct gw_ip *ip, unsigned bits)
     return net;
 }
 
+void gw_cidr_format(const struct gw_cidr *c, char *dst)
+{
+    bool is_v4 = gw_ip_is_v4(&c->net) && c->bits >= 96;
+    gw_ip_format(&c->net, dst);
+    if (is_v4 && c->bits == 128)
+        return;
+    char *at = dst + strlen(dst);
+    *at = '/';
+    *format_octet(is_v4 ? (uint8_t)(c->bits - 96) : c->bits, at + 1) = '\0';
+}
+
 struct gw_cidr gw_cidr_around(const struct gw_ip *ip, unsigned bits)
 {
     assert(bits <= 128);

@@ -27,6 +27,9 @@ struct gw_ip gw_ip_limit_key(const struct gw_ip *ip);
 
 /* "10.0.0.0/8", "2001:db8::/32", or a bare address. Host bits must be zero. */
 GW_MUST_CHECK enum gw_code gw_cidr_parse(struct gw_str text, struct gw_cidr *out);
+/* dst holds GW_CIDR_LEN + 1. One address of IPv4 stands bare. */
+#define GW_CIDR_LEN (GW_IP_LEN + 4)
+void gw_cidr_format(const struct gw_cidr *c, char *dst);
 /* The network of so many bits (of the 16-byte form) that the address is in. */
 struct gw_cidr gw_cidr_around(const struct gw_ip *ip, unsigned bits);
 /* An IPv6 network never contains an IPv4 address, however short: "::/0" means all of IPv6. */

@@ -21,6 +21,7 @@
 #include "identity/device.h"
 #include "identity/sealed.h"
 #include "policy/policy.h"
+#include "response/block.h"
 #include "shared/mode.h"
 #include <assert.h>
 #include <errno.h>
@@ -215,6 +216,13 @@ static enum gw_code generation_check(struct gw_app *a, struct generation *g, str
     return load_keys(a, g, f, err);
 }
 
+static enum gw_code publish_blocks(void *app, struct gw_error *err)
+{
+    const struct gw_app *a = app;
+    return gw_block_publish(&(struct gw_block_desk){.store = a->store, .shared = a->shared, .clock = a->options.clock},
+                            err);
+}
+
 /* What works with them. The store and the segments must be open. */
 static enum gw_code generation_start(struct gw_app *a, struct generation *g, struct gw_error *err)
 {
@@ -241,6 +249,8 @@ static enum gw_code generation_start(struct gw_app *a, struct generation *g, str
         .recorder = a->recorder,
         .clock = a->options.clock,
         .random = a->options.random,
+        .also_publish = publish_blocks,
+        .also_ctx = a,
     };
     GW_TRY(gw_identity_new(&services, &g->view.identity, err));
     GW_TRY(gw_identity_expect_imported(g->view.identity, err));
@@ -623,6 +633,20 @@ struct gw_recorder *gw_app_recorder(const struct gw_app *a)
 struct gw_consumer *gw_app_consumer(const struct gw_app *a)
 {
     return a->consumer;
+}
+
+struct gw_block_desk gw_app_blocks(const struct gw_app *a, const struct gw_app_view *v)
+{
+    return (struct gw_block_desk){
+        .store = a->store,
+        .shared = a->shared,
+        .recorder = a->recorder,
+        .clock = a->options.clock,
+        .random = a->options.random,
+        .allow = v->settings->allow.item,
+        .allow_count = v->settings->allow.count,
+        .capacity = v->settings->block_capacity,
+    };
 }
 
 struct gw_making_safe *gw_app_making_safe(const struct gw_app *a)

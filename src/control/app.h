@@ -10,6 +10,7 @@
 #include "control/keys.h"
 #include "identity/identity.h"
 
+struct gw_block_desk;
 struct gw_consumer;
 struct gw_making_safe;
 struct gw_policy;
@@ -68,6 +69,8 @@ const struct gw_clock *gw_app_clock(const struct gw_app *a);
 struct gw_recorder *gw_app_recorder(const struct gw_app *a);
 /* What takes the journal into the audit trail; NULL offline. For the schedule's thread. */
 struct gw_consumer *gw_app_consumer(const struct gw_app *a);
+/* What changes blocks (response/block.h); good as long as the view is. */
+struct gw_block_desk gw_app_blocks(const struct gw_app *a, const struct gw_app_view *v);
 /* The runs of make_safe; NULL offline: workers hear of no session that is made there. */
 struct gw_making_safe *gw_app_making_safe(const struct gw_app *a);
 /* The secrets in the database. Always there while control runs; offline they are opened by the first call, which may fail for want of

@@ -116,6 +116,15 @@ static const struct gw_api_member make_safe_body[] = {
     END,
 };
 
+/* A network with the longest length: "ffff:…:ffff/128". */
+static const struct gw_api_member block_body[] = {
+    STRING("network", GW_API_REQUIRED, 2, 49),
+    STRING("for", GW_API_OPTIONAL, 1, 24),
+    STRING("reason", GW_API_OPTIONAL, 0, 200),
+    BOOL("suspect"),
+    END,
+};
+
 /* ---- the table ---- */
 
 #define AUTH(method_, path_, target_, access_, body_, handle_)                                  \
@@ -175,6 +184,11 @@ static const struct gw_api_route routes[] = {
 
     WITH("GET", "/lockouts", "system:read", NULL, lockout_list),
     WITH("DELETE", "/lockouts", "system:write", NULL, lockout_clear),
+
+    WITH("GET", "/blocks", "system:read", NULL, block_list),
+    WITH("POST", "/blocks", "system:write", block_body, block_add),
+    WITH("DELETE", "/blocks", "system:write", NULL, block_remove_network),
+    WITH("DELETE", "/blocks/{id}", "system:write", NULL, block_remove),
 
     WITH("POST", "/policy/reload", "system:write", NULL, policy_reload),
     WITH("GET", "/status", "system:read", NULL, status),

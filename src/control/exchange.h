@@ -121,6 +121,11 @@ enum gw_code gw_handle_refusal_get(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_make_safe(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_make_safe_get(struct gw_exchange *x, struct gw_error *err);
 
+enum gw_code gw_handle_block_list(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_block_add(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_block_remove(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_block_remove_network(struct gw_exchange *x, struct gw_error *err);
+
 enum gw_code gw_handle_mode_get(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_mode_set(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_panic(struct gw_exchange *x, struct gw_error *err);

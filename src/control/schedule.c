@@ -8,6 +8,7 @@
 #include "control/rotation.h"
 #include "identity/sealed.h"
 #include "journal/reader.h"
+#include "response/block.h"
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -83,12 +84,24 @@ static enum gw_code save_last_seen(struct gw_app *a, struct gw_error *err)
 static enum gw_code clean_up(struct gw_app *a, struct gw_error *err)
 {
     const struct gw_app_view *v = gw_app_view_get(a);
+    const struct gw_block_desk blocks = gw_app_blocks(a, v);
     enum gw_code code = gw_identity_clean_up(v->identity, err);
+    if (code == GW_OK)
+        code = gw_block_forget(&blocks, err);
     struct gw_sealed *sealed = NULL;
     gw_app_view_put(a, v);
     GW_TRY(code);
     GW_TRY(gw_app_sealed(a, &sealed, err));
     return gw_sealed_purge(sealed, err);
+}
+
+static enum gw_code expire_blocks(struct gw_app *a, struct gw_error *err)
+{
+    const struct gw_app_view *v = gw_app_view_get(a);
+    const struct gw_block_desk desk = gw_app_blocks(a, v);
+    enum gw_code code = gw_block_expire(&desk, err);
+    gw_app_view_put(a, v);
+    return code;
 }
 
 static void log_data_key(const char *text, uint32_t id)
@@ -184,6 +197,7 @@ enum {
     TASK_REFUSALS,
     TASK_JOURNAL,
     TASK_MODES,
+    TASK_BLOCKS,
     TASK_SECRETS,
     TASK_FILL,
     TASK_LAST_SEEN,
@@ -196,7 +210,7 @@ static const struct gw_task tasks[] = {
     [TASK_MODES] = {"modes", 1000, gw_modes_expire},       [TASK_SECRETS] = {"secrets", 1000, tend_secrets},
     [TASK_FILL] = {"fill", 15 * 1000, show_fill},          [TASK_LAST_SEEN] = {"last-seen", 60 * 1000, save_last_seen},
     [TASK_KEYS] = {"keys", 60 * 1000, gw_rotation_expire}, [TASK_PRUNE] = {"prune", 60 * 1000, prune_audit},
-    [TASK_CLEAN_UP] = {"clean-up", 3600 * 1000, clean_up},
+    [TASK_BLOCKS] = {"blocks", 1000, expire_blocks},       [TASK_CLEAN_UP] = {"clean-up", 3600 * 1000, clean_up},
 };
 
 void gw_agenda_init(struct gw_agenda *g, const struct gw_task *table, size_t count, int64_t now_ms)

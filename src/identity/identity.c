@@ -106,6 +106,8 @@ static enum gw_code publish_all(struct gw_identity *i, struct gw_error *err)
     GW_TRY(gw_store_user_each(store, publish_user, i, err));
     GW_TRY(gw_store_session_each(store, NULL, publish_session, i, err));
     GW_TRY(gw_store_revocation_each(store, publish_revocation, i, err));
+    if (i->options.also_publish != NULL)
+        GW_TRY(i->options.also_publish(i->options.also_ctx, err));
     gw_shared_end_load(i->options.shared);
     return GW_OK;
 }

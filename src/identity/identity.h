@@ -37,6 +37,9 @@ struct gw_identity_options {
     struct gw_recorder *recorder;
     const struct gw_clock *clock;
     const struct gw_random *random;
+    enum gw_code (*also_publish)(void *ctx,
+                                 struct gw_error *err); /* what else the segment is filled with; NULL: nothing */
+    void *also_ctx;
     void (*wait_ms)(void *ctx, int64_t ms); /* how a sign-in waits for its floor; NULL: sleeps */
     void *wait_ctx;
 };

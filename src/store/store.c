@@ -258,6 +258,60 @@ enum gw_code gw_store_revocation_purge(struct gw_store *s, int64_t now_s, struct
     return s->ops->revocation_purge(s, now_s, err);
 }
 
+/* ---- blocks ---- */
+
+enum gw_code gw_store_block_insert(struct gw_store *s, const struct gw_block_row *b, struct gw_error *err)
+{
+    const struct field fields[] = {FIELD(b, cause, true), FIELD(b, author, true), FIELD(b, reason, false)};
+    GW_TRY(check_fields(fields, sizeof(fields) / sizeof(fields[0]), err));
+    return s->ops->block_insert(s, b, err);
+}
+
+enum gw_code gw_store_block_extend(struct gw_store *s, const struct gw_uuid *id, int64_t expires_s,
+                                   struct gw_error *err)
+{
+    return s->ops->block_extend(s, id, expires_s, err);
+}
+
+enum gw_code gw_store_block_end(struct gw_store *s, const struct gw_uuid *id, int64_t ended_s, struct gw_error *err)
+{
+    return s->ops->block_end(s, id, ended_s, err);
+}
+
+enum gw_code gw_store_block_get(struct gw_store *s, const struct gw_uuid *id, struct gw_block_row *out,
+                                struct gw_error *err)
+{
+    return s->ops->block_get(s, id, out, err);
+}
+
+enum gw_code gw_store_block_of_network(struct gw_store *s, const struct gw_cidr *network, struct gw_block_row *out,
+                                       struct gw_error *err)
+{
+    return s->ops->block_of_network(s, network, out, err);
+}
+
+enum gw_code gw_store_block_each(struct gw_store *s, const struct gw_uuid *after, int64_t due_s, size_t count,
+                                 gw_block_fn fn, void *ctx, struct gw_error *err)
+{
+    return s->ops->block_each(s, after, due_s, count, fn, ctx, err);
+}
+
+enum gw_code gw_store_block_count(struct gw_store *s, int64_t *out, struct gw_error *err)
+{
+    return s->ops->block_count(s, out, err);
+}
+
+enum gw_code gw_store_block_count_earlier(struct gw_store *s, const struct gw_cidr *network, int64_t since_s,
+                                          int64_t *out, struct gw_error *err)
+{
+    return s->ops->block_count_earlier(s, network, since_s, out, err);
+}
+
+enum gw_code gw_store_block_purge(struct gw_store *s, int64_t before_s, struct gw_error *err)
+{
+    return s->ops->block_purge(s, before_s, err);
+}
+
 enum gw_code gw_store_reset_put(struct gw_store *s, const struct gw_reset_row *r, struct gw_error *err)
 {
     return s->ops->reset_put(s, r, err);

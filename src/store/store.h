@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * What must outlive everything: users, sessions, refresh tokens, revoked tokens, reset codes, sealed secrets; the audit trail
+ * What must outlive everything: users, sessions, refresh tokens, revoked tokens, blocks, reset codes, sealed secrets; the audit trail
  * (store/audit.h). An interface; store_sqlite.c is the default backend. Called by the control plane only, from any thread. Each call is one transaction, on disk when it returns,
  * unless it stands between gw_store_begin and gw_store_commit of the same thread.
  *
@@ -70,6 +70,19 @@ struct gw_sealed_row {
     uint8_t envelope[GW_ENVELOPE_MAX];
     size_t envelope_len;
     int64_t expires_s; /* 0: never */
+};
+
+#define GW_BLOCK_CAUSE_MAX 32
+#define GW_BLOCK_AUTHOR_MAX 64
+#define GW_BLOCK_REASON_MAX 200
+struct gw_block_row {
+    struct gw_uuid id; /* a UUIDv7 */
+    struct gw_cidr network;
+    bool is_suspect;
+    int64_t since_s, expires_s, ended_s; /* 0: it has not ended; sooner than expires_s: it was lifted */
+    char cause[GW_BLOCK_CAUSE_MAX + 1];  /* what found it out: "operator", a rule's name */
+    char author[GW_BLOCK_AUTHOR_MAX + 1];
+    char reason[GW_BLOCK_REASON_MAX + 1]; /* may be empty */
 };
 
 struct gw_store;
@@ -162,6 +175,29 @@ GW_MUST_CHECK enum gw_code gw_store_revocation_insert(struct gw_store *s, const 
 GW_MUST_CHECK enum gw_code gw_store_revocation_each(struct gw_store *s, gw_revocation_fn fn, void *ctx,
                                                     struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_store_revocation_purge(struct gw_store *s, int64_t now_s, struct gw_error *err);
+
+/* Blocks and suspects; a network has one at a time that has not ended. Insert: GW_ECONFLICT when it has. Extend and end: GW_ENOTFOUND when it
+ * has ended. Each: of those that have not, by id, after the one given (NULL: from the start), count of them at most; due: only those that
+ * expire until then (INT64_MAX: all). Earlier: blocks, no suspects, of that very network that began since then and were not lifted. Purge:
+ * those that ended before. */
+typedef enum gw_code (*gw_block_fn)(void *ctx, const struct gw_block_row *b, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_block_insert(struct gw_store *s, const struct gw_block_row *b,
+                                                 struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_block_extend(struct gw_store *s, const struct gw_uuid *id, int64_t expires_s,
+                                                 struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_block_end(struct gw_store *s, const struct gw_uuid *id, int64_t ended_s,
+                                              struct gw_error *err);
+/* GW_ENOTFOUND: there is none, or it has ended. */
+GW_MUST_CHECK enum gw_code gw_store_block_get(struct gw_store *s, const struct gw_uuid *id, struct gw_block_row *out,
+                                              struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_block_of_network(struct gw_store *s, const struct gw_cidr *network,
+                                                     struct gw_block_row *out, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_block_each(struct gw_store *s, const struct gw_uuid *after, int64_t due_s,
+                                               size_t count, gw_block_fn fn, void *ctx, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_block_count(struct gw_store *s, int64_t *out, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_block_count_earlier(struct gw_store *s, const struct gw_cidr *network,
+                                                        int64_t since_s, int64_t *out, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_block_purge(struct gw_store *s, int64_t before_s, struct gw_error *err);
 
 /* One-time reset codes: at most one a user, the last wins. Get: GW_ENOTFOUND when unknown or expired at now_s. Whoever
  * honours a code deletes it in the same transaction; deleting none is no fault. */

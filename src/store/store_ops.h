@@ -66,6 +66,20 @@ struct gw_store_ops {
     enum gw_code (*data_key_reserve)(struct gw_store *s, uint32_t id, uint64_t uses, struct gw_error *err);
     enum gw_code (*data_key_retire)(struct gw_store *s, uint32_t id, int64_t now_s, struct gw_error *err);
 
+    enum gw_code (*block_insert)(struct gw_store *s, const struct gw_block_row *b, struct gw_error *err);
+    enum gw_code (*block_extend)(struct gw_store *s, const struct gw_uuid *id, int64_t expires_s, struct gw_error *err);
+    enum gw_code (*block_end)(struct gw_store *s, const struct gw_uuid *id, int64_t ended_s, struct gw_error *err);
+    enum gw_code (*block_get)(struct gw_store *s, const struct gw_uuid *id, struct gw_block_row *out,
+                              struct gw_error *err);
+    enum gw_code (*block_of_network)(struct gw_store *s, const struct gw_cidr *network, struct gw_block_row *out,
+                                     struct gw_error *err);
+    enum gw_code (*block_each)(struct gw_store *s, const struct gw_uuid *after, int64_t due_s, size_t count,
+                               gw_block_fn fn, void *ctx, struct gw_error *err);
+    enum gw_code (*block_count)(struct gw_store *s, int64_t *out, struct gw_error *err);
+    enum gw_code (*block_count_earlier)(struct gw_store *s, const struct gw_cidr *network, int64_t since_s,
+                                        int64_t *out, struct gw_error *err);
+    enum gw_code (*block_purge)(struct gw_store *s, int64_t before_s, struct gw_error *err);
+
     enum gw_code (*sealed_put)(struct gw_store *s, const struct gw_sealed_row *r, struct gw_error *err);
     enum gw_code (*sealed_get)(struct gw_store *s, struct gw_str name, int64_t now_s, struct gw_sealed_row *out,
                                struct gw_error *err);

@@ -9,6 +9,7 @@
     "id, username, email, role, upstream_id, password_hash, active, created_s, updated_s, last_login_s, version"
 #define REFRESH_COLUMNS "hash, session_id, number, spent_s"
 #define SEALED_COLUMNS "name, key_id, envelope, expires_s"
+#define BLOCK_COLUMNS "id, net, bits, suspect, since_s, expires_s, ended_s, cause, author, reason"
 #define SESSION_COLUMNS "id, user_id, created_s, last_seen_s, expires_s, address, user_agent, country"
 
 static const char *const statement_sql[STATEMENT_COUNT] = {
@@ -47,6 +48,17 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
                           " ON CONFLICT (jti) DO UPDATE SET expires_s = max(expires_s, excluded.expires_s)",
     [REVOCATION_EACH] = "SELECT jti, expires_s FROM revocations ORDER BY jti",
     [REVOCATION_PURGE] = "DELETE FROM revocations WHERE expires_s <= ?1",
+    [BLOCK_INSERT] = "INSERT INTO blocks (" BLOCK_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [BLOCK_EXTEND] = "UPDATE blocks SET expires_s = ?2 WHERE id = ?1 AND ended_s = 0",
+    [BLOCK_END] = "UPDATE blocks SET ended_s = ?2 WHERE id = ?1 AND ended_s = 0",
+    [BLOCK_GET] = "SELECT " BLOCK_COLUMNS " FROM blocks WHERE id = ?1 AND ended_s = 0",
+    [BLOCK_OF_NETWORK] = "SELECT " BLOCK_COLUMNS " FROM blocks WHERE net = ?1 AND bits = ?2 AND ended_s = 0",
+    [BLOCK_EACH] = "SELECT " BLOCK_COLUMNS " FROM blocks WHERE ended_s = 0 AND id > ?1 AND expires_s <= ?2"
+                   " ORDER BY id LIMIT ?3",
+    [BLOCK_COUNT] = "SELECT count(*) FROM blocks WHERE ended_s = 0",
+    [BLOCK_COUNT_EARLIER] = "SELECT count(*) FROM blocks WHERE net = ?1 AND bits = ?2 AND since_s >= ?3 AND suspect = 0"
+                            " AND (ended_s = 0 OR ended_s >= expires_s)",
+    [BLOCK_PURGE] = "DELETE FROM blocks WHERE ended_s <> 0 AND ended_s < ?1",
     [RESET_PUT] = "INSERT INTO reset_codes (user_id, code_hash, expires_s) VALUES (?1, ?2, ?3)"
                   " ON CONFLICT (user_id) DO UPDATE SET code_hash = excluded.code_hash, expires_s = excluded.expires_s",
     [RESET_GET] = "SELECT user_id FROM reset_codes WHERE code_hash = ?1 AND expires_s > ?2",
@@ -404,6 +416,102 @@ static enum gw_code sqlite_revocation_purge(struct gw_store *s, int64_t now_s, s
     return gw_db_change(gw_sqlite_db(s), REVOCATION_PURGE, VALUES(INT(now_s)), NULL, err);
 }
 
+/* ---- blocks ---- */
+
+static enum gw_code read_block(sqlite3_stmt *st, void *ctx, struct gw_error *err)
+{
+    struct gw_block_row b = {0};
+    size_t len;
+    GW_TRY(gw_db_read_uuid(st, 0, &b.id, err));
+    GW_TRY(gw_db_read_blob(st, 1, b.network.net.b, sizeof(b.network.net.b), &len, err));
+    int bits = sqlite3_column_int(st, 2);
+    if (len != sizeof(b.network.net.b) || bits < 1 || bits > 128)
+        return gw_fail(err, GW_EBACKEND, "database: a blocked network is damaged");
+    b.network = gw_cidr_around(&b.network.net, (unsigned)bits);
+    b.is_suspect = sqlite3_column_int(st, 3) != 0;
+    b.since_s = sqlite3_column_int64(st, 4);
+    b.expires_s = sqlite3_column_int64(st, 5);
+    b.ended_s = sqlite3_column_int64(st, 6);
+    GW_TRY(gw_db_read_text(st, 7, b.cause, sizeof(b.cause), err));
+    GW_TRY(gw_db_read_text(st, 8, b.author, sizeof(b.author), err));
+    GW_TRY(gw_db_read_text(st, 9, b.reason, sizeof(b.reason), err));
+    *(struct gw_block_row *)ctx = b;
+    return GW_OK;
+}
+
+#define NETWORK(n) BLOB((n)->net.b, sizeof((n)->net.b)), INT((n)->bits)
+
+static enum gw_code sqlite_block_insert(struct gw_store *s, const struct gw_block_row *b, struct gw_error *err)
+{
+    return gw_db_change(gw_sqlite_db(s), BLOCK_INSERT,
+                        VALUES(UUID(&b->id), NETWORK(&b->network), INT(b->is_suspect), INT(b->since_s),
+                               INT(b->expires_s), INT(b->ended_s), TEXT(b->cause), TEXT(b->author), TEXT(b->reason)),
+                        NULL, err);
+}
+
+static enum gw_code sqlite_block_extend(struct gw_store *s, const struct gw_uuid *id, int64_t expires_s,
+                                        struct gw_error *err)
+{
+    return gw_db_change_one(gw_sqlite_db(s), BLOCK_EXTEND, VALUES(UUID(id), INT(expires_s)), "block", err);
+}
+
+static enum gw_code sqlite_block_end(struct gw_store *s, const struct gw_uuid *id, int64_t ended_s,
+                                     struct gw_error *err)
+{
+    return gw_db_change_one(gw_sqlite_db(s), BLOCK_END, VALUES(UUID(id), INT(ended_s)), "block", err);
+}
+
+static enum gw_code sqlite_block_get(struct gw_store *s, const struct gw_uuid *id, struct gw_block_row *out,
+                                     struct gw_error *err)
+{
+    return gw_db_query_one(gw_sqlite_db(s), BLOCK_GET, VALUES(UUID(id)), read_block, out, "block", err);
+}
+
+static enum gw_code sqlite_block_of_network(struct gw_store *s, const struct gw_cidr *network, struct gw_block_row *out,
+                                            struct gw_error *err)
+{
+    return gw_db_query_one(gw_sqlite_db(s), BLOCK_OF_NETWORK, VALUES(NETWORK(network)), read_block, out, "block", err);
+}
+
+struct block_walk {
+    gw_block_fn fn;
+    void *ctx;
+};
+
+static enum gw_code walk_block(sqlite3_stmt *st, void *ctx, struct gw_error *err)
+{
+    const struct block_walk *w = ctx;
+    struct gw_block_row b;
+    GW_TRY(read_block(st, &b, err));
+    return w->fn(w->ctx, &b, err);
+}
+
+static enum gw_code sqlite_block_each(struct gw_store *s, const struct gw_uuid *after, int64_t due_s, size_t count,
+                                      gw_block_fn fn, void *ctx, struct gw_error *err)
+{
+    static const struct gw_uuid first;
+    return gw_db_walk(gw_sqlite_db(s), BLOCK_EACH,
+                      VALUES(UUID(after != NULL ? after : &first), INT(due_s), INT((int64_t)count)), walk_block,
+                      &(struct block_walk){fn, ctx}, err);
+}
+
+static enum gw_code sqlite_block_count(struct gw_store *s, int64_t *out, struct gw_error *err)
+{
+    return gw_db_query_one(gw_sqlite_db(s), BLOCK_COUNT, NULL, 0, read_number, out, "count", err);
+}
+
+static enum gw_code sqlite_block_count_earlier(struct gw_store *s, const struct gw_cidr *network, int64_t since_s,
+                                               int64_t *out, struct gw_error *err)
+{
+    return gw_db_query_one(gw_sqlite_db(s), BLOCK_COUNT_EARLIER, VALUES(NETWORK(network), INT(since_s)), read_number,
+                           out, "count", err);
+}
+
+static enum gw_code sqlite_block_purge(struct gw_store *s, int64_t before_s, struct gw_error *err)
+{
+    return gw_db_change(gw_sqlite_db(s), BLOCK_PURGE, VALUES(INT(before_s)), NULL, err);
+}
+
 /* ---- reset codes ---- */
 
 static enum gw_code sqlite_reset_put(struct gw_store *s, const struct gw_reset_row *r, struct gw_error *err)
@@ -574,6 +682,15 @@ static const struct gw_store_ops sqlite_ops = {
     .revocation_insert = sqlite_revocation_insert,
     .revocation_each = sqlite_revocation_each,
     .revocation_purge = sqlite_revocation_purge,
+    .block_insert = sqlite_block_insert,
+    .block_extend = sqlite_block_extend,
+    .block_end = sqlite_block_end,
+    .block_get = sqlite_block_get,
+    .block_of_network = sqlite_block_of_network,
+    .block_each = sqlite_block_each,
+    .block_count = sqlite_block_count,
+    .block_count_earlier = sqlite_block_count_earlier,
+    .block_purge = sqlite_block_purge,
     .reset_put = sqlite_reset_put,
     .reset_get = sqlite_reset_get,
     .reset_delete = sqlite_reset_delete,

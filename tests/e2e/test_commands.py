@@ -180,6 +180,22 @@ TABLE = {
         Case(["999999999"], NO, says="."),
         Case(["x"], NO, says="."),
     ],
+    "block add": [
+        Case(["192.0.2.7"], YES),
+        Case(["192.0.2.7", "--for", "24h", "--reason", "scanner"], YES),
+        Case(["2001:db8::/32", "--suspect"], YES),
+        Case(["127.0.0.1"], NO, says="allow.*policy reload"),
+        Case(["0.0.0.0/0"], NO, says="larger than /8"),
+        Case(["192.0.2.1/24"], NO, says="expected an address"),
+        Case(["192.0.2.8", "--for", "soon"], NO, says="duration"),
+    ],
+    "block list": [Case([], YES)],
+    "block remove": [
+        Case(["192.0.2.7"], YES),
+        Case(["192.0.2.99"], NO, says="."),
+        Case([UNKNOWN_ID], NO, says="."),
+        Case(["nonsense"], NO, says="expected an address"),
+    ],
     "key list": [Case([], YES)],
     "key rotate": [
         Case([], USAGE, says="say which"),
