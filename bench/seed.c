@@ -132,7 +132,12 @@ static enum gw_code make_mode(const struct seed *s, struct gw_error *err)
 static enum gw_code seed(struct seed *s, struct gw_error *err)
 {
     const struct gw_shared_sizes sizes = {
-        .sessions = s->count, .users = s->count, .revocations = s->count, .blocks = 2 * ADDRESSES_BLOCKED};
+        .sessions = s->count,
+        .users = s->count,
+        .revocations = s->count,
+        .blocks = 2 * ADDRESSES_BLOCKED,
+        .rates = s->count,
+    };
     GW_TRY(load(s, err));
     GW_TRY(make_mode(s, err));
     GW_TRY(gw_shared_open(s->run_dir, GW_SHARED_WRITER, &sizes, &s->shared, err));

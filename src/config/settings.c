@@ -85,6 +85,10 @@ const struct gw_option gw_settings_options[] = {
 
     {"block.capacity", GW_OPT_INT, AT(block_capacity), "16384", 64, 1048576, NULL, NULL,
      "Blocked and suspicious networks that the gateway has room for. Takes a restart."},
+    {"limit.capacity", GW_OPT_INT, AT(limit_capacity), "262144", 1024, 4194304, NULL, NULL,
+     "Addresses' counters that the gateway has room for, two or three for each address; who finds none is counted with his network. Takes a restart."},
+    {"limit.delayed", GW_OPT_INT, AT(limit_delayed), "256", 0, 100000, NULL, NULL,
+     "Requests that a worker may hold back at a time, for `slow_down`; beyond it the answer is 429."},
 
     {"password.profile", GW_OPT_ENUM, AT(password_profile), "guide", 0, 0, password_profiles, NULL,
      "`guide`: 8 characters with upper and lower case, digit and special; `nist`: 15 characters of any kind."},

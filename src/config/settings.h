@@ -42,7 +42,9 @@ struct gw_settings {
     int session_at_limit;                                         /* enum gw_session_limit */
     int64_t session_capacity, user_capacity, revocation_capacity; /* slots of the authority segment */
     /* block.* */
-    int64_t block_capacity; /* the same */
+    int64_t block_capacity;
+    /* limit.* */
+    int64_t limit_capacity, limit_delayed;
     /* password.* */
     int password_profile;             /* enum gw_password_profile */
     struct gw_str password_blocklist; /* file, one password a line; empty: the shipped list */

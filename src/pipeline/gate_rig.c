@@ -133,7 +133,8 @@ static void start_gate(struct gw_rig *rig)
 void gw_rig_new(struct gw_rig *rig, const char *policy)
 {
     struct gw_error err = {.msg = ""};
-    *rig = (struct gw_rig){.dir = "/tmp/gw-gate-XXXXXX"};
+    *rig = (struct gw_rig){.dir = "/tmp/gw-gate-XXXXXX",
+                           .peer = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1}}};
     need(mkdtemp(rig->dir) != NULL, "directory", NULL);
     gw_fake_clock_init(&rig->clock, GW_RIG_NOW_S * 1000);
     make_keys(rig);
@@ -144,7 +145,8 @@ void gw_rig_new(struct gw_rig *rig, const char *policy)
     gw_auto_fd int mode_dir = open(rig->mode_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     need(gw_mode_ensure(mode_dir, &err) == GW_OK, "mode", &err);
     snprintf(rig->journal_dir, sizeof(rig->journal_dir), "%s/journal", rig->dir);
-    const struct gw_shared_sizes sizes = {.sessions = 2048, .users = 2048, .revocations = 64, .blocks = 64};
+    const struct gw_shared_sizes sizes = {
+        .sessions = 2048, .users = 2048, .revocations = 64, .blocks = 64, .rates = 8192};
     need(gw_shared_open(rig->dir, GW_SHARED_WRITER, &sizes, &rig->writer, &err) == GW_OK, "writer", &err);
     gw_rig_publish(rig, FIRST_HASH, NULL, policy);
     gw_shared_begin_load(rig->writer);
@@ -285,12 +287,11 @@ static struct gw_header header_of(const char *line)
 const struct gw_decision *gw_rig_ask(struct gw_rig *rig, const char *method, const char *target,
                                      const char *const *headers)
 {
-    static const uint8_t peer[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1};
     forget_request(rig);
     gw_arena_init(&rig->arena, (size_t)1 << 16);
     rig->head = (struct gw_request_head){
         .method = gw_str(method), .target = gw_str(target), .tls = true, .headers = rig->headers};
-    memcpy(rig->head.peer, peer, sizeof(peer));
+    memcpy(rig->head.peer, rig->peer.b, sizeof(rig->peer.b));
     while (headers[rig->head.header_count] != NULL) {
         rig->headers[rig->head.header_count] = header_of(headers[rig->head.header_count]);
         rig->head.header_count++;

@@ -15,6 +15,7 @@ struct gw_rig {
     char dir[32];
     char token_key_file[GW_RIG_PATH_MAX], upstream_key_file[GW_RIG_PATH_MAX], request_id_key_file[GW_RIG_PATH_MAX];
     char journal_dir[GW_RIG_PATH_MAX], mode_dir[GW_RIG_PATH_MAX];
+    struct gw_ip peer; /* from which the next request comes: 192.0.2.1 */
     struct gw_fake_clock clock;
     struct gw_gate *gate;
     struct gw_shared *writer;
@@ -53,7 +54,7 @@ const char *gw_rig_token(struct gw_rig *rig, uint32_t session, uint32_t user);
 const char *gw_rig_token_of(struct gw_rig *rig, const struct gw_jwt_issue *issue);
 struct gw_jwt_issue gw_rig_issue(uint32_t session, uint32_t user);
 
-/* Judges "METHOD target" with header lines "name: value", NULL-terminated; over TLS from 192.0.2.1. The decision is rig->decision. */
+/* Judges "METHOD target" with header lines "name: value", NULL-terminated; over TLS from its peer. The decision is rig->decision. */
 const struct gw_decision *gw_rig_ask(struct gw_rig *rig, const char *method, const char *target,
                                      const char *const *headers);
 /* The header of that name was marked to stay behind. */

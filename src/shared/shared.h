@@ -8,13 +8,14 @@
  * record that stays odd (control was killed inside a write) reads as GW_EBACKEND (answered 503) until control is back and
  * rewrites it. Until the ready flag is set, all look-ups give GW_EBACKEND.
  *
- * Counter segment: last-seen times, written by workers with compare-and-swap only. It is advice: it can push out an idle
- * timeout, never an absolute one.
+ * Counter segment: last-seen times and the backlogs of rates (rates.h), written by workers with compare-and-swap only. Last-seen times are
+ * advice: they can push out an idle timeout, never an absolute one.
  *
  * A gw_shared is used by one process; reader calls are thread-safe; writer calls are serialised by a lock inside.
  */
 #include "base/encode.h"
 #include "base/ip.h"
+#include "shared/rates.h"
 #include <gw/cleanup.h>
 #include <gw/error.h>
 #include <gw/str.h>
@@ -51,7 +52,8 @@ struct gw_live_block {
 
 struct gw_shared_sizes {
     uint32_t sessions, users, revocations, blocks;
-}; /* slots wanted; twice as many are made */
+    uint32_t rates; /* backlogs of addresses; those of identities go by users */
+};                  /* slots wanted; twice as many are made */
 
 enum gw_shared_role { GW_SHARED_READER, GW_SHARED_WRITER };
 struct gw_shared;
@@ -85,6 +87,8 @@ GW_MUST_CHECK enum gw_code gw_shared_find_block(const struct gw_shared *s, const
 int64_t gw_shared_last_seen(const struct gw_shared *s, const struct gw_live_session *session);
 /* Notes that the session was used; a step back is ignored. Any process. */
 void gw_shared_touch(struct gw_shared *s, const struct gw_uuid *sid, int64_t now_s);
+/* Of a reader: the writer does not look at that map. */
+const struct gw_rates *gw_shared_rates(const struct gw_shared *s);
 
 /* Writer. A full table is GW_ELIMIT, and what was there stays. */
 GW_MUST_CHECK enum gw_code gw_shared_put_session(struct gw_shared *s, const struct gw_live_session *session,

@@ -3,7 +3,7 @@
  * Two mapped files (segment.h). authority: header, then four tables (table.h) of sessions, users, revoked token ids and blocks. counters:
  * header, then buckets of eight words, one cache line each; a word is 32 bits of the session id's hash and 32 bits of
  * time. A ninth active session in one bucket pushes the longest unused out, which then falls back to the time that control
- * last wrote to its record: advice may be lost, an absolute end never.
+ * last wrote to its record: advice may be lost, an absolute end never. Behind them the words of rates (rates.h).
  *
  * What is read from a header is read once, at open, and held against the size of the file; later a mapping is only
  * ever indexed by this process's own copies.
@@ -72,7 +72,8 @@ struct counters {
     uint64_t magic, layout;
     uint64_t slots;
     struct gw_hash_key key;
-    uint64_t unused[3]; /* buckets begin on a cache line */
+    uint32_t rate_slots[GW_RATES_REGIONS], unused[3]; /* buckets begin on a cache line */
+    struct gw_rates_head rates;
     _Atomic uint64_t words[];
 };
 static_assert(sizeof(struct counters) % 64 == 0, "a bucket is one cache line");
@@ -85,6 +86,7 @@ struct gw_shared {
     _Atomic uint64_t *counters;
     uint64_t buckets;
     struct gw_hash_key counters_key;
+    struct gw_rates rates;
     enum gw_shared_role role;
     pthread_mutex_t lock;        /* writer */
     uint32_t of_length[LENGTHS]; /* writer: blocks whose network is of n + 1 bits */
@@ -95,12 +97,19 @@ struct gw_shared {
 /* Changes with whatever the compiled program believes of the files. */
 static uint64_t layout_hash(void)
 {
-    const uint64_t shape[] = {sizeof(struct authority),    sizeof(struct counters),
-                              GW_TABLE_HEAD_WORDS,         sizeof(struct gw_live_session),
-                              sizeof(struct gw_live_user), sizeof(struct revocation),
-                              sizeof(struct block),        GW_SHARED_NAME_MAX,
-                              GW_SHARED_EMAIL_MAX,         GW_SHARED_ROLE_MAX,
-                              GW_SHARED_UPSTREAM_ID_MAX,   BUCKET};
+    const uint64_t shape[] = {sizeof(struct authority),
+                              sizeof(struct counters),
+                              GW_TABLE_HEAD_WORDS,
+                              sizeof(struct gw_live_session),
+                              sizeof(struct gw_live_user),
+                              sizeof(struct revocation),
+                              sizeof(struct block),
+                              GW_SHARED_NAME_MAX,
+                              GW_SHARED_EMAIL_MAX,
+                              GW_SHARED_ROLE_MAX,
+                              GW_SHARED_UPSTREAM_ID_MAX,
+                              BUCKET,
+                              GW_RATES_BUCKET};
     return gw_hash(&(struct gw_hash_key){1, 2}, shape, sizeof(shape));
 }
 
@@ -125,8 +134,10 @@ static size_t authority_bytes(const uint32_t slots[TABLES])
     return n;
 }
 
-static size_t counters_bytes(uint64_t slots)
+static size_t counters_bytes(uint64_t slots, const uint32_t rate_slots[GW_RATES_REGIONS])
 {
+    for (int i = 0; i < GW_RATES_REGIONS; i++)
+        slots += rate_slots[i];
     return sizeof(struct counters) + slots * sizeof(uint64_t);
 }
 
@@ -161,12 +172,19 @@ static bool adopt_counters(struct gw_shared *s)
     if (c == NULL)
         return false;
     uint64_t slots = c->slots;
-    if (c->magic != COUNTERS_MAGIC || c->layout != layout_hash() || !is_slot_count(slots) ||
-        counters_bytes(slots) != s->counters_segment.bytes)
+    uint32_t rate_slots[GW_RATES_REGIONS];
+    memcpy(rate_slots, c->rate_slots, sizeof(rate_slots));
+    if (c->magic != COUNTERS_MAGIC || c->layout != layout_hash() || !is_slot_count(slots))
+        return false;
+    for (int i = 0; i < GW_RATES_REGIONS; i++)
+        if (!is_slot_count(rate_slots[i]) || rate_slots[i] < GW_RATES_SLOTS_MIN)
+            return false;
+    if (counters_bytes(slots, rate_slots) != s->counters_segment.bytes)
         return false;
     s->counters = c->words;
     s->buckets = slots / BUCKET;
     s->counters_key = c->key;
+    gw_rates_init(&s->rates, &c->rates, c->words + slots, rate_slots, &s->counters_key);
     return true;
 }
 
@@ -182,17 +200,32 @@ static enum gw_code random_key(struct gw_hash_key *out, struct gw_error *err)
 struct wanted {
     uint32_t slots[TABLES];
     uint64_t counters;
+    uint32_t rates[GW_RATES_REGIONS];
 };
+
+#define RATES_PER_USER 8      /* of a class two, of a route's class two more, and half of it empty */
+#define RATES_PER_OVERFLOW 64 /* of networks there are fewer than of addresses */
+#define OVERFLOW_MIN 1024
+
+static uint32_t rate_slots_for(uint64_t wanted, uint32_t least)
+{
+    uint32_t n = power_of_two_for(wanted);
+    return n > least ? n : least;
+}
 
 /* Twice as many as wanted: chains stay short while the table is half empty. */
 static struct wanted wanted_of(const struct gw_shared_sizes *sizes)
 {
+    uint64_t rates = sizes->rates;
     return (struct wanted){
         .slots = {[SESSIONS] = power_of_two_for(2 * (uint64_t)sizes->sessions),
                   [USERS] = power_of_two_for(2 * (uint64_t)sizes->users),
                   [REVOCATIONS] = power_of_two_for(2 * (uint64_t)sizes->revocations),
                   [BLOCKS] = power_of_two_for(2 * (uint64_t)sizes->blocks)},
         .counters = power_of_two_for(4 * (uint64_t)sizes->sessions),
+        .rates = {[GW_RATES_ADDRESSES] = rate_slots_for(2 * rates, GW_RATES_SLOTS_MIN),
+                  [GW_RATES_IDENTITIES] = rate_slots_for(RATES_PER_USER * (uint64_t)sizes->users, GW_RATES_SLOTS_MIN),
+                  [GW_RATES_OVERFLOW] = rate_slots_for(2 * rates / RATES_PER_OVERFLOW, OVERFLOW_MIN)},
     };
 }
 
@@ -201,11 +234,12 @@ static enum gw_code make_counters(struct gw_shared *s, int dir, const struct wan
     struct gw_hash_key key;
     GW_TRY(random_key(&key, err));
     gw_segment_done(&s->counters_segment);
-    GW_TRY(gw_segment_create(dir, COUNTERS, 0660, counters_bytes(w->counters), &s->counters_segment, err));
+    GW_TRY(gw_segment_create(dir, COUNTERS, 0660, counters_bytes(w->counters, w->rates), &s->counters_segment, err));
     struct counters *c = s->counters_segment.base;
     c->key = key;
     c->layout = layout_hash();
     c->slots = w->counters;
+    memcpy(c->rate_slots, w->rates, sizeof(c->rate_slots));
     c->magic = COUNTERS_MAGIC;
     return gw_segment_publish(dir, &s->counters_segment, COUNTERS, GW_SEGMENT_REPLACE, err);
 }
@@ -235,7 +269,7 @@ static bool has_sizes(const struct gw_shared *s, const struct wanted *w)
     for (int i = 0; i < TABLES; i++)
         if (s->tables[i].slots != w->slots[i])
             return false;
-    return s->buckets * BUCKET == w->counters;
+    return s->buckets * BUCKET == w->counters && memcmp(s->rates.slots, w->rates, sizeof(w->rates)) == 0;
 }
 
 static bool count_length(const void *record, uint32_t epoch, const void *counts)
@@ -546,6 +580,12 @@ void gw_shared_touch(struct gw_shared *s, const struct gw_uuid *sid, int64_t now
     }
     if ((int64_t)(words[victim] & UINT32_MAX) < now_s && now_s <= UINT32_MAX)
         note(s, first + victim, words[victim], tag | (uint64_t)now_s);
+}
+
+const struct gw_rates *gw_shared_rates(const struct gw_shared *s)
+{
+    assert(s->role == GW_SHARED_READER);
+    return &s->rates;
 }
 
 /* ---- writing ---- */

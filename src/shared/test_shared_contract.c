@@ -20,7 +20,8 @@
 #include <unistd.h>
 
 static char dir[64];
-static const struct gw_shared_sizes sizes = {.sessions = 64, .users = 32, .revocations = 16, .blocks = 256};
+static const struct gw_shared_sizes sizes = {
+    .sessions = 64, .users = 32, .revocations = 16, .blocks = 256, .rates = 64};
 static const char hash_a[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 static const char hash_b[] = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 
@@ -454,13 +455,34 @@ static void test_other_sizes_retire_the_old_file(void **state)
     gw_auto(gw_shared) struct gw_shared *r = open_as(GW_SHARED_READER);
     gw_shared_close(w);
     struct gw_shared *bigger = NULL;
-    const struct gw_shared_sizes more = {.sessions = 640, .users = 32, .revocations = 16};
+    const struct gw_shared_sizes more = {.sessions = 640, .users = 32, .revocations = 16, .rates = 64};
     assert_int_equal(gw_shared_open(dir, GW_SHARED_WRITER, &more, &bigger, NULL), GW_OK);
     assert_true(gw_shared_is_retired(r));
     gw_auto(gw_shared) struct gw_shared *again = open_as(GW_SHARED_READER);
     assert_false(gw_shared_is_retired(again));
     assert_int_equal(find_session(again, 1), GW_EBACKEND); /* never "no such session" before it is loaded */
     gw_shared_close(bigger);
+}
+
+static void test_rates_are_shared_and_outlive_writers(void **state)
+{
+    (void)state;
+    struct gw_shared *w = ready_writer();
+    struct gw_rate rate;
+    const struct gw_ip ip = {.b = {[10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = 1}};
+    assert_true(gw_rate_make(4, 60000, &rate));
+    for (uint32_t n = 0; n < 4; n++) {
+        gw_auto(gw_shared) struct gw_shared *r = open_as(GW_SHARED_READER);
+        const struct gw_rates *rates = gw_shared_rates(r);
+        gw_rates_sweep(rates, 1000);
+        const struct gw_rates_subject s = gw_rates_address(rates, &ip);
+        assert_int_equal(gw_rates_charge(rates, &s, 1, &rate, GW_RATE_SHARE_WHOLE, 1000).answer.remaining, 3 - n);
+        if (n == 1) {
+            gw_shared_close(w);
+            w = open_as(GW_SHARED_WRITER);
+        }
+    }
+    gw_shared_close(w);
 }
 
 static void test_one_writer_at_a_time(void **state)
@@ -757,6 +779,7 @@ int main(void)
         CASE(test_load_drops_what_was_not_put_again),
         CASE(test_successor_takes_over_while_readers_are_served),
         CASE(test_other_sizes_retire_the_old_file),
+        CASE(test_rates_are_shared_and_outlive_writers),
         CASE(test_one_writer_at_a_time),
         CASE(test_full_table_keeps_what_it_has),
         CASE(test_last_seen_only_moves_forward),
