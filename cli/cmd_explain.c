@@ -94,6 +94,38 @@ static void tell_block(const struct explain *e, struct gw_buf *b)
                                                    : GW_STR(": half of its limits, growing whole again"));
 }
 
+static void tell_class(const struct gw_limit_class *c, struct gw_buf *b)
+{
+    const char *between = "";
+    gw_buf_addf(b, "%.*s (", GW_STR_ARG(c->name));
+    for (int kind = 0; kind < GW_LIMIT_KINDS; kind++)
+        if (c->rates[kind].rate.limit > 0) {
+            gw_buf_addf(b, "%s%u in %u s", between, c->rates[kind].rate.limit, c->rates[kind].window_s);
+            between = ", ";
+        }
+    gw_buf_add(b, GW_STR(")"));
+}
+
+static void tell_rate(const struct explain *e, struct gw_buf *b)
+{
+    gw_buf_add(b, GW_STR("as long as the address keeps below "));
+    tell_class(gw_policy_limit(e->h.policy, GW_LIMIT_FLOOD), b);
+}
+
+static void tell_quota(const struct explain *e, struct gw_buf *b)
+{
+    const struct gw_budget *budget = &e->asked.budget;
+    if (budget->of == GW_BUDGET_OF_NOBODY) {
+        gw_buf_add(b, GW_STR("not counted: no limit keeps a user from what reduces risk"));
+        return;
+    }
+    gw_buf_addf(b, "counts %s in ", budget->of == GW_BUDGET_OF_USER ? "for the user" : "for the address");
+    for (size_t i = 0; i < budget->count; i++) {
+        gw_buf_add(b, i > 0 ? GW_STR(" and ") : GW_STR(""));
+        tell_class(budget->classes[i], b);
+    }
+}
+
 static void tell_route(const struct explain *e, struct gw_buf *b)
 {
     const struct gw_route *route = e->asked.route;
@@ -204,6 +236,12 @@ static void tell(const struct explain *e, enum gw_stage_id stage, struct gw_buf 
         return;
     case GW_STAGE_BLOCK:
         tell_block(e, b);
+        return;
+    case GW_STAGE_RATE:
+        tell_rate(e, b);
+        return;
+    case GW_STAGE_QUOTA:
+        tell_quota(e, b);
         return;
     case GW_STAGE_ROUTE:
         tell_route(e, b);

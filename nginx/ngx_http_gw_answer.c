@@ -481,6 +481,15 @@ ngx_http_gw_header_filter(ngx_http_request_t *r)
         }
     }
 
+    for (i = 0; ctx != NULL && i < ctx->decision.field_count; i++) {
+        if (ngx_http_gw_add_header(r, ctx->decision.fields[i].name,
+                                   ctx->decision.fields[i].value)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
     if (ctx != NULL
         && ngx_http_gw_add_header(r, GW_STR("X-Request-Id"),
                                   ctx->decision.request_id)

@@ -52,6 +52,7 @@ typedef struct {
     unsigned             retried:1;
     unsigned             unauthorized:1;    /* the upstream said so to either credential */
     unsigned             handed_over:1;
+    unsigned             delayed:1;         /* its delay is under way */
     unsigned             waiting:1;         /* in the queue of those whose record goes to the disk */
     ngx_queue_t          queue;
     ngx_http_request_t  *r;

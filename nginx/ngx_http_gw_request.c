@@ -453,6 +453,70 @@ ngx_http_gw_read_body(ngx_http_request_t *r)
 }
 
 
+/* As nginx's limit_req does it: the timer is the write event's, and who leaves meanwhile is noticed. */
+static void
+ngx_http_gw_delay_handler(ngx_http_request_t *r)
+{
+    ngx_event_t  *wev;
+
+    wev = r->connection->write;
+
+    if (wev->delayed) {
+        if (ngx_handle_write_event(wev, 0) != NGX_OK) {
+            ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        }
+
+        return;
+    }
+
+    if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        return;
+    }
+
+    r->read_event_handler = ngx_http_block_reading;
+    r->write_event_handler = ngx_http_core_run_phases;
+
+    /* Comes back into the access handler, which finds the context. */
+    ngx_http_core_run_phases(r);
+}
+
+
+static ngx_int_t
+ngx_http_gw_delay(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
+{
+    if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->delayed = 1;
+
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = ngx_http_gw_delay_handler;
+
+    r->connection->write->delayed = 1;
+    ngx_add_timer(r->connection->write, (ngx_msec_t) ctx->decision.delay_ms);
+
+    return NGX_AGAIN;
+}
+
+
+/* What was judged goes its way: its body is read first, where the backend gets it. */
+static ngx_int_t
+ngx_http_gw_go_on(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
+{
+    if (ctx->decision.action != GW_PASS) {
+        return ngx_http_gw_obey(r, ctx);
+    }
+
+    if (r->headers_in.content_length_n > 0 || r->headers_in.chunked) {
+        return ngx_http_gw_read_body(r);
+    }
+
+    return ngx_http_gw_hand_over(r, ctx);
+}
+
+
 ngx_int_t
 ngx_http_gw_access_handler(ngx_http_request_t *r)
 {
@@ -481,6 +545,13 @@ ngx_http_gw_access_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_gw_get_ctx(r);
 
+    if (ctx != NULL && ctx->delayed) {
+        ctx->delayed = 0;
+        gw_request_let_go(ctx->gate, ctx->request);
+
+        return ngx_http_gw_go_on(r, ctx);
+    }
+
     if (ctx != NULL) {
         return ngx_http_gw_hand_over(r, ctx);
     }
@@ -491,13 +562,11 @@ ngx_http_gw_access_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ctx->decision.action != GW_PASS) {
-        return ngx_http_gw_obey(r, ctx);
+    if (ctx->decision.delay_ms > 0
+        && gw_request_hold_back(ctx->gate, ctx->request, &ctx->decision))
+    {
+        return ngx_http_gw_delay(r, ctx);
     }
 
-    if (r->headers_in.content_length_n > 0 || r->headers_in.chunked) {
-        return ngx_http_gw_read_body(r);
-    }
-
-    return ngx_http_gw_hand_over(r, ctx);
+    return ngx_http_gw_go_on(r, ctx);
 }

@@ -99,6 +99,10 @@ enum gw_reason {
 /* What control reads of a body. Anybody may call it, so the adapter keeps no longer one for it. */
 #define GW_CONTROL_BODY_MAX ((size_t)64 * 1024)
 
+struct gw_header_field {
+    struct gw_str name, value;
+};
+
 struct gw_decision {
     enum gw_action action;
     enum gw_reason reason;
@@ -111,8 +115,11 @@ struct gw_decision {
     struct gw_str content_type, body; /* GW_ANSWER */
     struct gw_str cache_control;      /* GW_ANSWER: in place of no-store; empty: no-store */
     struct gw_str content_security;   /* GW_ANSWER: a Content-Security-Policy in place of the common one; empty: that */
-    struct gw_str members;     /* GW_REFUSE: further members of the problem, as JSON after a comma; empty: none */
-    unsigned retry_after_s;    /* 0: none */
+    struct gw_str members;  /* GW_REFUSE: further members of the problem, as JSON after a comma; empty: none */
+    unsigned retry_after_s; /* 0: none */
+    unsigned delay_ms;      /* PASS, CONTROL, ANSWER: to be held back so long first; 0: not at all */
+    const struct gw_header_field *fields; /* of the answer, whosever it is: what is left of the client's budget */
+    size_t field_count;
     const char *detail;        /* for the log: which token fault, which stage; static storage; NULL: none */
     struct gw_str user, route; /* for the log; empty: none */
 };
@@ -121,6 +128,11 @@ struct gw_decision {
  * refusal. */
 struct gw_request *gw_request_new(struct gw_gate *g, struct gw_request_head *head, struct gw_arena *a,
                                   struct gw_decision *out);
+/* Before the delay of the decision, once. False: too many are held back already, and *out is the refusal. */
+bool gw_request_hold_back(struct gw_gate *g, struct gw_request *r, struct gw_decision *out);
+/* After it. */
+void gw_request_let_go(struct gw_gate *g, struct gw_request *r);
+
 enum gw_handover {
     GW_HANDOVER_GO,     /* hand it to the upstream now */
     GW_HANDOVER_WAIT,   /* its record is on its way to the disk: ask again after an upkeep */
@@ -157,9 +169,6 @@ void gw_request_done(struct gw_gate *g, struct gw_request *r);
 
 /* ---- answers ---- */
 
-struct gw_header_field {
-    struct gw_str name, value;
-};
 enum gw_transport { GW_TRANSPORT_PLAIN, GW_TRANSPORT_TLS };
 /* Security headers of every answer. Static storage. `WWW-Authenticate: Bearer` on a 401 of ours is the adapter's. */
 const struct gw_header_field *gw_security_headers(enum gw_transport transport, size_t *out_count);

@@ -203,6 +203,7 @@ static const struct rule response_rules[] = {
     {GW_STR("access-control-"), PREFIX, DROP, OTHER},
     {GW_STR("ratelimit"), PREFIX, DROP, OTHER},
     {GW_STR("x-ratelimit-"), PREFIX, DROP, OTHER},
+    {GW_STR("x-rate-limit-"), PREFIX, DROP, OTHER},
     {GW_STR("x-powered-by"), EXACT, DROP, OTHER},
     {GW_STR("server"), EXACT, DROP, OTHER},
     {GW_STR("set-cookie"), EXACT, KEEP, COOKIE},

@@ -288,6 +288,40 @@ static bool read_journal_lag(struct gw_gate *g, unsigned i, int64_t *out)
     return g->shared != NULL && read_age_of(g, gw_shared_caught_up(g->shared), out);
 }
 
+static bool read_rates(const struct gw_gate *g, struct gw_rates_fill *out)
+{
+    if (g->shared != NULL)
+        gw_rates_fill(gw_shared_rates(g->shared), out);
+    return g->shared != NULL;
+}
+
+static bool read_limit_counters(struct gw_gate *g, unsigned i, int64_t *out)
+{
+    (void)i;
+    struct gw_rates_fill fill = {0};
+    bool is_there = read_rates(g, &fill);
+    *out = (int64_t)fill.live;
+    return is_there;
+}
+
+static bool read_limit_slots(struct gw_gate *g, unsigned i, int64_t *out)
+{
+    (void)i;
+    struct gw_rates_fill fill = {0};
+    bool is_there = read_rates(g, &fill);
+    *out = (int64_t)fill.slots;
+    return is_there;
+}
+
+static bool read_limit_overflows(struct gw_gate *g, unsigned i, int64_t *out)
+{
+    (void)i;
+    struct gw_rates_fill fill = {0};
+    bool is_there = read_rates(g, &fill);
+    *out = (int64_t)fill.overflows;
+    return is_there;
+}
+
 static const struct {
     bool (*read)(struct gw_gate *g, unsigned i, int64_t *out);
     const char *type, *name, *help;

@@ -49,6 +49,7 @@ static void write_refusal(struct gw_decision *out, struct gw_verdict v)
     out->members = v.members;
     bool passes_soon = out->status == 503 || out->status == 429;
     out->retry_after_s = v.retry_after_s > 0 ? v.retry_after_s : passes_soon ? 1 : 0;
+    out->delay_ms = 0;
     out->target = out->cookie = out->credential_name = out->credential = GW_STR_NULL;
 }
 
@@ -86,6 +87,27 @@ void gw_request_refuse(struct gw_request *r, enum gw_reason reason, struct gw_de
 {
     r->out = out;
     refuse(r, NULL, (struct gw_verdict){.reason = reason});
+}
+
+/* ---- holding back ---- */
+
+bool gw_request_hold_back(struct gw_gate *g, struct gw_request *r, struct gw_decision *out)
+{
+    if (g->held_back >= r->snapshot->settings.limit_delayed) {
+        unsigned seconds = (out->delay_ms + 999) / 1000;
+        r->out = out;
+        refuse(r, NULL, (struct gw_verdict){.reason = GW_REASON_RATE_DELAYED, .retry_after_s = seconds});
+        return false;
+    }
+    g->held_back++;
+    r->is_held_back = true;
+    return true;
+}
+
+void gw_request_let_go(struct gw_gate *g, struct gw_request *r)
+{
+    g->held_back -= r->is_held_back;
+    r->is_held_back = false;
 }
 
 enum gw_code gw_hold(struct gw_request *r, struct gw_verdict *v, struct gw_verdict verdict)
@@ -160,6 +182,7 @@ static bool run(struct gw_request *r, const struct gw_stage *first, size_t count
             v = (struct gw_verdict){.reason = GW_REASON_INTERNAL};
         if (v.reason == GW_REASON_NONE)
             continue;
+        gw_quota_refused(r, &v);
         refuse(r, first[i].name, v);
         if (v.reason == GW_REASON_INTERNAL)
             r->out->detail = first[i].name;
@@ -196,7 +219,7 @@ static void judge(struct gw_request *r)
     bool goes_on = r->snapshot != NULL && run(r, gw_stages, GW_STAGE_COUNT);
     if (r->snapshot == NULL)
         refuse(r, NULL, (struct gw_verdict){.reason = GW_REASON_NOT_READY, .detail = GW_DETAIL_NO_POLICY});
-    if (write_address(r) != GW_OK || (goes_on && finish(r) != GW_OK))
+    if (write_address(r) != GW_OK || (goes_on && finish(r) != GW_OK) || gw_quota_tell(r) != GW_OK)
         refuse(r, NULL, (struct gw_verdict){.reason = GW_REASON_INTERNAL, .detail = GW_DETAIL_NO_ANSWER});
 }
 
@@ -274,9 +297,9 @@ void gw_request_ended(struct gw_gate *g, struct gw_request *r, enum gw_ending en
 
 void gw_request_done(struct gw_gate *g, struct gw_request *r)
 {
-    (void)g;
     if (r == NULL)
         return;
+    gw_request_let_go(g, r);
     gw_record_end(r, GW_ENDING_UNKNOWN, 0);
     gw_snapshot_unref(r->snapshot);
     r->snapshot = NULL;

@@ -10,6 +10,7 @@
 #include "pipeline/head.h"
 #include "pipeline/metrics.h"
 #include "pipeline/mint.h"
+#include "pipeline/quota.h"
 #include "pipeline/record.h"
 #include "pipeline/request_id.h"
 #include "pipeline/snapshot.h"
@@ -47,6 +48,7 @@ struct gw_gate {
     struct gw_metrics metrics; /* counts nothing until gw_gate_share_metrics */
     int mode_dir;              /* -1: not opened yet */
     struct gw_mode_reader modes;
+    unsigned held_back; /* requests that are being delayed */
 };
 
 enum gw_detail {
@@ -85,9 +87,11 @@ struct gw_request {
     struct gw_client_credential presented;
     struct gw_verdict held; /* what is refused unless it turns out to be let through nevertheless (gw_hold) */
     double limit_factor;    /* 1.0: the client has its limits whole; less: it is suspicious */
-    bool signed_in;         /* what follows is filled */
-    int role;               /* GW_ROLE_UNKNOWN: a name that the policy does not know */
-    int64_t token_end_s;    /* leeway included */
+    struct gw_quota quota;
+    bool is_held_back;
+    bool signed_in;      /* what follows is filled */
+    int role;            /* GW_ROLE_UNKNOWN: a name that the policy does not know */
+    int64_t token_end_s; /* leeway included */
     struct gw_uuid session_id, token_id, user_id;
     struct gw_live_user user;
     uint32_t shown_version; /* of the user whom the credential is for */
@@ -127,10 +131,12 @@ extern const struct gw_stage gw_stages[GW_STAGE_COUNT];
 enum gw_code gw_stage_headers(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_address(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_block(struct gw_request *r, struct gw_verdict *v);
+enum gw_code gw_stage_rate(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_route(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_held(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_token(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_access(struct gw_request *r, struct gw_verdict *v);
+enum gw_code gw_stage_quota(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_mode(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_cross_site(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_identity(struct gw_request *r, struct gw_verdict *v);
@@ -140,6 +146,9 @@ enum gw_code gw_rehearse_token(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_rehearse_identity(struct gw_request *r, struct gw_verdict *v);
 /* By the block of the rehearsal, where it has one. */
 enum gw_code gw_rehearse_block(struct gw_request *r, struct gw_verdict *v);
+/* Nothing is counted; r->quota.budget says in what it would be. */
+enum gw_code gw_rehearse_rate(struct gw_request *r, struct gw_verdict *v);
+enum gw_code gw_rehearse_quota(struct gw_request *r, struct gw_verdict *v);
 /* By the modes of the rehearsal, where it has some. */
 enum gw_code gw_rehearse_mode(struct gw_request *r, struct gw_verdict *v);
 

@@ -68,6 +68,7 @@ enum gw_code gw_rehearse(const struct gw_rehearsal *in, struct gw_arena *a, stru
     out->route = r->route;
     out->target = decision.target;
     out->signed_in = r->signed_in;
+    out->budget = r->quota.budget;
     out->shown = decision.credential_name.len > 0;
     return GW_OK;
 }

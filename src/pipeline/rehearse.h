@@ -32,6 +32,7 @@ struct gw_rehearsed {
     const struct gw_route *route; /* NULL: none was found */
     struct gw_str target;         /* the canonical one, in the arena; empty: none was found */
     bool signed_in;               /* the route looked at who asks, and it is an active user */
+    struct gw_budget budget;      /* in which it would be counted */
     bool shown;                   /* the backend is to see a credential made for the user */
 };
 

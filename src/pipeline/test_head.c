@@ -193,6 +193,7 @@ static void test_answers_lose_what_the_gateway_says_itself(void **state)
         {"ratelimit", "limit=100", true},
         {"ratelimit-limit", "100", true},
         {"x-ratelimit-remaining", "99", true},
+        {"x-rate-limit-reset", "99", true},
         {"x-powered-by", "Express", true},
         {"server", "x", true},
         {"strict-transport-security", "max-age=0", true},

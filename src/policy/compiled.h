@@ -3,6 +3,7 @@
 /*
  * What a policy is made of inside this room: tables in one arena, filled by the loaders, const afterwards.
  */
+#include "policy/limit.h"
 #include "policy/policy.h"
 #include "policy/route_match.h"
 
@@ -26,6 +27,8 @@ struct gw_policy {
     size_t route_count;
     struct gw_matcher *matcher;
     const struct gw_make_safe *make_safe; /* NULL: no such section */
+    struct gw_limit_class *limits;        /* the built-in ones first, in the order of enum gw_limit_built_in */
+    size_t limit_count;
 };
 
 /* Routes that no policy file can take. */

@@ -14,10 +14,12 @@ struct gw_policy_loader {
 
 #define GW_LOAD_FAULT(l, line, ...) gw_faults_add((l)->faults, (l)->file, (line), __VA_ARGS__)
 
-/* Sections, in this order: routes name roles, a role's wildcards mean the permissions that routes name, and what makes safe is held
+/* Sections, in this order: routes name limits and roles, a role's wildcards mean the permissions that routes name, and what makes safe is held
  * against the routes. */
 void gw_load_upstream(struct gw_policy_loader *l, const struct gw_yaml *section,
                       const struct gw_upstream_override *override);
+/* section NULL: what is built in. */
+void gw_load_limits(struct gw_policy_loader *l, const struct gw_yaml *section);
 void gw_load_role_names(struct gw_policy_loader *l, const struct gw_yaml *section);
 void gw_load_routes(struct gw_policy_loader *l, const struct gw_yaml *root);
 void gw_load_role_permissions(struct gw_policy_loader *l, const struct gw_yaml *section);
@@ -28,6 +30,9 @@ int gw_load_permission(struct gw_policy_loader *l, struct gw_str name, unsigned 
 
 /* Index of a role; -1 with a fault. */
 int gw_load_role(struct gw_policy_loader *l, struct gw_str name, unsigned line);
+
+/* The class that a route names; NULL with a fault. */
+const struct gw_limit_class *gw_load_limit_class(struct gw_policy_loader *l, const struct gw_yaml *node);
 
 /* ---- for sections ---- */
 

@@ -3,6 +3,7 @@
 #include "policy/policy.h"
 
 #include "policy/compiled.h"
+#include "policy/limit.h"
 #include "policy/make_safe.h"
 
 #include <stdlib.h>
@@ -71,6 +72,21 @@ const struct gw_route *gw_policy_route(const struct gw_policy *p, size_t i)
 const struct gw_make_safe *gw_policy_make_safe(const struct gw_policy *p)
 {
     return p->make_safe;
+}
+
+const struct gw_limit_class *gw_policy_limit(const struct gw_policy *p, enum gw_limit_built_in which)
+{
+    return &p->limits[which];
+}
+
+size_t gw_policy_limit_count(const struct gw_policy *p)
+{
+    return p->limit_count;
+}
+
+const struct gw_limit_class *gw_policy_limit_at(const struct gw_policy *p, size_t i)
+{
+    return &p->limits[i];
 }
 
 /* ---- roles and permissions ---- */

@@ -66,6 +66,8 @@ enum gw_access {
 #define GW_POLICY_ACTION_MAX 48
 #define GW_POLICY_GROUP_MAX 64
 
+struct gw_limit_class; /* limit.h */
+
 struct gw_route {
     struct gw_str pattern; /* "GET /api/bots/{id}", as written */
     unsigned line;
@@ -78,7 +80,8 @@ struct gw_route {
     enum gw_audit audit;
     struct gw_str group;  /* what an emergency mode can be set for: "bots" */
     struct gw_str action; /* what the audit trail calls it: "bot_created"; empty: the gateway itself answers */
-    unsigned id;          /* position in the policy, for logs and metrics */
+    const struct gw_limit_class *limit; /* a class of its own; NULL: none */
+    unsigned id;                        /* position in the policy, for logs and metrics */
 };
 
 enum gw_credential { GW_CREDENTIAL_NONE, GW_CREDENTIAL_MINT_HS256, GW_CREDENTIAL_BASIC, GW_CREDENTIAL_HEADER };

@@ -216,6 +216,15 @@ static void load_action(struct gw_policy_loader *l, const struct gw_yaml *map, s
         GW_LOAD_FAULT(l, node->line, "action: expected lower-case letters, digits and _, such as bot_created");
 }
 
+static void load_limit(struct gw_policy_loader *l, const struct gw_yaml *map, struct gw_route *r)
+{
+    const struct gw_yaml *node = gw_yaml_get(map, GW_STR("limit"));
+    if (node != NULL && r->risk == GW_RISK_REDUCES)
+        GW_LOAD_FAULT(l, node->line, "limit: no limit keeps a user from what is `risk: reduces`; leave it out");
+    else if (node != NULL)
+        r->limit = gw_load_limit_class(l, node);
+}
+
 /* ---- adding ---- */
 
 /* Room was made for all; a route of wrong form is not added, but its faults are. */
@@ -236,9 +245,9 @@ static void add_route(struct gw_policy_loader *l, struct gw_compiled_route *r)
 
 static void load_route(struct gw_policy_loader *l, const struct gw_yaml *node)
 {
-    static const struct gw_str keys[] = {GW_STR("match"), GW_STR("permission"), GW_STR("access"),
-                                         GW_STR("role"),  GW_STR("risk"),       GW_STR("query"),
-                                         GW_STR("audit"), GW_STR("action"),     GW_STR("group")};
+    static const struct gw_str keys[] = {GW_STR("match"), GW_STR("permission"), GW_STR("access"), GW_STR("role"),
+                                         GW_STR("risk"),  GW_STR("query"),      GW_STR("audit"),  GW_STR("action"),
+                                         GW_STR("group"), GW_STR("limit")};
     struct gw_compiled_route r = {.route = {.target = GW_TARGET_BACKEND}};
     if (!gw_load_map(l, node, "route", keys, sizeof(keys) / sizeof(keys[0])))
         return;
@@ -256,6 +265,7 @@ static void load_route(struct gw_policy_loader *l, const struct gw_yaml *node)
     load_group(l, node, &r.route);
     load_audit(l, node, &r.route);
     load_action(l, node, &r.route);
+    load_limit(l, node, &r.route);
     if (good)
         add_route(l, &r);
 }
