@@ -191,7 +191,7 @@ TABLE = {
     ],
     "block list": [Case([], YES)],
     "block remove": [
-        Case(["192.0.2.7"], YES),
+        Case(["{blocked}"], YES),
         Case(["192.0.2.99"], NO, says="."),
         Case([UNKNOWN_ID], NO, says="."),
         Case(["nonsense"], NO, says="expected an address"),
@@ -264,7 +264,10 @@ def test_each_command_has_its_row():
 def fill(home, case, tmp_path):
     """The case's arguments and input, for one run of it."""
     user = home.gateway.add_user("trader", upstream_id="some-id").name if "{user}" in case.arguments else ""
-    values = {"user": user, "new": f"n{secrets.token_hex(4)}", "file": case.file(tmp_path) if case.file else "",
+    blocked = "192.0.2.7"
+    if "{blocked}" in case.arguments:
+        home.gateway.aaiti("block", "add", blocked)
+    values = {"blocked": blocked, "user": user, "new": f"n{secrets.token_hex(4)}", "file": case.file(tmp_path) if case.file else "",
               "password": good_password(), "token": home.token, "forged": home.forged}
     return [a.format(**values) for a in case.arguments], case.text.format(**values), values
 
@@ -344,7 +347,7 @@ def smallest(command):
     """Words with which the command gets as far as the files."""
     by_hand = {"key rotate": Case(["--signing"], YES), "serve": Case([], YES)}
     case = by_hand.get(command) or TABLE[command][0]
-    values = {"user": "viewer", "new": "new-one", "file": "/nonexistent", "password": good_password(), "token": "e30.e30.e30", "forged": "x"}
+    values = {"blocked": "192.0.2.7", "user": "viewer", "new": "new-one", "file": "/nonexistent", "password": good_password(), "token": "e30.e30.e30", "forged": "x"}
     return [a.format(**values) for a in case.arguments], case.text.format(**values)
 
 
