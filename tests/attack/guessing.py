@@ -9,15 +9,16 @@ import secrets
 import threading
 import time
 
-from rig import PROXY, Client, attack, check, counted, random_text, together, until
+from rig import PROXY, Client, attack, check, counted, pause, random_text, together, until
 
 ATTEMPTS = 5  # of one address, or of one address at one account
 ANONYMOUS_BUDGET = 100
 SIGN_IN_BUDGET = 300
 SPRAYED, SPRAYERS = 10_000, 16
 SPRAY = "Summer-2026!"
-GUESSERS, GUESS_SECONDS = 60, 20
+GUESSERS, CROWD, GUESS_SECONDS = 60, 120, 20
 OWNER_SECONDS = 3
+DEVICE = "aaiti_device"
 
 
 def spray(gateway, address, names, found):
@@ -92,7 +93,7 @@ def distributed_guessing(world):
         work = [pool.submit(guess) for _ in range(GUESSERS)]
         while time.monotonic() < stop:
             owner.append(sign_in_seconds(gateway, home, user))
-            time.sleep(max(0, 1 - owner[-1]))
+            pause(max(0, 1 - owner[-1]))
         for done in work:
             done.result()
     check(max(owner) <= OWNER_SECONDS, f"the owner waited {max(owner):.1f} s; guesses {counted(counts)}")
@@ -104,6 +105,59 @@ def verdicts_in_turn(gateway, address, steps):
     """Statuses of sign-ins one after another over one connection: each (name, password)."""
     with Client(gateway.endpoint(), address, timeout=60) as client:
         return [client.sign_in(*step).status for step in steps]
+
+
+@attack(f"{CROWD} addresses at once sign in as ever other people for {GUESS_SECONDS} s, so that all hashing is theirs, while an owner signs in every second from a known device",
+        f"the owner is never refused and never waits more than {OWNER_SECONDS} s")
+def hashing_used_up(world):
+    gateway = world.gateway()
+    user, home = gateway.add_user("trader"), world.address()
+    sign_in_seconds(gateway, home, user)
+    stop, owner = time.monotonic() + GUESS_SECONDS, []
+
+    def crowd(address):
+        counts = collections.Counter()
+        while time.monotonic() < stop:
+            with Client(gateway.endpoint(), address, timeout=60) as client:
+                counts[client.sign_in(random_text(8), random_text(12)).status] += 1
+        return counts
+    with concurrent.futures.ThreadPoolExecutor(CROWD) as pool:
+        work = [pool.submit(crowd, address) for address in world.addresses(CROWD)]
+        while time.monotonic() < stop:
+            owner.append(sign_in_seconds(gateway, home, user))
+            pause(max(0, 1 - owner[-1]))
+        counts = sum((done.result() for done in work), collections.Counter())
+    check(max(owner) <= OWNER_SECONDS, f"the owner waited {max(owner):.1f} s; the others {counted(counts)}")
+    check(set(counts) <= {401, 429, 503}, counted(counts))
+    return f"the others: {counted(counts)}; the owner signed in {len(owner)} times, after {max(owner):.1f} s at most"
+
+
+@attack("an attacker shows the cookie of a device that is known for his own account, as it is and beside another, and one with a bit changed, while he guesses at another's that is under attack",
+        "it is known for no other account: his guess waits as long as any stranger's; the owner's own device does not wait")
+def foreign_device(world):
+    gateway = world.gateway()
+    victim, own = gateway.add_user("trader"), gateway.add_user("viewer")
+    cookies = {}
+    for user in (victim, own):
+        with Client(gateway.endpoint(), world.address()) as client:
+            answer = client.sign_in(user.name, user.password)
+        cookies[user] = next(line.split(";")[0] for line in answer.headers["set-cookie"].split("\n") if DEVICE in line)
+
+    def guess(cookie, password=None):
+        with Client(gateway.endpoint(), world.address(), timeout=60) as client:
+            return client.sign_in(victim.name, password or random_text(12), **({"Cookie": cookie} if cookie else {}))
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        list(pool.map(guess, [None] * ATTEMPTS))
+        good = cookies[victim]
+        changed = good[:-8] + ("A" if good[-8] != "A" else "B") + good[-7:]
+        foreign = list(pool.map(guess, [cookies[own], changed]))
+        both = guess(f"{cookies[own]}; {good}").status
+        owner = guess(good, victim.password)
+    waited = min(answer.seconds for answer in foreign)
+    check({answer.status for answer in foreign} == {401} and waited > 4, f"{[(a.status, round(a.seconds, 1)) for a in foreign]}")
+    check(both == 400, f"two of these cookies: {both}")
+    check(owner.status == 200 and owner.seconds < OWNER_SECONDS, f"the owner's device: {owner.status} after {owner.seconds:.1f} s")
+    return f"his guesses waited {waited:.1f} s or more; the owner's device, from an address that nobody knew, {owner.seconds:.1f} s"
 
 
 @attack("an attacker signs in to an account of his own between any two guesses at another's", f"his own successes wash nothing clean: at most {ATTEMPTS} are tried")

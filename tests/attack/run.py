@@ -19,6 +19,7 @@ import tools  # noqa: F401
 import guessing  # noqa: F401
 import floods  # noqa: F401
 import broken  # noqa: F401
+from conftest import pytest_unconfigure
 from rig import ATTACKS, Skipped, World, HERE
 
 SECONDS_EACH = 120
@@ -81,6 +82,7 @@ def main():
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     world = World()
     results = []
+    world.closing.callback(pytest_unconfigure)
     with world.closing:
         for row in ATTACKS:
             if row.name in names:

@@ -120,7 +120,10 @@ class Client:
 
     def read(self, began):
         first, *lines = self.line(b"\r\n\r\n").decode("latin-1").split("\r\n")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        headers = {}
+        for name, _, value in (line.partition(":") for line in lines):
+            name = name.lower()
+            headers[name] = f"{headers[name]}\n{value.strip()}" if name in headers else value.strip()
         if headers.get("transfer-encoding") == "chunked":
             body = b""
             while length := int(self.line(), 16):

@@ -23,7 +23,7 @@ import uuid
 import httpx
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
-from conftest import Gateway, until  # noqa: E402
+from conftest import Gateway, pytest_unconfigure, until  # noqa: E402
 
 KILLS_A_ROUND = 25
 PAUSE_S = (0.05, 0.6)
@@ -214,6 +214,7 @@ def main():
             number += 1
             crash.round(number, min(KILLS_A_ROUND, options.kills - crash.kills))
     finally:
+        pytest_unconfigure()
         if crash.failed:
             crash.gateway.stop()
             crash.gateway.backend.stop()
