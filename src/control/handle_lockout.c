@@ -2,6 +2,7 @@
 /* Who is locked out of signing in, and an end to it; and what becomes of attempts that the guard held up. */
 #include "control/exchange.h"
 #include "control/log.h"
+#include "response/block.h"
 #include <gw/gate.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +49,28 @@ static enum gw_code record_spraying(struct gw_exchange *x, const struct gw_spray
     return gw_store_end(x->view->store, gw_recorder_add(gw_app_recorder(x->app), x->view->store, &row, err), err);
 }
 
+/* Who sprays has half of its limits for an hour. An account that is tried from many places tells of no one of them. */
+static void suspect(struct gw_exchange *x, const struct gw_sprayed *s)
+{
+    const struct gw_block_desk desk = gw_app_blocks(x->app, x->view);
+    bool is_v4 = gw_ip_is_v4(&x->call->address), is_network = s->cause == GW_SPRAYING_NETWORK;
+    struct gw_block_wish wish = {.is_suspect = true,
+                                 .cause = GW_STR("login_spraying"),
+                                 .author = GW_STR("login guard"),
+                                 .reason = GW_STR("tried many accounts in vain")};
+    struct gw_block_row row;
+    enum gw_block_change change;
+    struct gw_error err = {0};
+    if (s->cause == GW_SPRAYING_ACCOUNT)
+        return;
+    wish.network.bits = is_v4 ? (is_network ? 120 : 128) : (is_network ? 48 : 64);
+    memcpy(wish.network.net.b, x->call->address.b, wish.network.bits / 8);
+    enum gw_code code = gw_block_add(&desk, &x->by, &wish, &row, &change, &err);
+    if (code != GW_OK && code != GW_ECONFLICT)
+        gw_log(GW_LOG_WARN, "login-spraying", {"address", gw_exchange_address(x)}, {"error", gw_str(err.msg)},
+               {"text", GW_STR("cannot make it a suspect; its limits stay whole")});
+}
+
 void gw_exchange_tell_spraying(struct gw_exchange *x, const struct gw_attempt *a)
 {
     struct gw_error err = {0};
@@ -62,6 +85,7 @@ void gw_exchange_tell_spraying(struct gw_exchange *x, const struct gw_attempt *a
     if (record_spraying(x, &a->sprayed, &err) != GW_OK)
         gw_log(GW_LOG_ERROR, "audit", {"action", GW_STR("login_spraying")}, {"error", gw_str(err.msg)},
                {"text", GW_STR("spraying could not be recorded")});
+    suspect(x, &a->sprayed);
 }
 
 /* ---- showing ---- */

@@ -162,6 +162,8 @@ def test_spraying_is_slowed_and_told_of(world):
     causes = {row["details"]["cause"]: row for row in rows}
     assert len(causes) == len(rows) and "address" in causes, rows
     row = causes["address"]
+    suspects = world.aaiti("block", "list").stdout
+    assert any(address in line and "suspect" in line for line in suspects.splitlines()), suspects
     assert row["severity"].lower() == "high" and row["details"]["accounts"] >= 20 and row["details"]["attempts"] >= row["details"]["accounts"]
 
 
