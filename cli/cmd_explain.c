@@ -70,7 +70,8 @@ static enum gw_code rehearse_all(struct explain *e, struct gw_error *err)
 static void tell_address(const struct explain *e, struct gw_buf *b)
 {
     size_t networks = e->h.settings.trusted_proxies.count;
-    gw_buf_add(b, GW_STR("the peer's own; X-Forwarded-For is believed from "));
+    gw_buf_addf(b, "the peer's own; %s is believed from ",
+                e->h.settings.proxy_header == GW_PROXY_FORWARDED ? "Forwarded" : "X-Forwarded-For");
     if (networks == 0)
         gw_buf_add(b, GW_STR("nobody"));
     else

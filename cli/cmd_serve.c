@@ -352,7 +352,7 @@ static void self_test(struct serve *s)
 /* Says so once. */
 static void look_whether_ready(struct serve *s)
 {
-    if (!gw_probe_gateway(s->settings.listen))
+    if (!gw_probe_gateway(&s->settings))
         return;
     s->ready = true;
     self_test(s);

@@ -193,6 +193,19 @@ static enum gw_code add_redirect(const struct gw_upstream *u, struct gw_buf *out
     return GW_OK;
 }
 
+/* Who is believed for others; CIDRS hold IPv4 as ::ffff:a.b.c.d. */
+static void add_proxies(const struct gw_option_cidrs *proxies, struct gw_buf *out)
+{
+    char text[GW_IP_LEN + 1];
+    gw_buf_add(out, GW_STR("        real_ip_header proxy_protocol;\n"));
+    for (size_t i = 0; i < proxies->count; i++) {
+        const struct gw_cidr *c = &proxies->item[i];
+        gw_ip_format(&c->net, text);
+        gw_buf_addf(out, "        set_real_ip_from %s/%u;\n", text,
+                    gw_ip_is_v4(&c->net) && c->bits >= 96 ? c->bits - 96u : c->bits);
+    }
+}
+
 static enum gw_code add_servers(const struct gw_nginx_conf *c, struct gw_buf *out, struct gw_error *err)
 {
     GW_TRY(add_backend(c->upstream, "    upstream gw_backend {\n        server \"", "\" max_fails=0;\n", out, err));
@@ -201,7 +214,11 @@ static enum gw_code add_servers(const struct gw_nginx_conf *c, struct gw_buf *ou
     GW_TRY(add_value(out, "    upstream gw_control { server \"unix:", gw_str(c->run_dir),
                      "/web.sock\" max_fails=0; }\n", err));
 
-    GW_TRY(add_value(out, "    server {\n        listen \"", c->settings->listen, "\" ssl http2;\n", err));
+    bool proxied = c->settings->listen_proxy_protocol;
+    GW_TRY(add_value(out, "    server {\n        listen \"", c->settings->listen,
+                     proxied ? "\" ssl http2 proxy_protocol;\n" : "\" ssl http2;\n", err));
+    if (proxied)
+        add_proxies(&c->settings->trusted_proxies, out);
     GW_TRY(add_value(out, "        ssl_certificate \"", gw_str(c->certificate), "\";\n", err));
     GW_TRY(add_value(out, "        ssl_certificate_key \"", gw_str(c->certificate_key), "\";\n", err));
     const char *const passing[] = {location_text, retry_text};

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe.h"
 #include "base/buf.h"
-#include "crypto/tls.h"
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -85,11 +84,11 @@ static enum gw_code exchange_plain(const struct gw_probe *p, int fd, struct gw_s
     return GW_OK;
 }
 
-static enum gw_code exchange_tls(int fd, struct gw_str request, char *dst, size_t size, size_t *out_len,
-                                 struct gw_error *err)
+static enum gw_code exchange_tls(const struct gw_probe *p, int fd, struct gw_str request, char *dst, size_t size,
+                                 size_t *out_len, struct gw_error *err)
 {
     gw_auto(gw_tls) struct gw_tls *tls = NULL;
-    GW_TRY(gw_tls_connect(fd, NULL, &tls, err));
+    GW_TRY(gw_tls_connect(fd, p->preamble, NULL, &tls, err));
     GW_TRY(gw_tls_write(tls, request, err));
     return gw_tls_read(tls, dst, size, out_len, err);
 }
@@ -108,13 +107,14 @@ enum gw_code gw_probe_get(const struct gw_probe *p, unsigned *out_status, struct
     GW_TRY(gw_buf_check(&request, err));
     GW_TRY(connect_host(p, &fd, err));
     GW_TRY(p->transport == GW_PROBE_TLS
-               ? exchange_tls(fd, gw_buf_str(&request), answer, sizeof(answer), &len, err)
+               ? exchange_tls(p, fd, gw_buf_str(&request), answer, sizeof(answer), &len, err)
                : exchange_plain(p, fd, gw_buf_str(&request), answer, sizeof(answer), &len, err));
     return parse_status(p, (struct gw_str){answer, len}, out_status, err);
 }
 
-bool gw_probe_gateway(struct gw_str listen)
+bool gw_probe_gateway(const struct gw_settings *s)
 {
+    struct gw_str listen = s->listen;
     size_t colon = listen.len;
     int64_t port;
     unsigned status;
@@ -127,6 +127,7 @@ bool gw_probe_gateway(struct gw_str listen)
         return false;
     const struct gw_probe probe = {
         .transport = GW_PROBE_TLS,
+        .preamble = s->listen_proxy_protocol ? GW_TLS_PROXIED : GW_TLS_PLAIN,
         .host = host,
         .port = (unsigned)port,
         .path = GW_STR("/aaiti/health"),

@@ -4,13 +4,14 @@
  * One GET, to see whether somebody answers and with what status: the gateway's own health through TLS, the backend's self-test
  * in the clear. Blocks, up to the time-out for each step. Not a general HTTP client.
  */
-#include <gw/error.h>
-#include <gw/str.h>
+#include "config/settings.h"
+#include "crypto/tls.h"
 
 enum gw_probe_transport { GW_PROBE_PLAIN, GW_PROBE_TLS };
 
 struct gw_probe {
     enum gw_probe_transport transport;
+    enum gw_tls_preamble preamble; /* by TLS */
     struct gw_str host; /* name or address, without brackets */
     unsigned port;
     struct gw_str path;
@@ -20,5 +21,5 @@ struct gw_probe {
 
 /* The status of the answer. GW_EBACKEND: nobody answered (err: refused, unreachable …); GW_ETIMEOUT; GW_EPARSE: not HTTP. */
 GW_MUST_CHECK enum gw_code gw_probe_get(const struct gw_probe *p, unsigned *out_status, struct gw_error *err);
-/* Whether the data plane that listens there (the setting `listen`) says that it is well. */
-bool gw_probe_gateway(struct gw_str listen);
+/* Whether the data plane of these settings, where it listens, says that it is well. */
+bool gw_probe_gateway(const struct gw_settings *s);

@@ -103,6 +103,25 @@ static void test_names_user_key_and_ipv6_where_given(void **state)
     settings.log_requests = false;
 }
 
+static void test_with_proxy_protocol_trusted_proxies_are_believed(void **state)
+{
+    (void)state;
+    struct gw_cidr networks[3];
+    static const char *const texts[] = {"10.0.0.0/8", "2001:db8::/32", "192.0.2.7"};
+    struct gw_nginx_conf c = sample();
+    has(&c, "proxy_protocol", false);
+    has(&c, "set_real_ip_from", false);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(gw_cidr_parse(gw_str(texts[i]), &networks[i]), GW_OK);
+    settings.listen_proxy_protocol = true;
+    settings.trusted_proxies = (struct gw_option_cidrs){networks, 3};
+    has(&c, "listen \"127.0.0.1:8443\" ssl http2 proxy_protocol;", true);
+    has(&c, "real_ip_header proxy_protocol;\n        set_real_ip_from 10.0.0.0/8;\n"
+            "        set_real_ip_from 2001:db8::/32;\n        set_real_ip_from 192.0.2.7/32;\n", true);
+    settings.listen_proxy_protocol = false;
+    settings.trusted_proxies.count = 0;
+}
+
 static void test_refuses_what_would_break_out_of_its_quotes(void **state)
 {
     static const char *const bad[] = {"/a\"b", "/a$b", "/a\\b", "/a\nb", "/a'b", "/a\x7f", ""};
@@ -138,6 +157,7 @@ int main(void)
         cmocka_unit_test(test_says_what_it_is_given),
         cmocka_unit_test(test_each_worker_has_its_journal_files),
         cmocka_unit_test(test_names_user_key_and_ipv6_where_given),
+        cmocka_unit_test(test_with_proxy_protocol_trusted_proxies_are_believed),
         cmocka_unit_test(test_refuses_what_would_break_out_of_its_quotes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

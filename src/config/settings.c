@@ -6,6 +6,7 @@
 #include <string.h>
 
 static const char *const environments[] = {"development", "production", NULL};
+static const char *const proxy_headers[] = {"X-Forwarded-For", "Forwarded", NULL};
 static const char *const token_algorithms[] = {"HS256", "EdDSA", NULL};
 static const char *const session_limits[] = {"deny", "evict-oldest", NULL};
 static const char *const password_profiles[] = {"guide", "nist", NULL};
@@ -32,6 +33,12 @@ const struct gw_option gw_settings_options[] = {
      "Networks whose forwarding headers are believed when the client's address is looked for."},
     {"allow", GW_OPT_CIDRS, AT(allow), "", 0, 0, NULL, NULL,
      "Networks that no block, no limit by address and no lock of an address touches; limits by user and key hold for them too."},
+    {"proxy_header", GW_OPT_ENUM, AT(proxy_header), "X-Forwarded-For", 0, 0, proxy_headers, NULL,
+     "The header in which `trusted_proxies` say who asked them; the other one, which they may pass on as a client made it up, is not looked at. "
+     "Neither reaches the backend."},
+    {"listen_proxy_protocol", GW_OPT_BOOL, AT(listen_proxy_protocol), "false", 0, 0, NULL, NULL,
+     "Whether every connection begins with a header of the PROXY protocol, version 1 or 2. Of `trusted_proxies` it is believed, of others taken off. "
+     "A change of either then takes a SIGHUP of `aaiti serve`."},
     {"user.control", GW_OPT_STRING, AT(user_control), "aaiti", 1, 32, NULL, NULL,
      "System user of the control plane when started as root."},
     {"user.web", GW_OPT_STRING, AT(user_web), "aaiti-web", 1, 32, NULL, NULL,
@@ -205,6 +212,9 @@ static void check_forms(const struct check *c)
         gw_faults_add(c->faults, c->file, line_of(c, "listen"),
                       "listen: expected ADDRESS:PORT such as 127.0.0.1:8443 or [::1]:8443, not \"%.*s\"",
                       GW_STR_ARG(s->listen));
+    if (s->listen_proxy_protocol && s->trusted_proxies.count == 0)
+        gw_faults_add(c->faults, c->file, line_of(c, "listen_proxy_protocol"),
+                      "listen_proxy_protocol: needs trusted_proxies, of which alone the header is believed");
     if (s->self_test_path.len > 0 && s->self_test_path.ptr[0] != '/')
         gw_faults_add(c->faults, c->file, line_of(c, "self_test.path"),
                       "self_test.path: expected a path that begins with /");

@@ -8,6 +8,7 @@
 
 enum gw_environment { GW_ENV_DEVELOPMENT, GW_ENV_PRODUCTION };
 enum gw_token_setting { GW_TOKEN_SETTING_HS256, GW_TOKEN_SETTING_EDDSA };
+enum gw_proxy_header { GW_PROXY_X_FORWARDED_FOR, GW_PROXY_FORWARDED };
 enum gw_session_limit { GW_SESSION_DENY, GW_SESSION_EVICT_OLDEST };
 enum gw_password_profile { GW_PASSWORD_GUIDE, GW_PASSWORD_NIST };
 
@@ -21,6 +22,8 @@ struct gw_settings {
     struct gw_str run_dir; /* empty: chosen by gw_run_dir */
     struct gw_option_cidrs trusted_proxies;
     struct gw_option_cidrs allow;
+    int proxy_header;           /* enum gw_proxy_header */
+    bool listen_proxy_protocol; /* the listener expects the PROXY protocol */
     struct gw_str user_control, user_web; /* user.control, user.web: system users when started as root */
     /* upstream.*: set over the policy's own (make run UPSTREAM=…) */
     struct gw_str upstream_url, upstream_key_file;

@@ -272,6 +272,7 @@ static enum gw_code prepare_listener(struct gw_app *a, struct run *r, struct gw_
     GW_TRY(find_certificate(a, r, &certificate, err));
     r->listener = (struct gw_own_listener){
         .listen = r->view->settings->listen,
+        .preamble = r->view->settings->listen_proxy_protocol ? GW_TLS_PROXIED : GW_TLS_PLAIN,
         .certificate = certificate,
         .token = gw_buf_str(&r->signed_in.token),
         .user_agent = gw_str(r->user_agent),

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/tls.h"
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 
 struct gw_tls {
     SSL_CTX *ctx;
@@ -35,8 +38,21 @@ static enum gw_code check_peer(const struct gw_tls *t, const char *certificate, 
     return same ? GW_OK : gw_fail(err, GW_EDENIED, "TLS: the other end shows another certificate than %s", certificate);
 }
 
-enum gw_code gw_tls_connect(int fd, const char *certificate, struct gw_tls **out, struct gw_error *err)
+/* PROXY protocol, section 2.1: "UNKNOWN" leaves the connection's own address in force. */
+static enum gw_code say_preamble(int fd, enum gw_tls_preamble preamble, struct gw_error *err)
 {
+    static const char unknown[] = "PROXY UNKNOWN\r\n";
+    if (preamble == GW_TLS_PLAIN)
+        return GW_OK;
+    ssize_t sent = send(fd, unknown, sizeof(unknown) - 1, MSG_NOSIGNAL);
+    return sent == (ssize_t)sizeof(unknown) - 1 ? GW_OK
+                                                 : gw_fail(err, GW_EBACKEND, "cannot begin: %s", strerror(errno));
+}
+
+enum gw_code gw_tls_connect(int fd, enum gw_tls_preamble preamble, const char *certificate, struct gw_tls **out,
+                            struct gw_error *err)
+{
+    GW_TRY(say_preamble(fd, preamble, err));
     gw_auto(gw_tls) struct gw_tls *t = calloc(1, sizeof(*t));
     if (t == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for a TLS connection");

@@ -6,7 +6,7 @@
 /* ---- requests ---- */
 
 enum match { EXACT, PREFIX };
-enum field { OTHER, AUTHORIZATION, COOKIE, ORIGIN, FETCH_SITE, HOST, USER_AGENT, FORWARDED_FOR, CONNECTION };
+enum field { OTHER, AUTHORIZATION, COOKIE, ORIGIN, FETCH_SITE, HOST, USER_AGENT, FORWARDED_FOR, FORWARDED, CONNECTION };
 enum fate { KEEP, DROP };
 
 struct rule {
@@ -27,7 +27,7 @@ static const struct rule request_rules[] = {
     /* who the client is: the gateway's to say */
     {GW_STR("x-forwarded-for"), EXACT, DROP, FORWARDED_FOR},
     {GW_STR("x-forwarded-"), PREFIX, DROP, OTHER},
-    {GW_STR("forwarded"), EXACT, DROP, OTHER},
+    {GW_STR("forwarded"), EXACT, DROP, FORWARDED},
     {GW_STR("x-real-ip"), EXACT, DROP, OTHER},
     {GW_STR("x-client-ip"), EXACT, DROP, OTHER},
     {GW_STR("x-cluster-client-ip"), EXACT, DROP, OTHER},
@@ -103,6 +103,9 @@ static bool read_field(enum field field, struct gw_header *h, struct gw_head_fie
         return true;
     case FORWARDED_FOR:
         out->forwarded_for_headers++;
+        return true;
+    case FORWARDED:
+        out->forwarded_headers++;
         return true;
     case CONNECTION:
     case OTHER:

@@ -14,7 +14,7 @@ struct gw_head_fields {
     struct gw_str authorization, origin, fetch_site, host, user_agent;
     struct gw_own_cookies cookies;
     struct gw_header *authorization_header;
-    unsigned forwarded_for_headers;
+    unsigned forwarded_for_headers, forwarded_headers;
 };
 
 /* Finds the deciding fields and marks every header that the backend must not see. credential_header: the one the policy fills itself;

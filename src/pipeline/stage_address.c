@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who is asking. The peer, unless it is a trusted proxy: then the rightmost address of X-Forwarded-For that is not itself one, for
- * everything to the left of that was written by whoever stands there.
+ * Who is asking. The peer, unless it is a trusted proxy: then the rightmost address of the header that the settings name which is not itself
+ * one, for everything to the left of that was written by whoever stands there. The other header is not looked at: a proxy that sets one of
+ * them passes the other on as the client made it up.
  */
+#include "pipeline/forwarded.h"
 #include "pipeline/pipeline.h"
 
 static bool is_trusted(const struct gw_settings *settings, const struct gw_ip *ip)
@@ -37,19 +39,49 @@ static enum walk walk_list(const struct gw_request *r, struct gw_str list, struc
     return GO_ON;
 }
 
+static enum walk walk_forwarded(const struct gw_request *r, struct gw_str line, struct gw_ip *client)
+{
+    struct gw_str hops[GW_FORWARDED_HOPS_MAX];
+    size_t count;
+    if (gw_forwarded_parse(line, hops, &count) != GW_OK)
+        return MALFORMED;
+    while (count-- > 0) {
+        if (gw_forwarded_address(hops[count], client) != GW_OK)
+            return MALFORMED;
+        if (!is_trusted(&r->snapshot->settings, client))
+            return FOUND;
+    }
+    return GO_ON;
+}
+
+static const struct {
+    struct gw_str name;
+    enum walk (*walk)(const struct gw_request *r, struct gw_str line, struct gw_ip *client);
+} headers[] = {
+    [GW_PROXY_X_FORWARDED_FOR] = {GW_STR("x-forwarded-for"), walk_list},
+    [GW_PROXY_FORWARDED] = {GW_STR("forwarded"), walk_forwarded},
+};
+
+static unsigned count_of(const struct gw_request *r)
+{
+    return r->snapshot->settings.proxy_header == GW_PROXY_FORWARDED ? r->fields.forwarded_headers
+                                                                    : r->fields.forwarded_for_headers;
+}
+
 static enum walk walk_headers(const struct gw_request *r, struct gw_ip *client)
 {
+    int64_t chosen = r->snapshot->settings.proxy_header;
     enum walk walk = GO_ON;
     for (size_t i = r->head->header_count; walk == GO_ON && i-- > 0;)
-        if (gw_str_eq(r->head->headers[i].name, GW_STR("x-forwarded-for")))
-            walk = walk_list(r, r->head->headers[i].value, client);
+        if (gw_str_eq(r->head->headers[i].name, headers[chosen].name))
+            walk = headers[chosen].walk(r, r->head->headers[i].value, client);
     return walk;
 }
 
 enum gw_code gw_stage_address(struct gw_request *r, struct gw_verdict *v)
 {
     struct gw_ip client = r->client; /* the peer, so far */
-    if (r->fields.forwarded_for_headers > 0 && is_trusted(&r->snapshot->settings, &client) &&
+    if (count_of(r) > 0 && is_trusted(&r->snapshot->settings, &client) &&
         walk_headers(r, &client) == MALFORMED)
         return gw_refuse(v, GW_REASON_BAD_ADDRESS, GW_DETAIL_NONE);
     r->client = client;

@@ -4,10 +4,12 @@
  * Calls of the backend through the gateway's own TLS listener, as any client makes them: so that what the gateway makes of a client's
  * call (rights, minting, mode, journal, audit trail) it makes of these. One connection a call. Any thread.
  */
+#include "crypto/tls.h"
 #include "response/make_safe.h"
 
 struct gw_own_listener {
     struct gw_str listen;    /* the setting: 127.0.0.1:8443 */
+    enum gw_tls_preamble preamble;
     const char *certificate; /* the file that nginx shows; to nobody who shows another the token is sent */
     struct gw_str token;     /* access token */
     struct gw_str user_agent;
