@@ -29,6 +29,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define TEST_VARIABLES 2
 #define NGINX "/usr/sbin/nginx"
 #define ARENA_MAX_BYTES (4 * 1024 * 1024)
 #define CONF_MAX_BYTES (64 * 1024)
@@ -277,25 +278,27 @@ static enum gw_code fill_directories(struct serve *s, struct gw_error *err)
 
 /* ---- running ---- */
 
-/* NAME=VALUE of the test builds' clock offset; NULL: no test build, or none is set. */
-static const char *test_clock(void)
+/* Adds NAME=VALUE of what test builds are told by the environment. */
+static void keep_test_variables(const char **end)
 {
 #ifdef GW_TEST_HOOKS
-    static char text[64];
-    const char *offset = getenv("AAITI_TEST_CLOCK_OFFSET_S");
-
-    if (offset != NULL && snprintf(text, sizeof(text), "AAITI_TEST_CLOCK_OFFSET_S=%s", offset) < (int)sizeof(text))
-        return text;
+    static const char *const names[TEST_VARIABLES] = {"AAITI_TEST_CLOCK_OFFSET_S", "AAITI_TEST_DISK_HANGS"};
+    static char texts[TEST_VARIABLES][160];
+    for (size_t i = 0; i < TEST_VARIABLES; i++) {
+        const char *value = getenv(names[i]);
+        if (value != NULL && snprintf(texts[i], sizeof(texts[i]), "%s=%s", names[i], value) < (int)sizeof(texts[i]))
+            *end++ = texts[i];
+    }
 #endif
-    return NULL;
+    *end = NULL;
 }
 
 static void set_up_children(struct serve *s)
 {
     /* nginx under glibc gives memory back at each request unless told otherwise (measured: 0.5 page faults a request). */
-    static const char *nginx_environment[] = {"MALLOC_TOP_PAD_=16777216", "MALLOC_TRIM_THRESHOLD_=268435456",
-                                              "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL, NULL};
-    nginx_environment[3] = test_clock();
+    static const char *nginx_environment[3 + TEST_VARIABLES + 1] = {
+        "MALLOC_TOP_PAD_=16777216", "MALLOC_TRIM_THRESHOLD_=268435456", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"};
+    keep_test_variables(&nginx_environment[3]);
 
     const char *const control_argv[] = {s->program, "control", "--home", s->home, NULL};
     memcpy(s->control_argv, control_argv, sizeof(control_argv));

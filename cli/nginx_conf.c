@@ -8,9 +8,10 @@
 #include <unistd.h>
 
 /* nginx's own statuses (errors of the request line, of TLS, of the upstream …) as problem+json. */
-#define ERROR_PAGES                                                                                            \
-    "    error_page 400 401 402 403 404 405 406 408 409 410 411 412 413 414 415 416 421 429 494 495 496 497\n" \
-    "               500 501 502 503 504 507 /aaiti/problem;\n"                                                 \
+#define ERROR_PAGES                                                                                        \
+    "    error_page 400 401 402 403 404 405 406 408 409 410 411 412 413 414 415 416 421 429 495 496 497\n" \
+    "               500 501 502 503 504 507 /aaiti/problem;\n"                                             \
+    "    error_page 494 =431 /aaiti/problem;\n"                                                            \
     "    error_page 419 = @gw_retry;\n"
 
 /* AEAD with forward secrecy only; TLS 1.3 has its own list. */
@@ -18,22 +19,22 @@
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:" \
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 
-/* nginx takes its workers' environment away; the test builds' clock offset is to stay. */
+/* nginx takes its workers' environment away; what test builds are told by it is to stay. */
 #ifdef GW_TEST_HOOKS
-#define KEEP_TEST_CLOCK "env AAITI_TEST_CLOCK_OFFSET_S;\n"
+#define KEEP_TEST_VARIABLES "env AAITI_TEST_CLOCK_OFFSET_S;\nenv AAITI_TEST_DISK_HANGS;\n"
 #else
-#define KEEP_TEST_CLOCK ""
+#define KEEP_TEST_VARIABLES ""
 #endif
 
 static const char head_text[] =
     /* Never `info`: there nginx prints the header lines of clients as they came, Authorization among them. */
-    KEEP_TEST_CLOCK "error_log stderr notice;\n"
-                    "pcre_jit on;\n"
-                    "worker_rlimit_nofile 16384;\n"
-                    /* Old workers hold connections of theirs no longer than a stop may take. */
-                    "worker_shutdown_timeout 8s;\n"
-                    "thread_pool gw threads=2 max_queue=16;\n"
-                    "events { worker_connections 4096; }\n";
+    KEEP_TEST_VARIABLES "error_log stderr notice;\n"
+                        "pcre_jit on;\n"
+                        "worker_rlimit_nofile 16384;\n"
+                        /* Old workers hold connections of theirs no longer than a stop may take. */
+                        "worker_shutdown_timeout 8s;\n"
+                        "thread_pool gw threads=2 max_queue=16;\n"
+                        "events { worker_connections 4096; }\n";
 
 static const char http_text[] =
     "    access_log off;\n"
@@ -48,7 +49,12 @@ static const char http_text[] =
     "    client_body_timeout 15s;\n"
     "    send_timeout 30s;\n"
     "    keepalive_timeout 65s;\n"
-    "    keepalive_requests 100000;\n"
+    /* Of HTTP/2 streams, too: what a client piles up on one connection ends with it. */
+    "    keepalive_requests 10000;\n"
+    "    keepalive_time 1h;\n"
+    "    http2_max_concurrent_streams 100;\n"
+    "    lingering_time 10s;\n"
+    "    lingering_timeout 2s;\n"
     "    reset_timedout_connection on;\n"
     "    request_pool_size 8k;\n"
     "    tcp_nodelay on;\n" ERROR_PAGES "    proxy_http_version 1.1;\n"
@@ -83,6 +89,7 @@ static const char control_text[] = "        location = /aaiti/problem {\n"
                                    "            gw_problem;\n"
                                    "        }\n"
                                    "        location @gw_control {\n"
+                                   "            gw_read_body;\n"
                                    "            proxy_pass http://gw_control;\n"
                                    "            proxy_redirect off;\n"
                                    "            client_max_body_size 64k;\n"
@@ -164,6 +171,7 @@ static enum gw_code add_http(const struct gw_nginx_conf *c, struct gw_buf *out, 
     if (c->upstream_key != NULL)
         GW_TRY(add_value(out, "    gw_upstream_key \"", gw_str(c->upstream_key), "\";\n", err));
     GW_TRY(add_value(out, "    gw_request_id_key \"", gw_str(c->request_id_key), "\";\n", err));
+    gw_buf_addf(out, "    gw_body_time %jdms;\n", (intmax_t)c->settings->body_time_ms);
     if (c->settings->log_requests)
         gw_buf_add(out, GW_STR("    gw_log_requests;\n"));
     gw_buf_addf(out, "    client_max_body_size %jd;\n", (intmax_t)c->settings->body_max_bytes);

@@ -12,7 +12,7 @@ enum gw_probe_transport { GW_PROBE_PLAIN, GW_PROBE_TLS };
 struct gw_probe {
     enum gw_probe_transport transport;
     enum gw_tls_preamble preamble; /* by TLS */
-    struct gw_str host; /* name or address, without brackets */
+    struct gw_str host;            /* name or address, without brackets */
     unsigned port;
     struct gw_str path;
     struct gw_str header; /* one more line, "Authorization: Bearer …"; empty: none */

@@ -116,8 +116,10 @@ static void test_with_proxy_protocol_trusted_proxies_are_believed(void **state)
     settings.listen_proxy_protocol = true;
     settings.trusted_proxies = (struct gw_option_cidrs){networks, 3};
     has(&c, "listen \"127.0.0.1:8443\" ssl http2 proxy_protocol;", true);
-    has(&c, "real_ip_header proxy_protocol;\n        set_real_ip_from 10.0.0.0/8;\n"
-            "        set_real_ip_from 2001:db8::/32;\n        set_real_ip_from 192.0.2.7/32;\n", true);
+    has(&c,
+        "real_ip_header proxy_protocol;\n        set_real_ip_from 10.0.0.0/8;\n"
+        "        set_real_ip_from 2001:db8::/32;\n        set_real_ip_from 192.0.2.7/32;\n",
+        true);
     settings.listen_proxy_protocol = false;
     settings.trusted_proxies.count = 0;
 }

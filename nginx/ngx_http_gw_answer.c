@@ -134,7 +134,7 @@ ngx_http_gw_answer_handler(ngx_http_request_t *r)
 }
 
 
-/* nginx's own codes for a head that is too large and for a request that is not TLS are 400 to the client. */
+/* nginx's own codes, as for a request that is not TLS, are 400 to the client. */
 static ngx_uint_t
 ngx_http_gw_public_status(ngx_uint_t status)
 {

@@ -274,7 +274,7 @@ ngx_http_gw_line_time(u_char *p, ngx_time_t *tp)
 }
 
 
-static time_t
+time_t
 ngx_http_gw_duration_ms(ngx_http_request_t *r)
 {
     ngx_time_t  *tp = ngx_timeofday();
@@ -357,6 +357,10 @@ ngx_http_gw_log_handler(ngx_http_request_t *r)
     }
 
     gmcf = ngx_http_get_module_main_conf(r, ngx_http_gw_module);
+
+    if (r->stream != NULL && r->connection->error) {
+        ngx_http_gw_count_reset(r);
+    }
 
     gw_gate_count_request(gmcf->gate, ctx ? ctx->request : NULL,
                           (unsigned) (r->err_status ? r->err_status : r->headers_out.status),

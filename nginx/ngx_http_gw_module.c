@@ -12,12 +12,14 @@
  *     gw_journal DIR SIZE COUNT;
  *                            http: directory of the journal, size and number of its files
  *     gw_mode DIR;           http: directory of the emergency mode
+ *     gw_body_time TIME;     http: how long a request may take to arrive, but for its size
  *     gw_log_requests;
  *                            http: a line of JSON of each request, to standard error
  *     gw_changes_once;       upstream, after keepalive: what changes something is sent once, and over no connection that has ended
  *     gw on|off;             location: every request is judged before anything else sees it
  *     gw_retry;              location: target of error_page 419, hands a judged request to the upstream once more, by the other
  *                            upstream key
+ *     gw_read_body;          location: the body is read before the request goes on, in the time that gw_body_time gives
  *     gw_problem;            location: target of error_page, answers problem+json of the status at hand
  *
  * Variables for the control plane's location: $gw_client_address, $gw_request_id.
@@ -26,6 +28,7 @@
 
 
 static void *ngx_http_gw_create_main_conf(ngx_conf_t *cf);
+static char *ngx_http_gw_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_gw_create_srv_conf(ngx_conf_t *cf);
 static void *ngx_http_gw_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_gw_merge_loc_conf(ngx_conf_t *cf, void *parent,
@@ -37,6 +40,8 @@ static char *ngx_http_gw_set_journal(ngx_conf_t *cf, ngx_command_t *cmd,
 static char *ngx_http_gw_set_log_requests(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_gw_set_retry(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_gw_set_read_body(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_gw_set_problem(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -95,6 +100,13 @@ static ngx_command_t  ngx_http_gw_commands[] = {
       offsetof(ngx_http_gw_main_conf_t, mode_dir),
       NULL },
 
+    { ngx_string("gw_body_time"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_gw_main_conf_t, body_time),
+      NULL },
+
     { ngx_string("gw_log_requests"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_NOARGS,
       ngx_http_gw_set_log_requests,
@@ -123,6 +135,13 @@ static ngx_command_t  ngx_http_gw_commands[] = {
       0,
       NULL },
 
+    { ngx_string("gw_read_body"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_gw_set_read_body,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("gw_problem"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_gw_set_problem,
@@ -139,7 +158,7 @@ static ngx_http_module_t  ngx_http_gw_module_ctx = {
     ngx_http_gw_init,                      /* postconfiguration */
 
     ngx_http_gw_create_main_conf,          /* create main configuration */
-    NULL,                                  /* init main configuration */
+    ngx_http_gw_init_main_conf,            /* init main configuration */
 
     ngx_http_gw_create_srv_conf,           /* create server configuration */
     NULL,                                  /* merge server configuration */
@@ -180,7 +199,27 @@ char          *ngx_module_order[] = { NULL };
 static void *
 ngx_http_gw_create_main_conf(ngx_conf_t *cf)
 {
-    return ngx_pcalloc(cf->pool, sizeof(ngx_http_gw_main_conf_t));
+    ngx_http_gw_main_conf_t  *gmcf;
+
+    gmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_gw_main_conf_t));
+    if (gmcf == NULL) {
+        return NULL;
+    }
+
+    gmcf->body_time = NGX_CONF_UNSET_MSEC;
+
+    return gmcf;
+}
+
+
+static char *
+ngx_http_gw_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_gw_main_conf_t  *gmcf = conf;
+
+    ngx_conf_init_msec_value(gmcf->body_time, NGX_HTTP_GW_BODY_TIME);
+
+    return NGX_CONF_OK;
 }
 
 
@@ -201,7 +240,7 @@ ngx_http_gw_create_loc_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    glcf->enable = NGX_CONF_UNSET;              /* retry is not inherited */
+    glcf->enable = NGX_CONF_UNSET;              /* retry and read_body are not inherited */
 
     return glcf;
 }
@@ -314,6 +353,17 @@ ngx_http_gw_set_retry(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 static char *
+ngx_http_gw_set_read_body(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_gw_loc_conf_t  *glcf = conf;
+
+    glcf->read_body = 1;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
 ngx_http_gw_set_problem(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_core_loc_conf_t  *clcf;
@@ -414,6 +464,9 @@ ngx_http_gw_init(ngx_conf_t *cf)
     if (ngx_http_gw_add_handler(cmcf, NGX_HTTP_POST_READ_PHASE,
                                 ngx_http_gw_log_init_handler)
         != NGX_OK
+        || ngx_http_gw_add_handler(cmcf, NGX_HTTP_POST_READ_PHASE,
+                                   ngx_http_gw_bound_head_handler)
+           != NGX_OK
         || ngx_http_gw_add_handler(cmcf, NGX_HTTP_ACCESS_PHASE,
                                    ngx_http_gw_access_handler)
            != NGX_OK

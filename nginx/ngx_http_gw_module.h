@@ -15,6 +15,8 @@
 #define NGX_HTTP_GW_ARENA_SIZE  1536
 #define NGX_HTTP_GW_ARENA_MAX   (256 * 1024)
 
+#define NGX_HTTP_GW_BODY_TIME  60000
+
 typedef struct {
     ngx_str_t            run_dir;
     ngx_str_t            token_key;         /* one of these two */
@@ -25,6 +27,7 @@ typedef struct {
     ngx_str_t            mode_dir;
     size_t               journal_file_size;
     ngx_int_t            journal_files;
+    ngx_msec_t           body_time;
     unsigned             log_requests:1;
     ngx_thread_pool_t   *thread_pool;
     ngx_shm_zone_t      *metrics;
@@ -34,6 +37,7 @@ typedef struct {
 typedef struct {
     ngx_flag_t           enable;
     ngx_flag_t           retry;
+    ngx_flag_t           read_body;
 } ngx_http_gw_loc_conf_t;
 
 /* Of an upstream block with gw_changes_once: what it wraps. */
@@ -55,6 +59,7 @@ typedef struct {
     unsigned             delayed:1;         /* its delay is under way */
     unsigned             waiting:1;         /* in the queue of those whose record goes to the disk */
     ngx_queue_t          queue;
+    ngx_http_event_handler_pt  read_on; /* of a body on its way: what nginx reads it with */
     ngx_http_request_t  *r;
     ngx_uint_t           http_version;  /* the client's; nginx forgets it over a backend's */
     struct gw_arena      arena;
@@ -82,10 +87,21 @@ void ngx_http_gw_header_filter_init(void);
 void ngx_http_gw_ended_unanswered(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx,
     ngx_uint_t status);
 
+/* connection.c */
+void ngx_http_gw_connection_init_process(ngx_cycle_t *cycle, struct gw_gate *gate);
+/* IPv4 as ::ffff:a.b.c.d; a unix socket is this machine. */
+void ngx_http_gw_peer(ngx_connection_t *c, uint8_t peer[16]);
+/* Post-read phase: more header fields than anybody needs. */
+ngx_int_t ngx_http_gw_bound_head_handler(ngx_http_request_t *r);
+/* A stream that its client reset. */
+void ngx_http_gw_count_reset(ngx_http_request_t *r);
+
 /* log.c */
 ngx_int_t ngx_http_gw_log_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_gw_log_init_handler(ngx_http_request_t *r);
 void ngx_http_gw_log_init_process(ngx_cycle_t *cycle);
+/* Since its first byte. */
+time_t ngx_http_gw_duration_ms(ngx_http_request_t *r);
 void ngx_http_gw_log_refusal(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx);
 
 /* upstream.c */

@@ -11,6 +11,9 @@
 /* What we add to a request for the upstream: credential and the X- fields of ngx_http_gw_add_fields. */
 #define NGX_HTTP_GW_ADDED_MAX  7
 
+/* Bytes a second at which a request gains time. */
+#define NGX_HTTP_GW_BODY_RATE  8192
+
 
 static void
 ngx_http_gw_ctx_cleanup(void *data)
@@ -61,33 +64,6 @@ ngx_http_gw_arena_init(ngx_http_request_t *r, struct gw_arena *a, void *space,
 {
     gw_arena_init_over(a, space, size, ngx_http_gw_arena_grow, r->pool,
                        NGX_HTTP_GW_ARENA_MAX);
-}
-
-
-/* IPv4 as ::ffff:a.b.c.d; a unix socket is this machine. */
-static void
-ngx_http_gw_peer(ngx_connection_t *c, uint8_t peer[16])
-{
-    struct sockaddr_in   *sin;
-    struct sockaddr_in6  *sin6;
-
-    static const uint8_t  loopback[16] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff,
-                                           127, 0, 0, 1 };
-
-    ngx_memcpy(peer, loopback, 16);
-
-    switch (c->sockaddr->sa_family) {
-
-    case AF_INET:
-        sin = (struct sockaddr_in *) (void *) c->sockaddr;
-        ngx_memcpy(peer + 12, &sin->sin_addr, 4);
-        break;
-
-    case AF_INET6:
-        sin6 = (struct sockaddr_in6 *) (void *) c->sockaddr;
-        ngx_memcpy(peer, &sin6->sin6_addr, 16);
-        break;
-    }
 }
 
 
@@ -425,6 +401,33 @@ ngx_http_gw_hand_over_again(ngx_http_request_t *r)
 }
 
 
+/*
+ * nginx bounds the time between two pieces of a body, not that of the whole: a byte now and then would hold connection and buffers for
+ * days. So each piece that comes finds out whether the request is late: silence is nginx's to end.
+ */
+static void
+ngx_http_gw_read_on(ngx_http_request_t *r)
+{
+    ngx_msec_int_t            late;
+    ngx_http_gw_ctx_t        *ctx;
+    ngx_http_gw_main_conf_t  *gmcf;
+
+    ctx = ngx_http_gw_get_ctx(r);
+    gmcf = ngx_http_get_module_main_conf(r, ngx_http_gw_module);
+
+    late = (ngx_msec_int_t) (ngx_http_gw_duration_ms(r) - (time_t) gmcf->body_time
+                             - (time_t) (r->request_length * 1000 / NGX_HTTP_GW_BODY_RATE));
+
+    if (late > 0) {
+        r->connection->timedout = 1;
+        ngx_http_finalize_request(r, NGX_HTTP_REQUEST_TIME_OUT);
+        return;
+    }
+
+    ctx->read_on(r);
+}
+
+
 static void
 ngx_http_gw_body_handler(ngx_http_request_t *r)
 {
@@ -439,7 +442,8 @@ ngx_http_gw_body_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_gw_read_body(ngx_http_request_t *r)
 {
-    ngx_int_t  rc;
+    ngx_int_t           rc;
+    ngx_http_gw_ctx_t  *ctx;
 
     rc = ngx_http_read_client_request_body(r, ngx_http_gw_body_handler);
 
@@ -447,9 +451,22 @@ ngx_http_gw_read_body(ngx_http_request_t *r)
         return rc;
     }
 
+    if (rc == NGX_AGAIN) {
+        ctx = ngx_http_gw_get_ctx(r);
+        ctx->read_on = r->read_event_handler;
+        r->read_event_handler = ngx_http_gw_read_on;
+    }
+
     ngx_http_finalize_request(r, NGX_DONE);
 
     return NGX_DONE;
+}
+
+
+static ngx_uint_t
+ngx_http_gw_has_body(ngx_http_request_t *r)
+{
+    return r->headers_in.content_length_n > 0 || r->headers_in.chunked;
 }
 
 
@@ -509,7 +526,7 @@ ngx_http_gw_go_on(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
         return ngx_http_gw_obey(r, ctx);
     }
 
-    if (r->headers_in.content_length_n > 0 || r->headers_in.chunked) {
+    if (ngx_http_gw_has_body(r)) {
         return ngx_http_gw_read_body(r);
     }
 
@@ -527,6 +544,11 @@ ngx_http_gw_access_handler(ngx_http_request_t *r)
 
     if (glcf->retry) {
         return ngx_http_gw_hand_over_again(r);
+    }
+
+    if (glcf->read_body) {
+        return ngx_http_gw_has_body(r) && r->request_body == NULL
+               ? ngx_http_gw_read_body(r) : NGX_DECLINED;
     }
 
     if (!glcf->enable) {

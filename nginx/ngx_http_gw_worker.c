@@ -226,6 +226,7 @@ ngx_http_gw_wake_all(void)
         ctx = ngx_queue_data(q, ngx_http_gw_ctx_t, queue);
         ctx->waiting = 0;
         c = ctx->r->connection;
+        ctx->r->read_event_handler = ngx_http_block_reading;
 
         ngx_http_core_run_phases(ctx->r);
         ngx_http_run_posted_requests(c);
@@ -330,6 +331,10 @@ ngx_http_gw_wait(ngx_http_gw_ctx_t *ctx)
         ngx_queue_insert_tail(&ngx_http_gw_worker.waiting, &ctx->queue);
     }
 
+    /* Who leaves meanwhile is not handed over. He may have left already, which only the event's handler may find out. */
+    ctx->r->read_event_handler = ngx_http_test_reading;
+    ngx_post_event(ctx->r->connection->read, &ngx_posted_events);
+
     if (!ngx_http_gw_worker.waiting_timer.timer_set) {
         ngx_add_timer(&ngx_http_gw_worker.waiting_timer, NGX_HTTP_GW_WAIT_MS);
     }
@@ -419,7 +424,9 @@ ngx_http_gw_start_gate(ngx_log_t *log)
     struct gw_upkeep    *upkeep;
     ngx_http_gw_load_t  *load = ngx_http_gw_worker.task->ctx;
 
-    if (gw_gate_start(gate, &error) != GW_OK) {
+    if (gw_gate_start(gate, &error) != GW_OK
+        || gw_gate_count_connections(gate, ngx_cycle->connection_n, &error) != GW_OK)
+    {
         ngx_log_error(NGX_LOG_EMERG, log, 0, "gw: %s", error.msg);
         return NGX_ERROR;
     }
@@ -468,6 +475,8 @@ ngx_http_gw_init_process(ngx_cycle_t *cycle)
     ngx_http_gw_worker.thread_pool = gmcf->thread_pool;
 
     gw_gate_share_metrics(gmcf->gate, gmcf->metrics->data, (unsigned) ngx_worker);
+
+    ngx_http_gw_connection_init_process(cycle, gmcf->gate);
 
     ngx_queue_init(&ngx_http_gw_worker.waiting);
 

@@ -53,6 +53,14 @@ uint64_t gw_gate_generation(const struct gw_gate *g);
 size_t gw_metrics_bytes(void);
 uint64_t gw_metrics_layout(void);
 void gw_gate_share_metrics(struct gw_gate *g, void *memory, unsigned worker);
+/* ---- connections: counted by address from when they are accepted ---- */
+
+/* Worker: most connections can be open at once. Until then all are taken. */
+GW_MUST_CHECK enum gw_code gw_gate_count_connections(struct gw_gate *g, size_t most, struct gw_error *err);
+/* False: close it, its address has as many as it may. True: it is counted until gw_gate_connection_closed. */
+bool gw_gate_connection_opened(struct gw_gate *g, const uint8_t peer[16]);
+void gw_gate_connection_closed(struct gw_gate *g, const uint8_t peer[16]);
+
 /* A worker ends: what was counted and not yet written is written. */
 void gw_gate_stop(struct gw_gate *g);
 

@@ -39,6 +39,9 @@ const struct gw_option gw_settings_options[] = {
     {"listen_proxy_protocol", GW_OPT_BOOL, AT(listen_proxy_protocol), "false", 0, 0, NULL, NULL,
      "Whether every connection begins with a header of the PROXY protocol, version 1 or 2. Of `trusted_proxies` it is believed, of others taken off. "
      "A change of either then takes a SIGHUP of `aaiti serve`."},
+    {"connections.per_address", GW_OPT_INT, AT(connections_per_address), "100", 0, 1000000, NULL, NULL,
+     "Connections that one address (an IPv6 /64) may have open at each worker, counted from when they are accepted; what comes beyond is closed. "
+     "`trusted_proxies` and `allow` may have any number; 0: so may everybody."},
     {"user.control", GW_OPT_STRING, AT(user_control), "aaiti", 1, 32, NULL, NULL,
      "System user of the control plane when started as root."},
     {"user.web", GW_OPT_STRING, AT(user_web), "aaiti-web", 1, 32, NULL, NULL,
@@ -159,6 +162,8 @@ const struct gw_option gw_settings_options[] = {
      "A change takes a SIGHUP of `aaiti serve`."},
     {"self_test.path", GW_OPT_STRING, AT(self_test_path), "", 0, 1000, NULL, NULL,
      "Path of the backend that is fetched at start with a minted credential; empty: no test."},
+    {"body.time", GW_OPT_DURATION, AT(body_time_ms), "60s", SECONDS(1), SECONDS(3600), NULL, NULL,
+     "How long a request may take to arrive, and a second more for each 8 KiB of it. A change takes a SIGHUP of `aaiti serve`."},
     {"body.max", GW_OPT_BYTES, AT(body_max_bytes), "1MiB", 1024, MIB(1024), NULL, NULL,
      "Largest body of a request to the backend."},
 };

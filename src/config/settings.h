@@ -22,8 +22,9 @@ struct gw_settings {
     struct gw_str run_dir; /* empty: chosen by gw_run_dir */
     struct gw_option_cidrs trusted_proxies;
     struct gw_option_cidrs allow;
-    int proxy_header;           /* enum gw_proxy_header */
-    bool listen_proxy_protocol; /* the listener expects the PROXY protocol */
+    int proxy_header;                     /* enum gw_proxy_header */
+    bool listen_proxy_protocol;           /* the listener expects the PROXY protocol */
+    int64_t connections_per_address;      /* connections.per_address: of a worker; 0: any number */
     struct gw_str user_control, user_web; /* user.control, user.web: system users when started as root */
     /* upstream.*: set over the policy's own (make run UPSTREAM=…) */
     struct gw_str upstream_url, upstream_key_file;
@@ -73,6 +74,7 @@ struct gw_settings {
     /* journal.* */
     int64_t journal_file_bytes, journal_files; /* of each series, of all writers together */
     int64_t audit_retention_ms;
+    int64_t body_time_ms;   /* body.time */
     int64_t body_max_bytes; /* of requests to the backend (nginx client_max_body_size) */
 };
 

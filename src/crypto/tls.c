@@ -46,7 +46,7 @@ static enum gw_code say_preamble(int fd, enum gw_tls_preamble preamble, struct g
         return GW_OK;
     ssize_t sent = send(fd, unknown, sizeof(unknown) - 1, MSG_NOSIGNAL);
     return sent == (ssize_t)sizeof(unknown) - 1 ? GW_OK
-                                                 : gw_fail(err, GW_EBACKEND, "cannot begin: %s", strerror(errno));
+                                                : gw_fail(err, GW_EBACKEND, "cannot begin: %s", strerror(errno));
 }
 
 enum gw_code gw_tls_connect(int fd, enum gw_tls_preamble preamble, const char *certificate, struct gw_tls **out,

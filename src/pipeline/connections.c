@@ -56,15 +56,15 @@ void gw_connections_free(struct gw_connections *c)
 }
 
 /* Where the key's node hangs, or would: *link is it, or NONE. */
-static uint32_t *find(const struct gw_connections *c, const struct gw_ip *key)
+static uint32_t *find(struct gw_connections *c, const struct gw_ip *key)
 {
     uint32_t *link = &c->heads[gw_hash(&c->key, key->b, sizeof(key->b)) & c->mask];
     while (*link != NONE && !gw_ip_eq(&c->nodes[*link].key, key))
-        link = (uint32_t *)&c->nodes[*link].next;
+        link = &c->nodes[*link].next;
     return link;
 }
 
-unsigned gw_connections_of(const struct gw_connections *c, const struct gw_ip *address)
+unsigned gw_connections_of(struct gw_connections *c, const struct gw_ip *address)
 {
     const struct gw_ip key = gw_ip_limit_key(address);
     uint32_t node = *find(c, &key);

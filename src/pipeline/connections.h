@@ -18,7 +18,7 @@ void gw_connections_free(struct gw_connections *c);
 GW_DEFINE_AUTO_FREE(gw_connections);
 
 /* How many the address has, without the one at hand. */
-unsigned gw_connections_of(const struct gw_connections *c, const struct gw_ip *address);
+unsigned gw_connections_of(struct gw_connections *c, const struct gw_ip *address);
 /* GW_ELIMIT: more are open than there can be; nothing is counted. */
 GW_MUST_CHECK enum gw_code gw_connections_add(struct gw_connections *c, const struct gw_ip *address);
 /* One that was added has ended. */

@@ -124,6 +124,7 @@ void gw_gate_free(struct gw_gate *g)
     for (size_t i = 0; i < GW_UPSTREAM_KEYS; i++)
         gw_mint_free(g->mints[i]);
     gw_journals_done(&g->journals);
+    gw_connections_free(g->connections);
     gw_mode_reader_done(&g->modes);
     if (g->mode_dir >= 0)
         close(g->mode_dir);
@@ -215,4 +216,40 @@ void gw_gate_install(struct gw_gate *g, struct gw_snapshot *s)
 uint64_t gw_gate_generation(const struct gw_gate *g)
 {
     return g->snapshot != NULL ? g->snapshot->ref.generation : 0;
+}
+
+/* ---- connections ---- */
+
+enum gw_code gw_gate_count_connections(struct gw_gate *g, size_t most, struct gw_error *err)
+{
+    return gw_connections_new(most, g->random, &g->connections, err);
+}
+
+/* Looked up only for who has many. */
+static bool has_too_many(const struct gw_gate *g, const struct gw_ip *peer)
+{
+    if (g->snapshot == NULL || g->snapshot->settings.connections_per_address == 0)
+        return false;
+    const struct gw_settings *s = &g->snapshot->settings;
+    return gw_connections_of(g->connections, peer) >= s->connections_per_address &&
+           !gw_cidrs_contain(s->allow.item, s->allow.count, peer) &&
+           !gw_cidrs_contain(s->trusted_proxies.item, s->trusted_proxies.count, peer);
+}
+
+bool gw_gate_connection_opened(struct gw_gate *g, const uint8_t peer[16])
+{
+    struct gw_ip ip;
+    memcpy(ip.b, peer, sizeof(ip.b));
+    bool is_taken =
+        g->connections == NULL || (!has_too_many(g, &ip) && gw_connections_add(g->connections, &ip) == GW_OK);
+    gw_metrics_add(&g->metrics, GW_COUNTER_CONNECTIONS, is_taken ? 0 : 1, 0);
+    return is_taken;
+}
+
+void gw_gate_connection_closed(struct gw_gate *g, const uint8_t peer[16])
+{
+    struct gw_ip ip;
+    memcpy(ip.b, peer, sizeof(ip.b));
+    if (g->connections != NULL)
+        gw_connections_drop(g->connections, &ip);
 }

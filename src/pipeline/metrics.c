@@ -34,6 +34,7 @@ enum {
     N_ENDING = 3,
     N_MODE = GW_MODE_COUNT,
     N_VERSION = 1,
+    N_ADMISSION = 2,
 };
 
 static const char *outcome_name(unsigned i)
@@ -70,13 +71,29 @@ static const char *mode_name(unsigned i)
     return gw_mode_name((enum gw_mode)i);
 }
 
+static const char *admission_name(unsigned i)
+{
+    static const char *const names[N_ADMISSION] = {"accepted", "refused"};
+    return names[i];
+}
+
 static const char *version_name(unsigned i)
 {
     (void)i;
     return AAITI_VERSION;
 }
 
-enum label_set { SET_NONE, SET_OUTCOME, SET_STATUS, SET_STAGE, SET_REASON, SET_ENDING, SET_MODE, SET_VERSION };
+enum label_set {
+    SET_NONE,
+    SET_OUTCOME,
+    SET_STATUS,
+    SET_STAGE,
+    SET_REASON,
+    SET_ENDING,
+    SET_MODE,
+    SET_VERSION,
+    SET_ADMISSION
+};
 
 static const struct {
     const char *key;
@@ -91,6 +108,7 @@ static const struct {
     [SET_ENDING] = {"ending", N_ENDING, ending_name},
     [SET_MODE] = {"mode", N_MODE, mode_name},
     [SET_VERSION] = {"version", N_VERSION, version_name},
+    [SET_ADMISSION] = {"admission", N_ADMISSION, admission_name},
 };
 
 /* ---- the page ---- */

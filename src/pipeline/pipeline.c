@@ -284,7 +284,8 @@ enum gw_handover gw_request_hand_over(struct gw_gate *g, struct gw_request *r, s
         refuse(r, NULL, (struct gw_verdict){.reason = reason});
         return GW_HANDOVER_REFUSE;
     }
-    return gw_record_waits(r) ? GW_HANDOVER_WAIT : GW_HANDOVER_GO;
+    r->handed_over = !gw_record_waits(r);
+    return r->handed_over ? GW_HANDOVER_GO : GW_HANDOVER_WAIT;
 }
 
 void gw_request_ended(struct gw_gate *g, struct gw_request *r, enum gw_ending ending, unsigned status)
@@ -300,7 +301,8 @@ void gw_request_done(struct gw_gate *g, struct gw_request *r)
     if (r == NULL)
         return;
     gw_request_let_go(g, r);
-    gw_record_end(r, GW_ENDING_UNKNOWN, 0);
+    /* A client that left while its record was on its way to the disk has changed nothing. */
+    gw_record_end(r, r->handed_over ? GW_ENDING_UNKNOWN : GW_ENDING_NOT_SENT, 0);
     gw_snapshot_unref(r->snapshot);
     r->snapshot = NULL;
 }

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/ip.h"
 #include "crypto/random.h"
+#include "pipeline/connections.h"
 #include "pipeline/head.h"
 #include "pipeline/metrics.h"
 #include "pipeline/mint.h"
@@ -45,8 +46,9 @@ struct gw_gate {
     struct gw_random_pool pool;
     struct gw_id_sealer *sealer;
     struct gw_journals journals;
-    struct gw_metrics metrics; /* counts nothing until gw_gate_share_metrics */
-    int mode_dir;              /* -1: not opened yet */
+    struct gw_connections *connections; /* NULL: not counted yet */
+    struct gw_metrics metrics;          /* counts nothing until gw_gate_share_metrics */
+    int mode_dir;                       /* -1: not opened yet */
     struct gw_mode_reader modes;
     unsigned held_back; /* requests that are being delayed */
 };
@@ -101,6 +103,8 @@ struct gw_request {
     enum gw_record_state record;
     uint64_t intent;   /* its sequence, where it waits for the disk; 0: it does not */
     int64_t intent_ms; /* monotonic, when it was written */
+    bool waits;        /* counted among the journal's waiters */
+    bool handed_over;
 };
 
 static inline enum gw_code gw_refuse(struct gw_verdict *v, enum gw_reason reason, enum gw_detail detail)

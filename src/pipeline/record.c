@@ -7,6 +7,7 @@
 
 /* Those who wait for a disk that hangs hold connections, which others need. */
 #define WAIT_MAX_MS 5000
+#define WAITERS_MAX 512
 
 static struct gw_event describe(const struct gw_request *r, enum gw_event_phase phase, enum gw_outcome outcome)
 {
@@ -59,9 +60,33 @@ static bool wants_intent(const struct gw_request *r)
     return !gw_method_is_safe(r->method) || r->route->audit == GW_AUDIT_DURABLE;
 }
 
+/* What closes a position does not wait for a disk that may be sick. */
+static bool wants_disk(const struct gw_request *r)
+{
+    return r->route->audit == GW_AUDIT_DURABLE && !reduces_risk(r);
+}
+
+static void begin_waiting(struct gw_request *r)
+{
+    struct gw_journals *c = &r->gate->journals;
+    r->intent = gw_journal_want_sync(c->of[GW_JOURNAL_CHANGES]);
+    r->waits = true;
+    c->waiters++;
+}
+
+static void end_waiting(struct gw_request *r)
+{
+    r->gate->journals.waiters -= r->waits;
+    r->waits = false;
+    r->intent = 0;
+}
+
+/* Refused before it is written that it was about to happen. */
 static enum gw_reason write_intent(struct gw_request *r)
 {
     struct gw_journal *changes = r->gate->journals.of[GW_JOURNAL_CHANGES];
+    if (wants_disk(r) && r->gate->journals.waiters >= WAITERS_MAX)
+        return GW_REASON_JOURNAL_BUSY;
     const struct gw_event e = describe(r, GW_EVENT_INTENT, GW_OUTCOME_PENDING);
     enum gw_code code = gw_journal_append(changes, &e, priority_of(r));
     bool is_written = code == GW_OK;
@@ -72,9 +97,8 @@ static enum gw_reason write_intent(struct gw_request *r)
         gw_metrics_add(&r->gate->metrics, GW_COUNTER_JOURNAL_UNRECORDED, 0, 0);
     }
     r->record = is_written ? GW_RECORD_INTENT : GW_RECORD_LOST;
-    /* What closes a position does not wait for a disk that may be sick. */
-    if (is_written && r->route->audit == GW_AUDIT_DURABLE && !reduces_risk(r))
-        r->intent = gw_journal_want_sync(changes);
+    if (is_written && wants_disk(r))
+        begin_waiting(r);
     r->intent_ms = gw_clock_mono_ms(r->gate->clock);
     return GW_REASON_NONE;
 }
@@ -106,7 +130,11 @@ enum gw_reason gw_record_hand_over(struct gw_request *r)
     if (r->record == GW_RECORD_NONE)
         return begin_read(r);
     bool is_late = gw_clock_mono_ms(r->gate->clock) - r->intent_ms >= WAIT_MAX_MS;
-    if (!gw_record_waits(r) || (r->intent > c->failed_sequence && !is_late))
+    if (!gw_record_waits(r)) {
+        end_waiting(r);
+        return GW_REASON_NONE;
+    }
+    if (r->intent > c->failed_sequence && !is_late)
         return GW_REASON_NONE;
     gw_record_end(r, GW_ENDING_NOT_SENT, gw_reason_status(GW_REASON_JOURNAL_FAILED));
     return GW_REASON_JOURNAL_FAILED;
@@ -160,7 +188,7 @@ void gw_record_end(struct gw_request *r, enum gw_ending ending, unsigned status)
         write_outcome(r, outcome, status);
     bool is_unknown = outcome == GW_OUTCOME_UNKNOWN && !gw_method_is_safe(r->method);
     r->record = is_unknown ? GW_RECORD_UNKNOWN : GW_RECORD_DONE;
-    r->intent = 0;
+    end_waiting(r);
 }
 
 bool gw_request_is_repeatable(const struct gw_request *r)

@@ -19,6 +19,7 @@ struct gw_journals {
     struct gw_tally *tally;
     int64_t flushed_ms;       /* monotonic, when the tally was last */
     int64_t retry_at_ms;      /* monotonic: no file is wanted before */
+    unsigned waiters;         /* requests whose intent is on its way to the disk */
     uint64_t failed_sequence; /* changes up to this sequence, and not on disk, are not waited for */
 };
 

@@ -81,8 +81,7 @@ static enum walk walk_headers(const struct gw_request *r, struct gw_ip *client)
 enum gw_code gw_stage_address(struct gw_request *r, struct gw_verdict *v)
 {
     struct gw_ip client = r->client; /* the peer, so far */
-    if (count_of(r) > 0 && is_trusted(&r->snapshot->settings, &client) &&
-        walk_headers(r, &client) == MALFORMED)
+    if (count_of(r) > 0 && is_trusted(&r->snapshot->settings, &client) && walk_headers(r, &client) == MALFORMED)
         return gw_refuse(v, GW_REASON_BAD_ADDRESS, GW_DETAIL_NONE);
     r->client = client;
     return GW_OK;

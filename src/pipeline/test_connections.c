@@ -17,7 +17,8 @@ static void addresses_are_counted_apart_and_ipv6_by_64(void **state)
 {
     (void)state;
     gw_auto(gw_connections) struct gw_connections *c = NULL;
-    const struct gw_ip a = ip("192.0.2.1"), b = ip("192.0.2.2"), v6 = ip("2001:db8::1"), near_v6 = ip("2001:db8::ffff:2");
+    const struct gw_ip a = ip("192.0.2.1"), b = ip("192.0.2.2"), v6 = ip("2001:db8::1"),
+                       near_v6 = ip("2001:db8::ffff:2");
     assert_int_equal(gw_connections_new(MOST, gw_system_random(), &c, NULL), GW_OK);
     assert_int_equal(gw_connections_of(c, &a), 0);
     assert_int_equal(gw_connections_add(c, &a), GW_OK);

@@ -273,6 +273,39 @@ static void what_no_thread_took_was_not_synced(void **state)
     assert_int_equal(hand_over(), GW_HANDOVER_REFUSE);
 }
 
+/* Before anything is written: what is refused has left no intent. */
+static void so_many_wait_for_the_disk_and_no_more(void **state)
+{
+    (void)state;
+    unsigned *waiters = &rig.gate->journals.waiters;
+    *waiters = 512;
+    ASK("GET", "/export", bearer(VIEWER));
+    assert_int_equal(hand_over(), GW_HANDOVER_REFUSE);
+    assert_int_equal(rig.decision.reason, GW_REASON_JOURNAL_BUSY);
+    assert_int_equal(rig.decision.status, 503);
+    assert_string_equal(journal("changes"), "");
+    ASK("DELETE", "/orders/1", bearer(TRADER));
+    assert_int_equal(hand_over(), GW_HANDOVER_GO);
+    *waiters = 511;
+    ASK("GET", "/export", bearer(VIEWER));
+    assert_int_equal(hand_over(), GW_HANDOVER_WAIT);
+    assert_int_equal(*waiters, 512);
+    gw_rig_upkeep(&rig);
+    assert_int_equal(hand_over(), GW_HANDOVER_GO);
+    assert_int_equal(*waiters, 511);
+}
+
+static void who_leaves_before_the_disk_has_it_has_changed_nothing(void **state)
+{
+    (void)state;
+    ASK("GET", "/export", bearer(VIEWER));
+    assert_int_equal(hand_over(), GW_HANDOVER_WAIT);
+    gw_request_done(rig.gate, rig.request);
+    rig.request = NULL;
+    assert_int_equal(rig.gate->journals.waiters, 0);
+    assert_string_equal(journal("changes"), "intent pending 0 data_export\noutcome not-sent 0 data_export\n");
+}
+
 static void a_disk_that_hangs_refuses_after_a_while(void **state)
 {
     (void)state;
@@ -462,6 +495,8 @@ int main(void)
         RECORD_CASE(what_reduces_risk_waits_for_no_disk),
         RECORD_CASE(what_no_thread_took_was_not_synced),
         RECORD_CASE(a_disk_that_fails_refuses),
+        RECORD_CASE(so_many_wait_for_the_disk_and_no_more),
+        RECORD_CASE(who_leaves_before_the_disk_has_it_has_changed_nothing),
         RECORD_CASE(a_disk_that_hangs_refuses_after_a_while),
         RECORD_CASE(a_flood_of_neutral_records_refuses_nobody_elses),
         RECORD_CASE(no_crowd_of_neutral_records_takes_the_room_of_what_is_not),

@@ -9,6 +9,7 @@ import h2.config
 import h2.connection
 import h2.errors
 import h2.events
+import h2.settings
 import pytest
 from hpack import Encoder
 from hyperframe.frame import ContinuationFrame, HeadersFrame, RstStreamFrame
@@ -185,4 +186,62 @@ def test_rapid_resets_hold_nobody_up(gateway, tokens, connect):
     began = time.monotonic()
     assert gateway.client(tokens["viewer"]).get("/api/bots").status_code == 200
     assert time.monotonic() - began < 3
+    assert resident_mib(gateway) < before + LIMIT_MIB
+
+
+def test_who_resets_most_streams_has_had_his_last(gateway, tokens, connect):
+    """No count of streams at once bounds it: so the connection ends."""
+    encoder, c = Encoder(), connect()
+    goaway = []
+
+    def reset(first, count):
+        frames = b"".join(
+            HeadersFrame(n, data=encoder.encode(head(tokens["viewer"])), flags=["END_HEADERS", "END_STREAM"]).serialize()
+            + RstStreamFrame(n, error_code=h2.errors.ErrorCodes.CANCEL).serialize() for n in range(first, first + 2 * count, 2))
+        with contextlib.suppress(OSError):
+            c.socket.sendall(frames)
+
+    def is_over():
+        c.socket.settimeout(0.05)
+        try:
+            data = c.socket.recv(65536)
+        except TimeoutError:
+            return False
+        except OSError:
+            return True
+        goaway.append(data)
+        return data == b"" or b"\x07\x00\x00\x00\x00\x00" in data
+
+    for turn in range(100):
+        reset(1 + 200 * turn, 100)
+        if is_over():
+            break
+    assert turn < 50, "10,000 resets were taken"
+    assert connect().ask(head(tokens["viewer"])) == 200
+
+
+def test_who_resets_some_goes_on(gateway, tokens, connect):
+    encoder, c = Encoder(), connect()
+    for n in range(100):
+        stream = c.h2.get_next_available_stream_id()
+        c.h2.send_headers(stream, head(tokens["viewer"]), end_stream=True)
+        c.h2.reset_stream(stream)
+        c.flush()
+    assert c.ask(head(tokens["viewer"])) == 200
+
+
+def test_fields_of_a_byte_each_hold_no_memory(gateway, tokens, connect):
+    """HPACK packs a field that was sent before into one byte; nginx keeps 56 of each, for as long as an answer is not read."""
+    before = resident_mib(gateway)
+    connections = [connect() for _ in range(4)]
+    for c in connections:
+        encoder, parts = Encoder(), []
+        for n in range(1, 81, 2):
+            block = encoder.encode(head(tokens["viewer"])) + encoder.encode([("x", "")]) + b"\xbe" * 15000
+            parts.append(HeadersFrame(n, data=block, flags=["END_HEADERS", "END_STREAM"]).serialize())
+        with contextlib.suppress(OSError):
+            c.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+            c.flush()
+            c.socket.sendall(b"".join(parts))
+    assert connect().ask(head(tokens["viewer"])) == 200
     assert resident_mib(gateway) < before + LIMIT_MIB

@@ -82,7 +82,7 @@ def test_nothing_that_a_client_chooses_is_a_label(gateway, tokens, reader):
     assert set(re.findall(r'[{,]([a-z_]+)="', text)) <= LABELS
 
 
-LABELS = {"outcome", "status", "stage", "reason", "ending", "le", "mode", "version", "result", "table"}
+LABELS = {"outcome", "status", "stage", "reason", "ending", "le", "mode", "version", "result", "table", "admission"}
 
 
 def test_counts_outlive_workers_and_control(make_gateway):
