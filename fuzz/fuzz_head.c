@@ -170,6 +170,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         /* Nobody empties this journal. */
         assert(handover != GW_HANDOVER_REFUSE || d.reason == GW_REASON_JOURNAL_FULL ||
                d.reason == GW_REASON_JOURNAL_SHARE);
+        assert(handover != GW_HANDOVER_GO || gw_request_may_still_leave(rig.gate, r, &d));
         check(&head, &d);
     }
     gw_request_done(rig.gate, r);

@@ -187,7 +187,7 @@ ngx_http_gw_problem_body(ngx_http_gw_ctx_t *ctx, ngx_uint_t *status,
 
     if (d->action == GW_REFUSE && d->reason != GW_REASON_NONE) {
         *status = gw_reason_status(d->reason);
-        return gw_problem(d->reason, d->request_id, GW_STR_NULL, arena);
+        return gw_problem(d->reason, d->request_id, d->members, arena);
     }
 
     if (ctx->request != NULL && gw_request_outcome_is_unknown(ctx->request)) {

@@ -15,7 +15,8 @@
  *     gw_body_time TIME;     http: how long a request may take to arrive, but for its size
  *     gw_log_requests;
  *                            http: a line of JSON of each request, to standard error
- *     gw_changes_once;       upstream, after keepalive: what changes something is sent once, and over no connection that has ended
+ *     gw_changes_once;       upstream, after keepalive: what changes something is sent once, and over no connection that has ended;
+ *                            and nothing is sent over a new one that is forbidden by the time it has come about
  *     gw on|off;             location: every request is judged before anything else sees it
  *     gw_retry;              location: target of error_page 419, hands a judged request to the upstream once more, by the other
  *                            upstream key

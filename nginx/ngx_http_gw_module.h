@@ -61,6 +61,8 @@ typedef struct {
     ngx_queue_t          queue;
     ngx_http_event_handler_pt  read_on; /* of a body on its way: what nginx reads it with */
     ngx_http_request_t  *r;
+    ngx_output_chain_filter_pt  send;       /* the upstream's own, and its context */
+    void                *send_ctx;
     ngx_uint_t           http_version;  /* the client's; nginx forgets it over a backend's */
     struct gw_arena      arena;
     u_char               space[NGX_HTTP_GW_ARENA_SIZE];

@@ -9,6 +9,9 @@
  *
  * Both wrap the choice of a connection that stands in the upstream's configuration (keepalive, the balancer), for changes alone. For
  * an upstream by TLS its sessions (set_session, save_session) would have to be wrapped too: only http:// is served so far.
+ *
+ * Whatever the request: a new connection may take seconds to come about, where the upstream takes none up, and much may be forbidden by
+ * then. So the gate is asked again when the first byte is about to go over one. Over a kept one it goes within the hand-over.
  */
 #include "ngx_http_gw_module.h"
 
@@ -72,6 +75,29 @@ ngx_http_gw_free_peer(ngx_peer_connection_t *pc, void *data, ngx_uint_t state)
 
 
 static ngx_int_t
+ngx_http_gw_send_request(void *data, ngx_chain_t *in)
+{
+    ngx_http_gw_ctx_t      *ctx = data;
+    ngx_peer_connection_t  *pc;
+
+    pc = &ctx->r->upstream->peer;
+
+    if (pc->cached || pc->connection->sent > 0
+        || gw_request_may_still_leave(ctx->gate, ctx->request, &ctx->decision))
+    {
+        return ctx->send(ctx->send_ctx, in);
+    }
+
+    ngx_http_gw_log_refusal(ctx->r, ctx);
+
+    ctx->handed_over = 0;
+    pc->tries = 0;
+
+    return NGX_ERROR;       /* 502, of which ngx_http_gw_problem_handler makes the refusal */
+}
+
+
+static ngx_int_t
 ngx_http_gw_init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us)
 {
     ngx_http_gw_ctx_t       *ctx;
@@ -86,6 +112,14 @@ ngx_http_gw_init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us)
     }
 
     ctx = ngx_http_gw_get_ctx(r);
+
+    if (ctx != NULL) {
+        ctx->send = r->upstream->output.output_filter;
+        ctx->send_ctx = r->upstream->output.filter_ctx;
+
+        r->upstream->output.output_filter = ngx_http_gw_send_request;
+        r->upstream->output.filter_ctx = ctx;
+    }
 
     if (ctx != NULL && gw_request_is_repeatable(ctx->request)) {
         return NGX_OK;

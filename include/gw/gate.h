@@ -150,6 +150,10 @@ enum gw_handover {
  * past a change); then what is about to happen is written down, where the route says so. */
 enum gw_handover gw_request_hand_over(struct gw_gate *g, struct gw_request *r, struct gw_decision *out);
 
+/* The first byte of it is about to leave, some time after the hand-over: the upstream's connection is new. Looks at the same as that did, as of
+ * now, and writes no second record. False: it must not leave; *out, which was the hand-over's, is the refusal, and that nothing was sent is recorded. */
+bool gw_request_may_still_leave(struct gw_gate *g, struct gw_request *r, struct gw_decision *out);
+
 enum gw_ending {
     GW_ENDING_ANSWERED, /* a whole head of an answer came, of the status given */
     GW_ENDING_NOT_SENT, /* no byte of it reached the upstream */

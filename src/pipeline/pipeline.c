@@ -250,11 +250,20 @@ static enum gw_code recheck_identity(struct gw_request *r, struct gw_verdict *v)
     return r->user.version == r->shown_version ? GW_OK : gw_stage_identity(r, v);
 }
 
+/* By then the credential is among the bytes that would leave. */
+static enum gw_code check_shown(struct gw_request *r, struct gw_verdict *v)
+{
+    bool is_shown = r->out->credential.len > 0;
+    return !is_shown || r->user.version == r->shown_version ? GW_OK
+                                                            : gw_refuse(v, GW_REASON_USER_CHANGED, GW_DETAIL_NONE);
+}
+
 static const struct gw_stage rechecks[] = {
     {.name = "token", .check = gw_token_check_live},
     {.name = "access", .check = gw_stage_access},
-    {.name = "identity", .check = recheck_identity},
 };
+static const struct gw_stage recheck_of_identity = {.name = "identity", .check = recheck_identity};
+static const struct gw_stage check_of_shown = {.name = "identity", .check = check_shown};
 
 static enum gw_code recheck_block(struct gw_request *r, struct gw_verdict *v)
 {
@@ -265,20 +274,27 @@ static enum gw_code recheck_block(struct gw_request *r, struct gw_verdict *v)
 static const struct gw_stage recheck_of_block = {.name = "block", .check = recheck_block};
 static const struct gw_stage recheck_of_mode = {.name = "mode", .check = gw_stage_mode};
 
-static bool recheck(struct gw_request *r)
+static bool recheck_user(struct gw_request *r, const struct gw_stage *identity)
 {
-    return run(r, &recheck_of_block, 1) &&
-           (!r->signed_in || run(r, rechecks, sizeof(rechecks) / sizeof(rechecks[0]))) && run(r, &recheck_of_mode, 1);
+    return run(r, rechecks, sizeof(rechecks) / sizeof(rechecks[0])) && run(r, identity, 1);
+}
+
+/* Where it is refused, nothing of it has been sent, or an answer has said that it was not carried out. */
+static bool recheck(struct gw_request *r, const struct gw_stage *identity)
+{
+    bool goes_on =
+        run(r, &recheck_of_block, 1) && (!r->signed_in || recheck_user(r, identity)) && run(r, &recheck_of_mode, 1);
+    if (!goes_on)
+        gw_record_end(r, GW_ENDING_NOT_SENT, r->out->status);
+    return goes_on;
 }
 
 enum gw_handover gw_request_hand_over(struct gw_gate *g, struct gw_request *r, struct gw_decision *out)
 {
     r->now_s = gw_clock_real_s(g->clock);
     r->out = out;
-    if (!recheck(r)) {
-        gw_record_end(r, GW_ENDING_NOT_SENT, out->status);
+    if (!recheck(r, &recheck_of_identity))
         return GW_HANDOVER_REFUSE;
-    }
     enum gw_reason reason = gw_record_hand_over(r);
     if (reason != GW_REASON_NONE) {
         refuse(r, NULL, (struct gw_verdict){.reason = reason});
@@ -286,6 +302,13 @@ enum gw_handover gw_request_hand_over(struct gw_gate *g, struct gw_request *r, s
     }
     r->handed_over = !gw_record_waits(r);
     return r->handed_over ? GW_HANDOVER_GO : GW_HANDOVER_WAIT;
+}
+
+bool gw_request_may_still_leave(struct gw_gate *g, struct gw_request *r, struct gw_decision *out)
+{
+    r->now_s = gw_clock_real_s(g->clock);
+    r->out = out;
+    return recheck(r, &check_of_shown);
 }
 
 void gw_request_ended(struct gw_gate *g, struct gw_request *r, enum gw_ending ending, unsigned status)

@@ -194,6 +194,32 @@ static void only_what_changes_nothing_may_be_sent_twice(void **state)
     }
 }
 
+static void what_may_not_leave_after_all_was_not_sent(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *method, *target, *lines;
+    } rows[] = {
+        {"POST", "/bots", "intent pending 0 bot_created\noutcome not-sent 401 bot_created\n"},
+        {"GET", "/report", "single not-sent 401 report_read\n"},
+        {"GET", "/bots", ""},
+    };
+    char expected[256] = "";
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        change_user(TRADER, "trader", 1);
+        ASK(rows[i].method, rows[i].target, bearer(TRADER));
+        assert_int_equal(hand_over(), GW_HANDOVER_GO);
+        assert_true(gw_request_may_still_leave(rig.gate, rig.request, &rig.decision));
+        change_user(TRADER, "trader", 0);
+        assert_false(gw_request_may_still_leave(rig.gate, rig.request, &rig.decision));
+        assert_false(gw_request_outcome_is_unknown(rig.request));
+        gw_request_done(rig.gate, rig.request);
+        rig.request = NULL;
+        strncat(expected, rows[i].lines, sizeof(expected) - strlen(expected) - 1);
+        assert_string_equal(journal("changes"), expected);
+    }
+}
+
 static void what_is_refused_before_leaves_no_intent(void **state)
 {
     (void)state;
@@ -489,6 +515,7 @@ int main(void)
         RECORD_CASE(the_outcome_says_how_it_ended),
         RECORD_CASE(a_second_attempt_has_the_intent_of_the_first),
         RECORD_CASE(only_what_changes_nothing_may_be_sent_twice),
+        RECORD_CASE(what_may_not_leave_after_all_was_not_sent),
         RECORD_CASE(what_is_refused_before_leaves_no_intent),
         RECORD_CASE(reads_leave_what_the_policy_says),
         RECORD_CASE(a_durable_record_is_waited_for),

@@ -129,6 +129,35 @@ static void test_it_is_looked_at_again_before_the_backend_hears(void **state)
     assert_refused(&rig.decision, GW_REASON_READ_ONLY);
 }
 
+static bool may_still_leave(void)
+{
+    return gw_request_may_still_leave(rig.gate, rig.request, &rig.decision);
+}
+
+static void test_and_again_when_the_connection_has_come_about(void **state)
+{
+    (void)state;
+    static const char *const opens[][2] = {{"POST", "/bots"}, {"GET", "/restart"}};
+    for (size_t i = 0; i < 2; i++) {
+        assert_passed(ASK(opens[i][0], opens[i][1], bearer(TRADER)));
+        assert_int_equal(hand_over(), GW_HANDOVER_GO);
+        assert_true(may_still_leave());
+        set_mode(GW_MODE_RISK_OFF);
+        assert_false(may_still_leave());
+        assert_refused(&rig.decision, GW_REASON_RISK_OFF);
+        assert_true(rig.decision.members.len > 0);
+        set_mode(GW_MODE_OFF);
+    }
+    assert_passed(ASK("POST", "/bots/b1/stop", bearer(TRADER)));
+    assert_int_equal(hand_over(), GW_HANDOVER_GO);
+    set_mode(GW_MODE_READ_ONLY);
+    assert_true(may_still_leave());
+    assert_passed(&rig.decision);
+    set_mode(GW_MODE_STOPPED);
+    assert_false(may_still_leave());
+    assert_refused(&rig.decision, GW_REASON_STOPPED);
+}
+
 static void test_a_refusal_says_what_is_in_force(void **state)
 {
     (void)state;
@@ -163,6 +192,7 @@ int main(void)
         CASE_OF_MODES(test_who_may_not_anyhow_is_told_that),
         CASE_OF_MODES(test_a_mode_can_be_for_a_group_or_a_user),
         CASE_OF_MODES(test_it_is_looked_at_again_before_the_backend_hears),
+        CASE_OF_MODES(test_and_again_when_the_connection_has_come_about),
         CASE_OF_MODES(test_a_refusal_says_what_is_in_force),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -186,6 +186,23 @@ static void test_a_change_during_the_body_bites_at_the_recheck(void **state)
     }
 }
 
+static void test_a_change_after_the_hand_over_bites_before_the_first_byte(void **state)
+{
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        assert_passed(ASK("GET", "/api/bots", bearer(VIEWER)));
+        assert_int_equal(gw_request_hand_over(rig.gate, rig.request, &rig.decision), GW_HANDOVER_GO);
+        changes[i].change();
+        bool goes_on = gw_request_may_still_leave(rig.gate, rig.request, &rig.decision);
+        assert_int_equal(goes_on, changes[i].reason == GW_REASON_NONE);
+        if (goes_on)
+            assert_passed(&rig.decision);
+        else
+            assert_refused(&rig.decision, changes[i].reason);
+        tear_down(state);
+        set_up(state);
+    }
+}
+
 static void test_a_user_changed_during_the_body_is_shown_as_of_now(void **state)
 {
     (void)state;
@@ -194,6 +211,10 @@ static void test_a_user_changed_during_the_body_is_shown_as_of_now(void **state)
     change_user(VIEWER, "trader", 1);
     assert_int_equal(gw_request_hand_over(rig.gate, rig.request, &rig.decision), GW_HANDOVER_GO);
     assert_false(gw_str_eq(before, rig.decision.credential));
+    assert_true(gw_request_may_still_leave(rig.gate, rig.request, &rig.decision));
+    change_user(VIEWER, "viewer", 1);
+    assert_false(gw_request_may_still_leave(rig.gate, rig.request, &rig.decision)); /* too late to show him otherwise */
+    assert_refused(&rig.decision, GW_REASON_USER_CHANGED);
 }
 
 static void test_idle_is_pushed_out_by_use_and_absolute_is_not(void **state)
@@ -256,6 +277,7 @@ int main(void)
         CASE(test_a_bad_credential_is_as_good_as_none_where_anybody_may_come),
         CASE(test_a_change_bites_on_the_next_request),
         CASE(test_a_change_during_the_body_bites_at_the_recheck),
+        CASE(test_a_change_after_the_hand_over_bites_before_the_first_byte),
         CASE(test_a_user_changed_during_the_body_is_shown_as_of_now),
         CASE(test_idle_is_pushed_out_by_use_and_absolute_is_not),
         CASE(test_what_the_segment_cannot_tell_is_503),
