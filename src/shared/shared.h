@@ -3,7 +3,7 @@
 /*
  * State that both planes see at once, in two mapped files on tmpfs.
  *
- * Authority segment: live users, live sessions, revoked tokens, blocked networks, bundle generation. Control is its only writer; workers
+ * Authority segment: live users, live sessions, revoked tokens, blocked networks, API keys, bundle generation. Control is its only writer; workers
  * map it read-only, so that a broken worker can revive nothing. Each record has a sequence lock: nobody dies holding it; a
  * record that stays odd (control was killed inside a write) reads as GW_EBACKEND (answered 503) until control is back and
  * rewrites it. Until the ready flag is set, all look-ups give GW_EBACKEND.
@@ -50,8 +50,32 @@ struct gw_live_block {
     int64_t since_s, expires_s;
 };
 
+#define GW_SHARED_KEY_SCOPES_MAX 16
+#define GW_SHARED_KEY_NETWORKS_MAX 4
+#define GW_SHARED_KEY_PROOF_BYTES 32
+
+/* An API key, found by half of a hash; the other half proves it. */
+struct gw_live_key {
+    struct gw_uuid hash; /* first half of the SHA-256 of what is presented */
+    struct gw_uuid id, user_id;
+    int64_t expires_s;                                   /* 0: never */
+    int64_t last_used_s;                                 /* as control knew it; gw_shared_key_last_used is fresher */
+    uint64_t scopes[GW_SHARED_KEY_SCOPES_MAX];           /* gw_key_scope of each; none: all that the owner may */
+    struct gw_cidr networks[GW_SHARED_KEY_NETWORKS_MAX]; /* none: from anywhere */
+    uint8_t proof[GW_SHARED_KEY_PROOF_BYTES];            /* the second half and zeroes; signed: what it signs by */
+    uint8_t scope_count, network_count, is_signed;
+};
+/* A right by its name, as a record holds it. Names are the policy's; a record outlives policies, whose numbers change. */
+uint64_t gw_key_scope(struct gw_str right);
+/* A scope beside the permissions: what the policy leaves to whoever is signed in. */
+#define GW_SIGNED_IN_SCOPE "signed-in"
+/* Whether the key leaves its owner that right. */
+bool gw_live_key_leaves(const struct gw_live_key *k, struct gw_str right);
+/* Whether it may be used from there. */
+bool gw_live_key_admits(const struct gw_live_key *k, const struct gw_ip *from);
+
 struct gw_shared_sizes {
-    uint32_t sessions, users, revocations, blocks;
+    uint32_t sessions, users, revocations, blocks, api_keys;
     uint32_t rates; /* backlogs of addresses; those of identities go by users */
 };                  /* slots wanted; twice as many are made */
 
@@ -83,6 +107,11 @@ GW_MUST_CHECK enum gw_code gw_shared_is_revoked(const struct gw_shared *s, const
 /* The block that an address is under, by the longest network of those that have not expired; where there is none, the suspect likewise. */
 GW_MUST_CHECK enum gw_code gw_shared_find_block(const struct gw_shared *s, const struct gw_ip *ip, int64_t now_s,
                                                 struct gw_live_block *out);
+/* By the first half of the hash. Who has found one has proved nothing yet. */
+GW_MUST_CHECK enum gw_code gw_shared_get_key(const struct gw_shared *s, const struct gw_uuid *hash,
+                                             struct gw_live_key *out);
+/* The later of its record and the counter segment, where gw_shared_touch notes keys by their id, too. */
+int64_t gw_shared_key_last_used(const struct gw_shared *s, const struct gw_live_key *key);
 /* Freshest last-seen time of a live session: the later of its record and the counter segment. */
 int64_t gw_shared_last_seen(const struct gw_shared *s, const struct gw_live_session *session);
 /* Notes that the session was used; a step back is ignored. Any process. */
@@ -99,6 +128,8 @@ GW_MUST_CHECK enum gw_code gw_shared_put_user(struct gw_shared *s, const struct 
 void gw_shared_drop_user(struct gw_shared *s, const struct gw_uuid *id);
 GW_MUST_CHECK enum gw_code gw_shared_put_revocation(struct gw_shared *s, const struct gw_uuid *jti, int64_t expires_s,
                                                     struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_shared_put_key(struct gw_shared *s, const struct gw_live_key *key, struct gw_error *err);
+void gw_shared_drop_key(struct gw_shared *s, const struct gw_uuid *hash);
 /* Entries whose tokens have expired by themselves, the most lenient verifier's leeway included. */
 void gw_shared_purge_revocations(struct gw_shared *s, int64_t now_s);
 
@@ -140,7 +171,7 @@ void gw_shared_set_caught_up(struct gw_shared *s, int64_t now_s);
 int64_t gw_shared_caught_up(const struct gw_shared *s);
 
 struct gw_shared_fill {
-    uint32_t sessions, users, revocations, blocks;
-    uint32_t session_slots, user_slots, revocation_slots, block_slots;
+    uint32_t sessions, users, revocations, blocks, api_keys;
+    uint32_t session_slots, user_slots, revocation_slots, block_slots, api_key_slots;
 };
 void gw_shared_fill(const struct gw_shared *s, struct gw_shared_fill *out);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two mapped files (segment.h). authority: header, then four tables (table.h) of sessions, users, revoked token ids and blocks. counters:
+ * Two mapped files (segment.h). authority: header, then tables (table.h) of sessions, users, revoked token ids, blocks and API keys. counters:
  * header, then buckets of eight words, one cache line each; a word is 32 bits of the session id's hash and 32 bits of
  * time. A ninth active session in one bucket pushes the longest unused out, which then falls back to the time that control
  * last wrote to its record: advice may be lost, an absolute end never. Behind them the words of rates (rates.h).
@@ -48,14 +48,14 @@ struct block {
     uint8_t bits, kind, unused[6];
 };
 
-enum table_name { SESSIONS, USERS, REVOCATIONS, BLOCKS, TABLES };
+enum table_name { SESSIONS, USERS, REVOCATIONS, BLOCKS, API_KEYS, TABLES };
 static const uint32_t record_bytes[TABLES] = {
-    [SESSIONS] = sizeof(struct gw_live_session),
-    [USERS] = sizeof(struct gw_live_user),
-    [REVOCATIONS] = sizeof(struct revocation),
-    [BLOCKS] = sizeof(struct block),
+    [SESSIONS] = sizeof(struct gw_live_session), [USERS] = sizeof(struct gw_live_user),
+    [REVOCATIONS] = sizeof(struct revocation),   [BLOCKS] = sizeof(struct block),
+    [API_KEYS] = sizeof(struct gw_live_key),
 };
-static_assert(sizeof(struct gw_live_user) <= GW_TABLE_RECORD_MAX, "raise GW_TABLE_RECORD_MAX");
+static_assert(sizeof(struct gw_live_user) <= GW_TABLE_RECORD_MAX && sizeof(struct gw_live_key) <= GW_TABLE_RECORD_MAX,
+              "raise GW_TABLE_RECORD_MAX");
 
 struct authority {
     uint64_t magic, layout;
@@ -104,6 +104,7 @@ static uint64_t layout_hash(void)
                               sizeof(struct gw_live_user),
                               sizeof(struct revocation),
                               sizeof(struct block),
+                              sizeof(struct gw_live_key),
                               GW_SHARED_NAME_MAX,
                               GW_SHARED_EMAIL_MAX,
                               GW_SHARED_ROLE_MAX,
@@ -221,7 +222,8 @@ static struct wanted wanted_of(const struct gw_shared_sizes *sizes)
         .slots = {[SESSIONS] = power_of_two_for(2 * (uint64_t)sizes->sessions),
                   [USERS] = power_of_two_for(2 * (uint64_t)sizes->users),
                   [REVOCATIONS] = power_of_two_for(2 * (uint64_t)sizes->revocations),
-                  [BLOCKS] = power_of_two_for(2 * (uint64_t)sizes->blocks)},
+                  [BLOCKS] = power_of_two_for(2 * (uint64_t)sizes->blocks),
+                  [API_KEYS] = power_of_two_for(2 * (uint64_t)sizes->api_keys)},
         .counters = power_of_two_for(4 * (uint64_t)sizes->sessions),
         .rates = {[GW_RATES_ADDRESSES] = rate_slots_for(2 * rates, GW_RATES_SLOTS_MIN),
                   [GW_RATES_IDENTITIES] = rate_slots_for(RATES_PER_USER * (uint64_t)sizes->users, GW_RATES_SLOTS_MIN),
@@ -467,6 +469,11 @@ enum gw_code gw_shared_find_block(const struct gw_shared *s, const struct gw_ip 
     return found;
 }
 
+enum gw_code gw_shared_get_key(const struct gw_shared *s, const struct gw_uuid *hash, struct gw_live_key *out)
+{
+    return get(s, API_KEYS, hash, out);
+}
+
 enum gw_code gw_shared_get_bundle(const struct gw_shared *s, struct gw_bundle_ref *out)
 {
     struct authority *a = s->authority;
@@ -509,10 +516,12 @@ void gw_shared_fill(const struct gw_shared *s, struct gw_shared_fill *out)
         .users = gw_table_count(&s->tables[USERS]),
         .revocations = gw_table_count(&s->tables[REVOCATIONS]),
         .blocks = gw_table_count(&s->tables[BLOCKS]),
+        .block_slots = s->tables[BLOCKS].slots,
+        .api_keys = gw_table_count(&s->tables[API_KEYS]),
         .session_slots = s->tables[SESSIONS].slots,
         .user_slots = s->tables[USERS].slots,
         .revocation_slots = s->tables[REVOCATIONS].slots,
-        .block_slots = s->tables[BLOCKS].slots,
+        .api_key_slots = s->tables[API_KEYS].slots,
     };
 }
 
@@ -541,17 +550,26 @@ static void read_bucket(const struct gw_shared *s, size_t first, uint64_t words[
         memset(words, 0, BUCKET * sizeof(words[0]));
 }
 
-int64_t gw_shared_last_seen(const struct gw_shared *s, const struct gw_live_session *session)
+static int64_t latest_of(const struct gw_shared *s, const struct gw_uuid *id, int64_t latest)
 {
     uint64_t tag, words[BUCKET];
-    read_bucket(s, bucket_of(s, &session->id, &tag), words);
-    int64_t latest = session->last_seen_s;
+    read_bucket(s, bucket_of(s, id, &tag), words);
     for (size_t i = 0; i < BUCKET; i++) {
         int64_t seen_s = (int64_t)(words[i] & UINT32_MAX);
         if ((words[i] & ~(uint64_t)UINT32_MAX) == tag && seen_s > latest)
             latest = seen_s;
     }
     return latest;
+}
+
+int64_t gw_shared_last_seen(const struct gw_shared *s, const struct gw_live_session *session)
+{
+    return latest_of(s, &session->id, session->last_seen_s);
+}
+
+int64_t gw_shared_key_last_used(const struct gw_shared *s, const struct gw_live_key *key)
+{
+    return latest_of(s, &key->id, key->last_used_s);
 }
 
 /* One try: when another worker changes the word first, a request of this second was noted there, or the advice is lost. */
@@ -663,6 +681,29 @@ enum gw_code gw_shared_put_user(struct gw_shared *s, const struct gw_live_user *
 void gw_shared_drop_user(struct gw_shared *s, const struct gw_uuid *id)
 {
     drop(s, USERS, id);
+}
+
+enum gw_code gw_shared_put_key(struct gw_shared *s, const struct gw_live_key *key, struct gw_error *err)
+{
+    struct gw_live_key clean;
+    memset(&clean, 0, sizeof(clean));
+    clean.hash = key->hash;
+    clean.id = key->id;
+    clean.user_id = key->user_id;
+    clean.expires_s = key->expires_s;
+    clean.last_used_s = key->last_used_s;
+    clean.scope_count = key->scope_count;
+    clean.network_count = key->network_count;
+    clean.is_signed = key->is_signed;
+    memcpy(clean.scopes, key->scopes, sizeof(clean.scopes));
+    memcpy(clean.networks, key->networks, sizeof(clean.networks));
+    memcpy(clean.proof, key->proof, sizeof(clean.proof));
+    return put(s, API_KEYS, &clean, err);
+}
+
+void gw_shared_drop_key(struct gw_shared *s, const struct gw_uuid *hash)
+{
+    drop(s, API_KEYS, hash);
 }
 
 /* Keeps the later end: a token revoked twice stays so for as long as either says. */

@@ -90,6 +90,13 @@ static enum gw_code check_session(const struct gw_session_row *r, struct gw_erro
     return check_fields(fields, sizeof(fields) / sizeof(fields[0]), err);
 }
 
+static enum gw_code check_api_key(const struct gw_api_key_row *r, struct gw_error *err)
+{
+    const struct field fields[] = {FIELD(r, public_id, true), FIELD(r, name, false), FIELD(r, scopes, false),
+                                   FIELD(r, networks, false)};
+    return check_fields(fields, sizeof(fields) / sizeof(fields[0]), err);
+}
+
 static enum gw_code check_sealed(const struct gw_sealed_row *r, struct gw_error *err)
 {
     const struct field fields[] = {FIELD(r, name, true)};
@@ -310,6 +317,56 @@ enum gw_code gw_store_block_count_earlier(struct gw_store *s, const struct gw_ci
 enum gw_code gw_store_block_purge(struct gw_store *s, int64_t before_s, struct gw_error *err)
 {
     return s->ops->block_purge(s, before_s, err);
+}
+
+/* ---- API keys ---- */
+
+enum gw_code gw_store_api_key_insert(struct gw_store *s, const struct gw_api_key_row *r, struct gw_error *err)
+{
+    GW_TRY(check_api_key(r, err));
+    return s->ops->api_key_insert(s, r, err);
+}
+
+enum gw_code gw_store_api_key_get(struct gw_store *s, const struct gw_uuid *id, struct gw_api_key_row *out,
+                                  struct gw_error *err)
+{
+    return s->ops->api_key_get(s, id, out, err);
+}
+
+enum gw_code gw_store_api_key_by_public_id(struct gw_store *s, struct gw_str public_id, struct gw_api_key_row *out,
+                                           struct gw_error *err)
+{
+    if (public_id.len != GW_API_KEY_ID_LEN)
+        return gw_fail(err, GW_ENOTFOUND, "no API key has an id of that length");
+    return s->ops->api_key_by_public_id(s, public_id, out, err);
+}
+
+enum gw_code gw_store_api_key_each(struct gw_store *s, const struct gw_uuid *user_id, gw_api_key_fn fn, void *ctx,
+                                   struct gw_error *err)
+{
+    return s->ops->api_key_each(s, user_id, fn, ctx, err);
+}
+
+enum gw_code gw_store_api_key_count(struct gw_store *s, int64_t *out, struct gw_error *err)
+{
+    return s->ops->api_key_count(s, out, err);
+}
+
+enum gw_code gw_store_api_key_expire(struct gw_store *s, const struct gw_uuid *id, int64_t expires_s,
+                                     struct gw_error *err)
+{
+    return s->ops->api_key_expire(s, id, expires_s, err);
+}
+
+enum gw_code gw_store_api_key_touch(struct gw_store *s, const struct gw_uuid *id, int64_t last_used_s,
+                                    struct gw_error *err)
+{
+    return s->ops->api_key_touch(s, id, last_used_s, err);
+}
+
+enum gw_code gw_store_api_key_delete(struct gw_store *s, const struct gw_uuid *id, struct gw_error *err)
+{
+    return s->ops->api_key_delete(s, id, err);
 }
 
 enum gw_code gw_store_reset_put(struct gw_store *s, const struct gw_reset_row *r, struct gw_error *err)

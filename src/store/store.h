@@ -28,6 +28,7 @@ struct gw_user_row {
     char upstream_id[GW_UPSTREAM_ID_MAX + 1]; /* "" when none */
     char password_hash[161];                  /* "" : cannot sign in by password */
     bool active;
+    bool service; /* a machine: never has a password, and so no session of its own making */
     int64_t created_s, updated_s, last_login_s; /* 0: never */
     uint32_t version;                           /* the store adds 1 at each update */
 };
@@ -45,6 +46,21 @@ struct gw_refresh_row {
     struct gw_uuid session_id;
     int64_t number;  /* in its session, from 1; the largest is the newest */
     int64_t spent_s; /* 0: not yet; so is the newest alone */
+};
+
+#define GW_API_KEY_ID_LEN 8
+#define GW_API_KEY_NAME_MAX 64
+#define GW_API_KEY_SCOPES_MAX_BYTES 1120
+#define GW_API_KEY_NETWORKS_MAX_BYTES 200
+struct gw_api_key_row {
+    struct gw_uuid id, user_id;            /* id: what stands for the session's in events */
+    char public_id[GW_API_KEY_ID_LEN + 1]; /* the part of its text that is no secret; unique */
+    char name[GW_API_KEY_NAME_MAX + 1];
+    uint8_t hash[32]; /* SHA-256 of what is presented: 256 random bits need no slow hash; unique */
+    char scopes[GW_API_KEY_SCOPES_MAX_BYTES + 1];     /* names with a blank between; "": all that the owner may */
+    char networks[GW_API_KEY_NETWORKS_MAX_BYTES + 1]; /* the same of networks; "": anywhere */
+    bool is_signed;                                   /* proves itself by signatures; the secret is in `sealed` */
+    int64_t created_s, expires_s, last_used_s;        /* 0: never */
 };
 
 struct gw_reset_row {
@@ -115,13 +131,14 @@ GW_MUST_CHECK enum gw_code gw_store_user_insert(struct gw_store *s, const struct
 GW_MUST_CHECK enum gw_code gw_store_user_update(struct gw_store *s, struct gw_user_row *u,
                                                 struct gw_error *err); /* sets u->version */
 GW_MUST_CHECK enum gw_code gw_store_user_delete(struct gw_store *s, const struct gw_uuid *id,
-                                                struct gw_error *err); /* and its sessions and codes */
+                                                struct gw_error *err); /* and its sessions, codes and API keys */
 GW_MUST_CHECK enum gw_code gw_store_user_get(struct gw_store *s, const struct gw_uuid *id, struct gw_user_row *out,
                                              struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_store_user_by_name(struct gw_store *s, struct gw_str username, struct gw_user_row *out,
                                                  struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_store_user_by_email(struct gw_store *s, struct gw_str email, struct gw_user_row *out,
                                                   struct gw_error *err);
+/* Of those who can sign in: a service user cannot. */
 GW_MUST_CHECK enum gw_code gw_store_user_count_active(struct gw_store *s, struct gw_str role, int64_t *out,
                                                       struct gw_error *err);
 
@@ -198,6 +215,24 @@ GW_MUST_CHECK enum gw_code gw_store_block_count(struct gw_store *s, int64_t *out
 GW_MUST_CHECK enum gw_code gw_store_block_count_earlier(struct gw_store *s, const struct gw_cidr *network,
                                                         int64_t since_s, int64_t *out, struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_store_block_purge(struct gw_store *s, int64_t before_s, struct gw_error *err);
+/* API keys. Insert: GW_ENOTFOUND when there is no such user; GW_ECONFLICT when an id or the hash is taken. Get, expire and delete:
+ * GW_ENOTFOUND. Each: of one user (NULL: of all), oldest first. Expire never puts the end off. Touch: later of old and given; none is no
+ * fault. */
+typedef enum gw_code (*gw_api_key_fn)(void *ctx, const struct gw_api_key_row *r, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_api_key_insert(struct gw_store *s, const struct gw_api_key_row *r,
+                                                   struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_api_key_get(struct gw_store *s, const struct gw_uuid *id,
+                                                struct gw_api_key_row *out, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_api_key_by_public_id(struct gw_store *s, struct gw_str public_id,
+                                                         struct gw_api_key_row *out, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_api_key_each(struct gw_store *s, const struct gw_uuid *user_id, gw_api_key_fn fn,
+                                                 void *ctx, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_api_key_count(struct gw_store *s, int64_t *out, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_api_key_expire(struct gw_store *s, const struct gw_uuid *id, int64_t expires_s,
+                                                   struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_api_key_touch(struct gw_store *s, const struct gw_uuid *id, int64_t last_used_s,
+                                                  struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_store_api_key_delete(struct gw_store *s, const struct gw_uuid *id, struct gw_error *err);
 
 /* One-time reset codes: at most one a user, the last wins. Get: GW_ENOTFOUND when unknown or expired at now_s. Whoever
  * honours a code deletes it in the same transaction; deleting none is no fault. */

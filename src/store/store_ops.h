@@ -56,6 +56,20 @@ struct gw_store_ops {
     enum gw_code (*revocation_each)(struct gw_store *s, gw_revocation_fn fn, void *ctx, struct gw_error *err);
     enum gw_code (*revocation_purge)(struct gw_store *s, int64_t now_s, struct gw_error *err);
 
+    enum gw_code (*api_key_insert)(struct gw_store *s, const struct gw_api_key_row *r, struct gw_error *err);
+    enum gw_code (*api_key_get)(struct gw_store *s, const struct gw_uuid *id, struct gw_api_key_row *out,
+                                struct gw_error *err);
+    enum gw_code (*api_key_by_public_id)(struct gw_store *s, struct gw_str public_id, struct gw_api_key_row *out,
+                                         struct gw_error *err);
+    enum gw_code (*api_key_each)(struct gw_store *s, const struct gw_uuid *user_id, gw_api_key_fn fn, void *ctx,
+                                 struct gw_error *err);
+    enum gw_code (*api_key_count)(struct gw_store *s, int64_t *out, struct gw_error *err);
+    enum gw_code (*api_key_expire)(struct gw_store *s, const struct gw_uuid *id, int64_t expires_s,
+                                   struct gw_error *err);
+    enum gw_code (*api_key_touch)(struct gw_store *s, const struct gw_uuid *id, int64_t last_used_s,
+                                  struct gw_error *err);
+    enum gw_code (*api_key_delete)(struct gw_store *s, const struct gw_uuid *id, struct gw_error *err);
+
     enum gw_code (*reset_put)(struct gw_store *s, const struct gw_reset_row *r, struct gw_error *err);
     enum gw_code (*reset_get)(struct gw_store *s, const uint8_t code_hash[32], int64_t now_s,
                               struct gw_uuid *out_user_id, struct gw_error *err);

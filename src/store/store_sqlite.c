@@ -6,7 +6,9 @@
 #include <stdlib.h>
 
 #define USER_COLUMNS \
-    "id, username, email, role, upstream_id, password_hash, active, created_s, updated_s, last_login_s, version"
+    "id, username, email, role, upstream_id, password_hash, active, created_s, updated_s, last_login_s, version, service"
+#define API_KEY_COLUMNS \
+    "id, user_id, public_id, name, hash, scopes, networks, signed, created_s, expires_s, last_used_s"
 #define REFRESH_COLUMNS "hash, session_id, number, spent_s"
 #define SEALED_COLUMNS "name, key_id, envelope, expires_s"
 #define BLOCK_COLUMNS "id, net, bits, suspect, since_s, expires_s, ended_s, cause, author, reason"
@@ -14,7 +16,7 @@
 
 static const char *const statement_sql[STATEMENT_COUNT] = {
     [USER_INSERT] =
-        "INSERT INTO users (" USER_COLUMNS ") VALUES (?1, ?2, nullif(?3, ''), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT INTO users (" USER_COLUMNS ") VALUES (?1, ?2, nullif(?3, ''), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     [USER_UPDATE] =
         "UPDATE users SET username = ?2, email = nullif(?3, ''), role = ?4, upstream_id = ?5, password_hash = ?6,"
         " active = ?7, created_s = ?8, updated_s = ?9, last_login_s = ?10, version = version + 1"
@@ -23,7 +25,7 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
     [USER_GET] = "SELECT " USER_COLUMNS " FROM users WHERE id = ?1",
     [USER_BY_NAME] = "SELECT " USER_COLUMNS " FROM users WHERE username = ?1",
     [USER_BY_EMAIL] = "SELECT " USER_COLUMNS " FROM users WHERE email = ?1",
-    [USER_COUNT_ACTIVE] = "SELECT count(*) FROM users WHERE role = ?1 AND active = 1",
+    [USER_COUNT_ACTIVE] = "SELECT count(*) FROM users WHERE role = ?1 AND active = 1 AND service = 0",
     [USER_EACH] = "SELECT " USER_COLUMNS " FROM users ORDER BY username",
     [SESSION_INSERT] = "INSERT INTO sessions (" SESSION_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [SESSION_GET] = "SELECT " SESSION_COLUMNS " FROM sessions WHERE id = ?1",
@@ -59,6 +61,16 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
     [BLOCK_COUNT_EARLIER] = "SELECT count(*) FROM blocks WHERE net = ?1 AND bits = ?2 AND since_s >= ?3 AND suspect = 0"
                             " AND (ended_s = 0 OR ended_s >= expires_s)",
     [BLOCK_PURGE] = "DELETE FROM blocks WHERE ended_s <> 0 AND ended_s < ?1",
+    [API_KEY_INSERT] =
+        "INSERT INTO api_keys (" API_KEY_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [API_KEY_GET] = "SELECT " API_KEY_COLUMNS " FROM api_keys WHERE id = ?1",
+    [API_KEY_BY_PUBLIC_ID] = "SELECT " API_KEY_COLUMNS " FROM api_keys WHERE public_id = ?1",
+    [API_KEY_EACH] = "SELECT " API_KEY_COLUMNS " FROM api_keys ORDER BY created_s, id",
+    [API_KEY_EACH_OF_USER] = "SELECT " API_KEY_COLUMNS " FROM api_keys WHERE user_id = ?1 ORDER BY created_s, id",
+    [API_KEY_COUNT] = "SELECT count(*) FROM api_keys",
+    [API_KEY_EXPIRE] = "UPDATE api_keys SET expires_s = iif(expires_s = 0, ?2, min(expires_s, ?2)) WHERE id = ?1",
+    [API_KEY_TOUCH] = "UPDATE api_keys SET last_used_s = max(last_used_s, ?2) WHERE id = ?1",
+    [API_KEY_DELETE] = "DELETE FROM api_keys WHERE id = ?1",
     [RESET_PUT] = "INSERT INTO reset_codes (user_id, code_hash, expires_s) VALUES (?1, ?2, ?3)"
                   " ON CONFLICT (user_id) DO UPDATE SET code_hash = excluded.code_hash, expires_s = excluded.expires_s",
     [RESET_GET] = "SELECT user_id FROM reset_codes WHERE code_hash = ?1 AND expires_s > ?2",
@@ -120,6 +132,7 @@ static enum gw_code read_user(sqlite3_stmt *st, void *ctx, struct gw_error *err)
     u.updated_s = sqlite3_column_int64(st, 8);
     u.last_login_s = sqlite3_column_int64(st, 9);
     u.version = (uint32_t)sqlite3_column_int64(st, 10);
+    u.service = sqlite3_column_int(st, 11) != 0;
     *(struct gw_user_row *)ctx = u;
     return GW_OK;
 }
@@ -213,8 +226,9 @@ static enum gw_code user_conflict(enum gw_code code, struct gw_error *err)
 
 static enum gw_code sqlite_user_insert(struct gw_store *s, const struct gw_user_row *u, struct gw_error *err)
 {
-    return user_conflict(gw_db_change(gw_sqlite_db(s), USER_INSERT, VALUES(USER_VALUES(u), INT(u->version)), NULL, err),
-                         err);
+    return user_conflict(
+        gw_db_change(gw_sqlite_db(s), USER_INSERT, VALUES(USER_VALUES(u), INT(u->version), INT(u->service)), NULL, err),
+        err);
 }
 
 static enum gw_code sqlite_user_update(struct gw_store *s, struct gw_user_row *u, struct gw_error *err)
@@ -691,6 +705,14 @@ static const struct gw_store_ops sqlite_ops = {
     .block_count = sqlite_block_count,
     .block_count_earlier = sqlite_block_count_earlier,
     .block_purge = sqlite_block_purge,
+    .api_key_insert = gw_sqlite_api_key_insert,
+    .api_key_get = gw_sqlite_api_key_get,
+    .api_key_by_public_id = gw_sqlite_api_key_by_public_id,
+    .api_key_each = gw_sqlite_api_key_each,
+    .api_key_count = gw_sqlite_api_key_count,
+    .api_key_expire = gw_sqlite_api_key_expire,
+    .api_key_touch = gw_sqlite_api_key_touch,
+    .api_key_delete = gw_sqlite_api_key_delete,
     .reset_put = sqlite_reset_put,
     .reset_get = sqlite_reset_get,
     .reset_delete = sqlite_reset_delete,

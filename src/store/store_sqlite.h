@@ -51,6 +51,15 @@ enum gw_sqlite_statement {
     BLOCK_COUNT,
     BLOCK_COUNT_EARLIER,
     BLOCK_PURGE,
+    API_KEY_INSERT,
+    API_KEY_GET,
+    API_KEY_BY_PUBLIC_ID,
+    API_KEY_EACH,
+    API_KEY_EACH_OF_USER,
+    API_KEY_COUNT,
+    API_KEY_EXPIRE,
+    API_KEY_TOUCH,
+    API_KEY_DELETE,
     RESET_PUT,
     RESET_GET,
     RESET_DELETE,
@@ -116,6 +125,21 @@ static inline struct gw_db *gw_sqlite_reader(struct gw_store *s)
 enum gw_code gw_sqlite_audit_sql(const struct gw_audit_query *q, struct gw_buf *out_sql,
                                  struct gw_db_value out_values[AUDIT_VALUES_MAX], size_t *out_count,
                                  struct gw_error *err);
+
+/* API keys: store_sqlite_api_key.c. */
+enum gw_code gw_sqlite_api_key_insert(struct gw_store *s, const struct gw_api_key_row *r, struct gw_error *err);
+enum gw_code gw_sqlite_api_key_get(struct gw_store *s, const struct gw_uuid *id, struct gw_api_key_row *out,
+                                   struct gw_error *err);
+enum gw_code gw_sqlite_api_key_by_public_id(struct gw_store *s, struct gw_str public_id, struct gw_api_key_row *out,
+                                            struct gw_error *err);
+enum gw_code gw_sqlite_api_key_each(struct gw_store *s, const struct gw_uuid *user_id, gw_api_key_fn fn, void *ctx,
+                                    struct gw_error *err);
+enum gw_code gw_sqlite_api_key_count(struct gw_store *s, int64_t *out, struct gw_error *err);
+enum gw_code gw_sqlite_api_key_expire(struct gw_store *s, const struct gw_uuid *id, int64_t expires_s,
+                                      struct gw_error *err);
+enum gw_code gw_sqlite_api_key_touch(struct gw_store *s, const struct gw_uuid *id, int64_t last_used_s,
+                                     struct gw_error *err);
+enum gw_code gw_sqlite_api_key_delete(struct gw_store *s, const struct gw_uuid *id, struct gw_error *err);
 
 /* The audit trail's operations: store_sqlite_audit.c. */
 enum gw_code gw_sqlite_audit_add(struct gw_store *s, const struct gw_audit_row *r, struct gw_error *err);

@@ -204,7 +204,7 @@ static void a_row_that_was_edited_too_long_is_an_error_and_no_overrun(void **sta
 {
     struct fixture *f = *state;
     create(f);
-    edit(f, "INSERT INTO users VALUES (zeroblob(16), 'alice', NULL, hex(zeroblob(100)), '', '', 1, 0, 0, 0, 0)");
+    edit(f, "INSERT INTO users VALUES (zeroblob(16), 'alice', NULL, hex(zeroblob(100)), '', '', 1, 0, 0, 0, 0, 0)");
     struct gw_store *s = NULL;
     struct gw_user_row u;
     assert_int_equal(gw_store_open_sqlite(f->path, &s, &f->err), GW_OK);
