@@ -100,6 +100,11 @@ const struct gw_option gw_settings_options[] = {
     {"limit.delayed", GW_OPT_INT, AT(limit_delayed), "256", 0, 100000, NULL, NULL,
      "Requests that a worker may hold back at a time, for `slow_down`; beyond it the answer is 429."},
 
+    {"api_key.capacity", GW_OPT_INT, AT(api_key_capacity), "4096", 64, 1048576, NULL, NULL,
+     "API keys of all users that the gateway has room for. A larger one takes a restart."},
+    {"api_key.per_user", GW_OPT_INT, AT(api_key_per_user), "16", 1, 4096, NULL, NULL,
+     "API keys that one user may have, those whose time has ended less than a day ago among them."},
+
     {"password.profile", GW_OPT_ENUM, AT(password_profile), "guide", 0, 0, password_profiles, NULL,
      "`guide`: 8 characters with upper and lower case, digit and special; `nist`: 15 characters of any kind."},
     {"password.blocklist", GW_OPT_STRING, AT(password_blocklist), "", 0, 1000, NULL, NULL,

@@ -49,6 +49,8 @@ struct gw_settings {
     int64_t block_capacity;
     /* limit.* */
     int64_t limit_capacity, limit_delayed;
+    /* api_key.* */
+    int64_t api_key_capacity, api_key_per_user;
     /* password.* */
     int password_profile;             /* enum gw_password_profile */
     struct gw_str password_blocklist; /* file, one password a line; empty: the shipped list */

@@ -377,6 +377,7 @@ static enum gw_code open_shared(struct gw_app *a, const struct gw_settings *s, s
         .revocations = (uint32_t)s->revocation_capacity,
         .blocks = (uint32_t)s->block_capacity,
         .rates = (uint32_t)s->limit_capacity,
+        .api_keys = (uint32_t)s->api_key_capacity,
     };
     if (a->options.mode == GW_APP_OFFLINE)
         return GW_OK;

@@ -70,6 +70,11 @@ enum gw_code gw_put_live_session(struct gw_identity *i, const struct gw_live_ses
     return explain_full(gw_shared_put_session(i->options.shared, live, err), "session.capacity", err);
 }
 
+enum gw_code gw_put_live_key(struct gw_identity *i, const struct gw_live_key *live, struct gw_error *err)
+{
+    return explain_full(gw_shared_put_key(i->options.shared, live, err), "api_key.capacity", err);
+}
+
 enum gw_code gw_put_live_revocation(struct gw_identity *i, const struct gw_uuid *jti, int64_t expires_s,
                                     struct gw_error *err)
 {
@@ -107,6 +112,10 @@ static enum gw_code tell_segment(const struct gw_change *c, struct gw_error *err
         gw_shared_drop_user(shared, c->drop_user);
     for (size_t n = 0; n < c->ended.count; n++)
         gw_shared_drop_session(shared, &c->ended.ids[n]);
+    for (size_t n = 0; n < c->dropped_keys.count; n++)
+        gw_shared_drop_key(shared, &c->dropped_keys.ids[n]);
+    for (size_t n = 0; n < sizeof(c->put_keys) / sizeof(c->put_keys[0]) && c->put_keys[n] != NULL; n++)
+        GW_TRY(gw_put_live_key(i, c->put_keys[n], err));
     if (c->put_user != NULL)
         GW_TRY(gw_put_live_user(i, c->put_user, err));
     if (c->put_session == NULL)
@@ -122,6 +131,8 @@ static enum gw_code undo(struct gw_change *c, struct gw_error *err)
     struct gw_store *store = c->identity->options.store;
     if (c->put_session != NULL)
         GW_TRY(gw_store_session_delete(store, &c->put_session->id, err));
+    else if (c->put_keys[0] != NULL)
+        GW_TRY(gw_store_api_key_delete(store, &c->put_keys[0]->id, err));
     else if (c->put_user != NULL && c->put_user->version == 0)
         GW_TRY(gw_store_user_delete(store, &c->put_user->id, err));
     else
@@ -153,6 +164,7 @@ enum gw_code gw_change_end(struct gw_change *c, enum gw_code code, struct gw_err
     }
     gw_store_release(store);
     gw_id_list_done(&c->ended);
+    gw_id_list_done(&c->dropped_keys);
     return code;
 }
 

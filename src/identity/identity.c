@@ -108,6 +108,7 @@ static enum gw_code publish_all(struct gw_identity *i, struct gw_error *err)
     GW_TRY(gw_store_revocation_each(store, publish_revocation, i, err));
     if (i->options.also_publish != NULL)
         GW_TRY(i->options.also_publish(i->options.also_ctx, err));
+    GW_TRY(gw_publish_keys(i, err));
     gw_shared_end_load(i->options.shared);
     return GW_OK;
 }
@@ -182,6 +183,16 @@ enum gw_code gw_identify(struct gw_identity *i, struct gw_str token, struct gw_c
     caller.session_id = claims.sid;
     caller.jti = claims.jti;
     caller.token_expires_s = claims.exp_s;
+    *out = caller;
+    return GW_OK;
+}
+
+enum gw_code gw_identify_key(struct gw_identity *i, const struct gw_live_key *key, struct gw_caller *out,
+                             struct gw_error *err)
+{
+    struct gw_caller caller = {.session_id = key->id, .by_key = true, .key = *key};
+    GW_TRY(get_active_user(i, &key->user_id, &caller.user, err));
+    gw_shared_touch(i->options.shared, &key->id, gw_clock_real_s(i->options.clock));
     *out = caller;
     return GW_OK;
 }

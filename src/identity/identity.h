@@ -17,6 +17,7 @@
 #include "identity/password.h"
 #include "shared/shared.h"
 #include "store/store.h"
+#include "token/api_key.h"
 #include "token/ring.h"
 
 struct gw_policy;
@@ -68,6 +69,7 @@ struct gw_user_new {
     struct gw_str password;      /* empty: none; checked by the rules */
     struct gw_str password_hash; /* imported; instead of password */
     bool disabled;
+    bool service; /* a machine: no password, so no sign-in, and API keys alone */
 };
 /* GW_EINVAL: a field that breaks its rule, or a role that the policy has not (err names those it has). GW_ECONFLICT: the name or the
  * address is taken, also as another user's address or name. Names: 1..64 of [A-Za-z0-9._@-], no leading dot or dash. */
@@ -91,7 +93,7 @@ struct gw_user_change {
 GW_MUST_CHECK enum gw_code gw_user_change(struct gw_identity *i, const struct gw_actor *by, const struct gw_policy *p,
                                           const struct gw_uuid *id, const struct gw_user_change *change,
                                           struct gw_user_row *out, struct gw_error *err);
-/* With all sessions. GW_ENOTFOUND; GW_ECONFLICT: the last active admin. */
+/* With all sessions and API keys. GW_ENOTFOUND; GW_ECONFLICT: the last active admin. */
 GW_MUST_CHECK enum gw_code gw_user_delete(struct gw_identity *i, const struct gw_actor *by, const struct gw_uuid *id,
                                           struct gw_error *err);
 
@@ -106,7 +108,7 @@ struct gw_kept_session {
 GW_MUST_CHECK enum gw_code gw_user_change_password(struct gw_identity *i, const struct gw_actor *by,
                                                    struct gw_str old_password, struct gw_str new_password,
                                                    struct gw_kept_session *keep, struct gw_error *err);
-/* By an operator at the machine; ends all sessions. */
+/* By an operator at the machine; ends all sessions. GW_ECONFLICT: a service user, as of the next two. */
 GW_MUST_CHECK enum gw_code gw_user_set_password(struct gw_identity *i, const struct gw_actor *by,
                                                 const struct gw_uuid *id, struct gw_str new_password,
                                                 struct gw_error *err);
@@ -180,11 +182,16 @@ struct gw_login_guard *gw_identity_guard(const struct gw_identity *i);
 /* Who a token speaks for, by the same rules as the data plane. GW_EDENIED, or GW_EBACKEND. */
 struct gw_caller {
     struct gw_user_row user;
-    struct gw_uuid session_id, jti;
+    struct gw_uuid session_id, jti; /* of an API key: its id, and none */
     int64_t token_expires_s;
+    bool by_key;
+    struct gw_live_key key; /* by_key */
 };
 GW_MUST_CHECK enum gw_code gw_identify(struct gw_identity *i, struct gw_str token, struct gw_caller *out,
                                        struct gw_error *err);
+/* The same of an API key that has proved itself (pipeline/api_key.h). key is copied. */
+GW_MUST_CHECK enum gw_code gw_identify_key(struct gw_identity *i, const struct gw_live_key *key, struct gw_caller *out,
+                                           struct gw_error *err);
 
 /* ---- refresh tokens (identity/refresh.c) ---- */
 
@@ -210,6 +217,45 @@ GW_MUST_CHECK enum gw_code gw_refresh(struct gw_identity *i, const struct gw_act
 /* The backend's own way: an access token for one that is good. out->refresh is "". GW_EDENIED as gw_identify. */
 GW_MUST_CHECK enum gw_code gw_refresh_by_access(struct gw_identity *i, struct gw_str token, struct gw_signed_in *out,
                                                 struct gw_error *err);
+
+/* ---- API keys (identity/api_key.c) ---- */
+
+struct gw_api_key_new {
+    const struct gw_uuid *user_id;
+    struct gw_str name; /* for lists; may be empty */
+    struct gw_str
+        scopes; /* permissions with a comma between, "bots:*" for those that there are now; empty: all that the owner may */
+    struct gw_str networks; /* CIDRs with a comma between; empty: anywhere */
+    int64_t ttl_s;          /* 0: for ever */
+    bool is_signed;         /* proves itself by signatures; its secret is never sent */
+};
+struct gw_api_key_made {
+    struct gw_api_key_row row;
+    char text[GW_API_KEY_LEN + 1]; /* shown this once */
+};
+/* Wipes the text. */
+void gw_api_key_made_done(struct gw_api_key_made *m);
+GW_DEFINE_AUTO_DONE(gw_api_key_made);
+
+/* GW_EINVAL: a field that breaks its rule (err says which). GW_ENOTFOUND: no such user. GW_ECONFLICT: the user has api_key.per_user
+ * already, or all have api_key.capacity. GW_EBACKEND: a signed one while control is down, or no room. Caller gw_api_key_made_done. */
+GW_MUST_CHECK enum gw_code gw_api_key_add(struct gw_identity *i, const struct gw_actor *by, const struct gw_policy *p,
+                                          const struct gw_api_key_new *n, struct gw_api_key_made *out,
+                                          struct gw_error *err);
+/* Another with the same name, scopes, networks and span of life; the one there is ends in overlap_s, if not sooner. GW_ENOTFOUND; the rest
+ * as gw_api_key_add. */
+GW_MUST_CHECK enum gw_code gw_api_key_rotate(struct gw_identity *i, const struct gw_actor *by, const struct gw_uuid *id,
+                                             int64_t overlap_s, struct gw_api_key_made *out, struct gw_error *err);
+/* At once. GW_ENOTFOUND. */
+GW_MUST_CHECK enum gw_code gw_api_key_revoke(struct gw_identity *i, const struct gw_actor *by, const struct gw_uuid *id,
+                                             struct gw_error *err);
+/* By its public id, with or without "aak_", or its UUID. GW_ENOTFOUND. */
+GW_MUST_CHECK enum gw_code gw_api_key_find(struct gw_identity *i, struct gw_str name, struct gw_api_key_row *out,
+                                           struct gw_error *err);
+/* Of one user (NULL: of all), with last_used_s freshened from the counter segment; also those whose time is over. fn may not call the
+ * store. */
+GW_MUST_CHECK enum gw_code gw_api_key_each(struct gw_identity *i, const struct gw_uuid *user_id, gw_api_key_fn fn,
+                                           void *ctx, struct gw_error *err);
 
 /* ---- errands: sessions that control itself makes (identity/errand.c) ---- */
 

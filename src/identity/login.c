@@ -35,7 +35,8 @@ struct attempt {
 /* What the password is measured by; NULL: the pool's dummy. */
 static const char *hash_of(const struct gw_user_row *u, struct gw_str password)
 {
-    bool usable = u->active && u->password_hash[0] != '\0' && password.len > 0 && password.len <= GW_PASSWORD_MAX_BYTES;
+    bool usable = u->active && !u->service && u->password_hash[0] != '\0' && password.len > 0 &&
+                  password.len <= GW_PASSWORD_MAX_BYTES;
     return usable ? u->password_hash : NULL;
 }
 

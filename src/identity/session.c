@@ -132,6 +132,7 @@ static enum gw_code end_over(struct gw_change *c, struct over *o, struct gw_erro
     GW_TRY(gw_store_session_each(store, NULL, gather_over, o, err));
     for (size_t n = 0; n < o->ids.count; n++)
         GW_TRY(gw_change_end_session(c, &o->ids.ids[n], err));
+    GW_TRY(gw_change_end_keys(c, NULL, err));
     return gw_store_revocation_purge(store, gw_clock_real_s(c->identity->options.clock), err);
 }
 
@@ -202,6 +203,8 @@ enum gw_code gw_identity_save_last_seen(struct gw_identity *i, struct gw_error *
     struct used used = {.identity = i};
     gw_store_hold(i->options.store); /* no session may end between the look and the put, which would revive it */
     enum gw_code code = save(i, &used, err);
+    if (code == GW_OK)
+        code = gw_save_last_used(i, err);
     gw_store_release(i->options.store);
     free(used.sessions);
     return code;

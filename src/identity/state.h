@@ -34,6 +34,8 @@ struct gw_change {
     const struct gw_uuid *drop_user; /* these three may be NULL, and are borrowed */
     const struct gw_user_row *put_user;
     const struct gw_session_row *put_session;
+    struct gw_id_list dropped_keys;        /* API keys to drop, by the first half of their hash */
+    const struct gw_live_key *put_keys[2]; /* NULL: none; borrowed. The first is new */
 };
 
 GW_MUST_CHECK enum gw_code gw_change_begin(struct gw_change *c, struct gw_identity *i, const struct gw_actor *by,
@@ -50,6 +52,15 @@ GW_MUST_CHECK enum gw_code gw_change_end_session(struct gw_change *c, const stru
 GW_MUST_CHECK enum gw_code gw_change_end_sessions(struct gw_change *c, const struct gw_uuid *user_id,
                                                   const struct gw_uuid *keep, struct gw_error *err);
 
+/* Within a change: deletes an API key with what is sealed of it, and notes it for the segment. */
+GW_MUST_CHECK enum gw_code gw_change_end_key(struct gw_change *c, const struct gw_api_key_row *r, struct gw_error *err);
+/* All of a user's; NULL: all of anybody's whose time has been over for a day. */
+GW_MUST_CHECK enum gw_code gw_change_end_keys(struct gw_change *c, const struct gw_uuid *user_id, struct gw_error *err);
+/* Into the segment, which is being loaded: every API key whose time is not over. */
+GW_MUST_CHECK enum gw_code gw_publish_keys(struct gw_identity *i, struct gw_error *err);
+/* Under the store's hold: last uses since the store last heard of them, into store and segment. */
+GW_MUST_CHECK enum gw_code gw_save_last_used(struct gw_identity *i, struct gw_error *err);
+
 /* Within a change: the family of refresh tokens that a session had is forgotten, and another begun with dst (GW_REFRESH_TOKEN_LEN + 1). */
 GW_MUST_CHECK enum gw_code gw_change_begin_family(struct gw_change *c, const struct gw_uuid *session_id, char *dst,
                                                   struct gw_error *err);
@@ -65,6 +76,7 @@ void gw_live_session_of(const struct gw_identity *i, const struct gw_session_row
 GW_MUST_CHECK enum gw_code gw_put_live_user(struct gw_identity *i, const struct gw_user_row *u, struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_put_live_session(struct gw_identity *i, const struct gw_live_session *live,
                                                struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_put_live_key(struct gw_identity *i, const struct gw_live_key *live, struct gw_error *err);
 GW_MUST_CHECK enum gw_code gw_put_live_revocation(struct gw_identity *i, const struct gw_uuid *jti, int64_t expires_s,
                                                   struct gw_error *err);
 /* The later of the row's time and the counter segment's. */

@@ -147,7 +147,7 @@ static void until_it_is_published_nobody_is_refused_as_unknown(void **state)
     strcat(strcpy(path, w->dir), "/authority");
     assert_int_equal(remove(path), 0);
     w->shared = NULL;
-    const struct gw_shared_sizes sizes = {.sessions = 64, .users = 32, .revocations = 32};
+    const struct gw_shared_sizes sizes = {.sessions = 64, .users = 32, .revocations = 32, .api_keys = 8};
     assert_int_equal(gw_shared_open(w->dir, GW_SHARED_WRITER, &sizes, &w->shared, &w->err), GW_OK);
     world_renew(w);
     assert_int_equal(world_identify(w, &s), GW_EBACKEND);

@@ -19,7 +19,7 @@
 static const char *const files[] = {"x.db",           "x.db-wal", "x.db-shm", "authority",
                                     "authority.lock", "counters", "blocklist"};
 
-/* ---- the policy: this room asks it for roles and nothing else ---- */
+/* ---- the policy: this room asks it for roles and permissions, and nothing else ---- */
 
 static const char *const roles[] = {"admin", "trader", "viewer"};
 const struct gw_policy *const world_policy = (const struct gw_policy *)(const void *)roles;
@@ -38,6 +38,30 @@ struct gw_str gw_policy_role_name(const struct gw_policy *p, unsigned role)
 {
     (void)p;
     return gw_str(roles[role]);
+}
+
+static const char *const permissions[] = {"bots:read", "bots:write", "users:write"};
+
+int gw_policy_permission(const struct gw_policy *p, struct gw_str name)
+{
+    (void)p;
+    for (int n = 0; n < (int)COUNT(permissions); n++) {
+        if (gw_str_eq(gw_str(permissions[n]), name))
+            return n;
+    }
+    return -1;
+}
+
+struct gw_str gw_policy_permission_name(const struct gw_policy *p, unsigned permission)
+{
+    (void)p;
+    return gw_str(permissions[permission]);
+}
+
+size_t gw_policy_permission_count(const struct gw_policy *p)
+{
+    (void)p;
+    return COUNT(permissions);
 }
 
 size_t gw_policy_role_count(const struct gw_policy *p)
@@ -113,7 +137,7 @@ static void open_sealed(struct world *w)
 
 static void open_shared(struct world *w)
 {
-    const struct gw_shared_sizes sizes = {.sessions = 64, .users = 32, .revocations = 32};
+    const struct gw_shared_sizes sizes = {.sessions = 64, .users = 32, .revocations = 32, .api_keys = 8};
     assert_int_equal(gw_shared_open(w->dir, GW_SHARED_WRITER, &sizes, &w->shared, &w->err), GW_OK);
 }
 
@@ -163,7 +187,9 @@ int world_set_up(void **state)
                                        .login_waiting_per_address = 64,
                                        .login_device_ttl_ms = INT64_C(90) * 86400 * 1000,
                                        .login_spraying = GW_SPRAYING_DISTINCT_MAX,
-                                       .reset_code_ttl_ms = 600 * 1000};
+                                       .reset_code_ttl_ms = 600 * 1000,
+                                       .api_key_capacity = 8,
+                                       .api_key_per_user = 3};
     path_of(w, "blocklist", path);
     write_blocklist(path);
     assert_int_equal(gw_password_rules_new(GW_PASSWORD_GUIDE, path, &w->rules, &w->err), GW_OK);

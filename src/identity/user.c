@@ -122,7 +122,7 @@ static enum gw_code check_not_mixed_up(struct gw_store *store, const struct gw_u
 
 static bool is_active_admin(const struct gw_user_row *u)
 {
-    return u->active && gw_str_eq(gw_str(u->role), ADMIN_ROLE);
+    return u->active && !u->service && gw_str_eq(gw_str(u->role), ADMIN_ROLE);
 }
 
 /* after NULL: the user goes. */
@@ -143,6 +143,8 @@ static enum gw_code check_admin_left(struct gw_store *store, const struct gw_use
 static enum gw_code set_password(struct gw_identity *i, const struct gw_ip *address, const struct gw_user_new *n,
                                  struct gw_user_row *u, struct gw_error *err)
 {
+    if (n->service && (n->password.len > 0 || n->password_hash.len > 0))
+        return gw_fail(err, GW_EINVAL, "a service user has no password");
     if (n->password.len > 0 && n->password_hash.len > 0)
         return gw_fail(err, GW_EINVAL, "a user has a password or an imported hash, not both");
     if (n->password.len > 0)
@@ -161,14 +163,15 @@ static enum gw_code record_new(struct gw_change *c, const struct gw_user_row *u,
 {
     static const struct gw_uuid nobody;
     bool registers = c->by->kind == GW_ACTOR_CLIENT && gw_uuid_eq(&c->by->user_id, &nobody);
-    return gw_change_record(c,
-                            &(struct gw_deed){.action = registers ? "user_registered" : "user_created",
-                                              .resource_type = "users",
-                                              .resource = &u->id,
-                                              .user_id = registers ? &u->id : NULL,
-                                              .details = json_pack("{s:s, s:s, s:b}", "username", u->username, "role",
-                                                                   u->role, "active", (int)u->active)},
-                            err);
+    return gw_change_record(
+        c,
+        &(struct gw_deed){.action = registers ? "user_registered" : "user_created",
+                          .resource_type = "users",
+                          .resource = &u->id,
+                          .user_id = registers ? &u->id : NULL,
+                          .details = json_pack("{s:s, s:s, s:b, s:o*}", "username", u->username, "role", u->role,
+                                               "active", (int)u->active, "service", u->service ? json_true() : NULL)},
+        err);
 }
 
 static enum gw_code insert(struct gw_change *c, const struct gw_user_row *u, struct gw_error *err)
@@ -184,7 +187,7 @@ enum gw_code gw_user_add(struct gw_identity *i, const struct gw_actor *by, const
                          const struct gw_user_new *n, struct gw_user_row *out, struct gw_error *err)
 {
     struct gw_change c;
-    struct gw_user_row u = {.active = !n->disabled};
+    struct gw_user_row u = {.active = !n->disabled, .service = n->service};
     u.created_s = u.updated_s = gw_clock_real_s(i->options.clock);
     GW_TRY(gw_uuid_v7(i->options.random, i->options.clock, &u.id, err));
     GW_TRY(set_username(&u, n->username, err));
@@ -294,6 +297,7 @@ static enum gw_code remove_user(struct gw_change *c, const struct gw_uuid *id, s
     GW_TRY(gw_store_user_get(store, id, &u, err));
     GW_TRY(check_admin_left(store, &u, NULL, err));
     GW_TRY(gw_change_end_sessions(c, id, NULL, err));
+    GW_TRY(gw_change_end_keys(c, id, err));
     GW_TRY(gw_store_user_delete(store, id, err));
     c->drop_user = id;
     return gw_change_record(

@@ -14,6 +14,14 @@ static_assert(sizeof(((struct gw_user_row *)NULL)->password_hash) >= GW_PWHASH_L
               "a row holds any hash that we make");
 static_assert(GW_BASE64URL_LEN(RESET_CODE_BYTES) == GW_RESET_CODE_LEN, "128 bits as base64url");
 
+static enum gw_code check_not_service(const struct gw_user_row *u, struct gw_error *err)
+{
+    if (u->service)
+        return gw_fail(err, GW_ECONFLICT, "%s is a service user: it has no password, and signs in by API keys alone",
+                       u->username);
+    return GW_OK;
+}
+
 enum gw_code gw_user_hash_password(struct gw_identity *i, const struct gw_user_row *u, struct gw_str new_password,
                                    const struct gw_hash_client *client, char *dst, struct gw_error *err)
 {
@@ -99,6 +107,7 @@ enum gw_code gw_user_set_password(struct gw_identity *i, const struct gw_actor *
     struct gw_user_row u;
     char hash[GW_PWHASH_LEN];
     GW_TRY(gw_store_user_get(i->options.store, id, &u, err));
+    GW_TRY(check_not_service(&u, err));
     GW_TRY(gw_user_hash_password(i, &u, new_password, &client, hash, err));
     GW_TRY(gw_change_begin(&c, i, by, err));
     return gw_change_end(&c, replace(&c, id, hash, &u, err), err);
@@ -108,6 +117,9 @@ enum gw_code gw_user_set_password(struct gw_identity *i, const struct gw_actor *
 
 static enum gw_code store_code(struct gw_change *c, const struct gw_reset_row *row, struct gw_error *err)
 {
+    struct gw_user_row u;
+    GW_TRY(gw_store_user_get(c->identity->options.store, &row->user_id, &u, err));
+    GW_TRY(check_not_service(&u, err));
     GW_TRY(gw_store_reset_put(c->identity->options.store, row, err));
     return gw_change_record(
         c, &(struct gw_deed){.action = "reset_code_made", .resource_type = "users", .resource = &row->user_id}, err);
@@ -138,7 +150,7 @@ static enum gw_code find_by_code(struct gw_identity *i, const uint8_t code_hash[
     enum gw_code code = gw_store_reset_get(store, code_hash, gw_clock_real_s(i->options.clock), &id, err);
     if (code == GW_OK)
         code = gw_store_user_get(store, &id, out, err);
-    if (code == GW_ENOTFOUND || (code == GW_OK && !out->active))
+    if (code == GW_ENOTFOUND || (code == GW_OK && (!out->active || out->service)))
         return gw_fail(err, GW_EDENIED, "the code is unknown, used or expired");
     return code;
 }

@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * API keys. The database knows a key by its hash; what a signed one signs by, the hash of its whole text, must be read again, so
+ * that is sealed. Wildcards among scopes are written out when the key is made: what a later policy adds under the same name was not meant.
+ */
+#include "crypto/mac.h"
+#include "crypto/secret.h"
+#include "identity/sealed.h"
+#include "identity/state.h"
+#include "policy/policy.h"
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A key whose time is over is listed, and refused for what it is, for so long. */
+#define SHOWN_AFTER_S 86400
+#define NAME_TRIES 8
+
+static_assert(GW_API_KEY_ID_LEN == GW_API_KEY_PUBLIC_LEN, "a row holds the public id");
+static_assert(GW_SHARED_KEY_PROOF_BYTES == GW_MAC_BYTES, "a signed key signs by a SHA-256");
+
+/* ---- fields ---- */
+
+/* What no terminal obeys and no JSON escapes. */
+static bool is_name(struct gw_str s)
+{
+    for (size_t n = 0; n < s.len; n++)
+        if (s.ptr[n] < ' ' || s.ptr[n] >= 0x7f || s.ptr[n] == '"' || s.ptr[n] == '\\')
+            return false;
+    return s.len <= GW_API_KEY_NAME_MAX;
+}
+
+/* A list of words with a blank between, as a row has it. */
+struct words {
+    char *text;
+    size_t size, len, count, max;
+};
+
+static bool has_word(const struct words *w, struct gw_str word)
+{
+    struct gw_str rest = {w->text, w->len}, one;
+    while (w->len > 0 && gw_str_split(&rest, ' ', &one))
+        if (gw_str_eq(one, word))
+            return true;
+    return false;
+}
+
+/* False: there is no room. */
+static bool add_word(struct words *w, struct gw_str word)
+{
+    if (has_word(w, word))
+        return true;
+    if (w->count == w->max || w->len + 1 + word.len >= w->size)
+        return false;
+    if (w->len > 0)
+        w->text[w->len++] = ' ';
+    memcpy(w->text + w->len, word.ptr, word.len);
+    w->len += word.len;
+    w->text[w->len] = '\0';
+    w->count++;
+    return true;
+}
+
+/* The next of a list with commas, without its blanks. An empty list has none, but "a," has an empty second one. */
+static bool next_of(struct gw_str *rest, struct gw_str *out)
+{
+    if (!gw_str_split(rest, ',', out))
+        return false;
+    *out = gw_str_trim(*out);
+    return true;
+}
+
+static enum gw_code add_scope(struct words *w, struct gw_str scope, struct gw_error *err)
+{
+    if (add_word(w, scope))
+        return GW_OK;
+    return gw_fail(err, GW_EINVAL,
+                   "/scopes: more than %d permissions, wildcards counted as what they stand for; without scopes a key "
+                   "has all that its owner has",
+                   GW_SHARED_KEY_SCOPES_MAX);
+}
+
+static enum gw_code add_wildcard(struct words *w, const struct gw_policy *p, struct gw_str scope, struct gw_error *err)
+{
+    struct gw_str prefix = gw_str_sub(scope, 0, scope.len - 1);
+    size_t before = w->count;
+    for (unsigned n = 0; n < gw_policy_permission_count(p); n++)
+        if (gw_str_starts(gw_policy_permission_name(p, n), prefix))
+            GW_TRY(add_scope(w, gw_policy_permission_name(p, n), err));
+    return w->count > before
+               ? GW_OK
+               : gw_fail(err, GW_EINVAL,
+                         "/scopes: no permission of the policy matches `%.*s`, or none beyond those named",
+                         GW_STR_ARG(scope));
+}
+
+static enum gw_code set_scopes(struct gw_api_key_row *r, const struct gw_policy *p, struct gw_str list,
+                               struct gw_error *err)
+{
+    struct words w = {.text = r->scopes, .size = sizeof(r->scopes), .max = GW_SHARED_KEY_SCOPES_MAX};
+    struct gw_str rest = list.len > 0 ? list : GW_STR_NULL, scope;
+    while (next_of(&rest, &scope)) {
+        bool is_wildcard = scope.len > 2 && gw_str_eq(gw_str_sub(scope, scope.len - 2, 2), GW_STR(":*"));
+        bool is_known = gw_str_eq(scope, GW_STR(GW_SIGNED_IN_SCOPE)) || gw_policy_permission(p, scope) >= 0;
+        if (!is_wildcard && !is_known)
+            return gw_fail(err, GW_EINVAL, "/scopes: the policy has no permission `%.*s`", GW_STR_ARG(scope));
+        GW_TRY(is_wildcard ? add_wildcard(&w, p, scope, err) : add_scope(&w, scope, err));
+    }
+    return GW_OK;
+}
+
+static enum gw_code set_networks(struct gw_api_key_row *r, struct gw_str list, struct gw_error *err)
+{
+    struct words w = {.text = r->networks, .size = sizeof(r->networks), .max = GW_SHARED_KEY_NETWORKS_MAX};
+    struct gw_str rest = list.len > 0 ? list : GW_STR_NULL, text;
+    struct gw_cidr ignored;
+    while (next_of(&rest, &text)) {
+        if (gw_cidr_parse(text, &ignored) != GW_OK)
+            return gw_fail(err, GW_EINVAL, "/networks: expected CIDRs such as 192.0.2.0/24, not `%.*s`",
+                           GW_STR_ARG(text));
+        if (!add_word(&w, text))
+            return gw_fail(err, GW_EINVAL, "/networks: more than %d networks", GW_SHARED_KEY_NETWORKS_MAX);
+    }
+    return GW_OK;
+}
+
+static enum gw_code set_fields(struct gw_identity *i, const struct gw_policy *p, const struct gw_api_key_new *n,
+                               struct gw_api_key_row *r, struct gw_error *err)
+{
+    r->user_id = *n->user_id;
+    r->created_s = gw_clock_real_s(i->options.clock);
+    r->expires_s = n->ttl_s > 0 ? r->created_s + n->ttl_s : 0;
+    r->is_signed = n->is_signed;
+    if (!is_name(n->name) || !gw_str_copy(n->name, r->name, sizeof(r->name)))
+        return gw_fail(err, GW_EINVAL, "/name: expected at most %d printable characters of ASCII, without \" and \\",
+                       GW_API_KEY_NAME_MAX);
+    GW_TRY(set_scopes(r, p, n->scopes, err));
+    return set_networks(r, n->networks, err);
+}
+
+/* ---- the secret ---- */
+
+#define SECRET_NAME_MAX (sizeof("api_keys//secret") + GW_UUID_LEN)
+
+static struct gw_str secret_name(const struct gw_uuid *id, char dst[SECRET_NAME_MAX])
+{
+    char text[GW_UUID_LEN + 1];
+    gw_uuid_format(id, text);
+    (void)snprintf(dst, SECRET_NAME_MAX, "api_keys/%s/secret", text);
+    return gw_str(dst);
+}
+
+/* What is presented of a signed one is its public part. */
+static struct gw_str presented_part(const struct gw_api_key_made *m)
+{
+    struct gw_str text = gw_str(m->text);
+    return m->row.is_signed ? gw_str_sub(text, 0, sizeof(GW_API_KEY_PREFIX) - 1 + GW_API_KEY_PUBLIC_LEN) : text;
+}
+
+/* mac_key: of a signed one. */
+static enum gw_code make_secret(struct gw_identity *i, struct gw_api_key_made *m, uint8_t mac_key[GW_MAC_BYTES],
+                                struct gw_error *err)
+{
+    struct gw_api_key_text parts;
+    GW_TRY(gw_api_key_make(i->options.random, m->text, err));
+    GW_TRY(gw_api_key_parse(gw_str(m->text), &parts));
+    if (!gw_str_copy(parts.public_id, m->row.public_id, sizeof(m->row.public_id)))
+        return gw_fail(err, GW_EINTERNAL, "an API key without an id");
+    GW_TRY(gw_sha256(presented_part(m), m->row.hash, err));
+    return gw_sha256(gw_str(m->text), mac_key, err);
+}
+
+/* ---- what the segment shows ---- */
+
+static void fill_scopes(const struct gw_api_key_row *r, struct gw_live_key *out)
+{
+    struct gw_str rest = gw_str(r->scopes), one;
+    while (rest.len > 0 && out->scope_count < GW_SHARED_KEY_SCOPES_MAX && gw_str_split(&rest, ' ', &one))
+        out->scopes[out->scope_count++] = gw_key_scope(one);
+}
+
+static enum gw_code fill_networks(const struct gw_api_key_row *r, struct gw_live_key *out, struct gw_error *err)
+{
+    struct gw_str rest = gw_str(r->networks), one;
+    while (rest.len > 0 && out->network_count < GW_SHARED_KEY_NETWORKS_MAX && gw_str_split(&rest, ' ', &one))
+        if (gw_cidr_parse(one, &out->networks[out->network_count++]) != GW_OK)
+            return gw_fail(err, GW_EBACKEND, "database: the networks of API key %s are damaged", r->public_id);
+    return GW_OK;
+}
+
+/* mac_key: of a signed one. */
+static enum gw_code live_key_of(const struct gw_api_key_row *r, const uint8_t mac_key[GW_MAC_BYTES],
+                                struct gw_live_key *out, struct gw_error *err)
+{
+    *out = (struct gw_live_key){.id = r->id,
+                                .user_id = r->user_id,
+                                .expires_s = r->expires_s,
+                                .last_used_s = r->last_used_s,
+                                .is_signed = r->is_signed};
+    memcpy(out->hash.b, r->hash, sizeof(out->hash.b));
+    if (r->is_signed)
+        memcpy(out->proof, mac_key, GW_MAC_BYTES);
+    else
+        memcpy(out->proof, r->hash + sizeof(out->hash.b), sizeof(r->hash) - sizeof(out->hash.b));
+    fill_scopes(r, out);
+    return fill_networks(r, out, err);
+}
+
+static bool is_over(const struct gw_api_key_row *r, int64_t now_s)
+{
+    return r->expires_s != 0 && r->expires_s <= now_s;
+}
+
+struct key_list {
+    struct gw_api_key_row *rows;
+    size_t count, size;
+};
+
+static enum gw_code gather(void *ctx, const struct gw_api_key_row *r, struct gw_error *err)
+{
+    struct key_list *l = ctx;
+    if (l->count == l->size) {
+        size_t size = l->size == 0 ? 16 : l->size * 2;
+        struct gw_api_key_row *rows = reallocarray(l->rows, size, sizeof(*rows));
+        if (rows == NULL)
+            return gw_fail(err, GW_ENOMEM, "a list of API keys");
+        l->rows = rows;
+        l->size = size;
+    }
+    l->rows[l->count++] = *r;
+    return GW_OK;
+}
+
+static enum gw_code open_secret(struct gw_identity *i, const struct gw_api_key_row *r, uint8_t mac_key[GW_MAC_BYTES],
+                                struct gw_error *err)
+{
+    gw_auto(gw_buf) struct gw_buf secret = {0};
+    char name[SECRET_NAME_MAX];
+    gw_buf_init(&secret, 2 * GW_MAC_BYTES);
+    GW_TRY(gw_sealed_get(i->options.sealed, secret_name(&r->id, name), &secret, err));
+    if (secret.len != GW_MAC_BYTES)
+        return gw_fail(err, GW_ECRYPTO, "the secret of API key %s is damaged", r->public_id);
+    memcpy(mac_key, secret.ptr, GW_MAC_BYTES);
+    return GW_OK;
+}
+
+/* A key that cannot be read is one that nobody has, and no reason to serve nobody. */
+static enum gw_code publish_one(struct gw_identity *i, const struct gw_api_key_row *r, struct gw_error *err)
+{
+    uint8_t mac_key[GW_MAC_BYTES] = {0};
+    struct gw_live_key live;
+    bool is_readable = !r->is_signed || open_secret(i, r, mac_key, NULL) == GW_OK;
+    is_readable = is_readable && live_key_of(r, mac_key, &live, NULL) == GW_OK;
+    enum gw_code code = is_readable ? gw_put_live_key(i, &live, err) : GW_OK;
+    gw_wipe(mac_key, sizeof(mac_key));
+    gw_wipe(&live, sizeof(live));
+    return code;
+}
+
+enum gw_code gw_publish_keys(struct gw_identity *i, struct gw_error *err)
+{
+    struct key_list all = {0};
+    int64_t now_s = gw_clock_real_s(i->options.clock);
+    enum gw_code code = gw_store_api_key_each(i->options.store, NULL, gather, &all, err);
+    for (size_t n = 0; code == GW_OK && n < all.count; n++)
+        if (!is_over(&all.rows[n], now_s))
+            code = publish_one(i, &all.rows[n], err);
+    free(all.rows);
+    return code;
+}
+
+/* ---- making ---- */
+
+void gw_api_key_made_done(struct gw_api_key_made *m)
+{
+    gw_wipe(m->text, sizeof(m->text));
+}
+
+static enum gw_code check_room(struct gw_change *c, const struct gw_uuid *user_id, struct gw_error *err)
+{
+    const struct gw_settings *settings = c->identity->options.settings;
+    struct gw_store *store = c->identity->options.store;
+    struct key_list own = {0};
+    int64_t all = 0;
+    GW_TRY(gw_store_api_key_count(store, &all, err));
+    if (all >= settings->api_key_capacity)
+        return gw_fail(err, GW_ECONFLICT, "there are %lld API keys, as many as there is room for (api_key.capacity)",
+                       (long long)all);
+    enum gw_code code = gw_store_api_key_each(store, user_id, gather, &own, err);
+    free(own.rows);
+    GW_TRY(code);
+    if (own.count >= (size_t)settings->api_key_per_user)
+        return gw_fail(err, GW_ECONFLICT, "the user has %zu API keys; revoke one first (api_key.per_user)", own.count);
+    return GW_OK;
+}
+
+/* Nothing of the secret. */
+static json_t *details_of(const struct gw_api_key_row *r, const struct gw_uuid *replaced)
+{
+    char owner[GW_UUID_LEN + 1], old[GW_UUID_LEN + 1] = "", expires[GW_TIME_LEN + 1] = "never";
+    gw_uuid_format(&r->user_id, owner);
+    if (replaced != NULL)
+        gw_uuid_format(replaced, old);
+    if (r->expires_s != 0)
+        gw_time_format(r->expires_s, expires);
+    json_t *details =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "key", r->public_id, "name", r->name, "owner", owner, "scopes",
+                  r->scopes, "networks", r->networks, "expires", expires, "signed", (int)r->is_signed);
+    if (replaced != NULL)
+        (void)json_object_set_new(details, "replaces", json_string(old));
+    return details;
+}
+
+static enum gw_code record(struct gw_change *c, const char *action, const struct gw_api_key_row *r,
+                           const struct gw_uuid *replaced, struct gw_error *err)
+{
+    return gw_change_record(
+        c,
+        &(struct gw_deed){
+            .action = action, .resource_type = "api_keys", .resource = &r->id, .details = details_of(r, replaced)},
+        err);
+}
+
+/* Ids are of 40 bits, so that two may meet. */
+static enum gw_code insert(struct gw_change *c, struct gw_api_key_made *m, struct gw_live_key *live,
+                           struct gw_error *err)
+{
+    struct gw_identity *i = c->identity;
+    uint8_t mac_key[GW_MAC_BYTES];
+    char name[SECRET_NAME_MAX];
+    enum gw_code code = GW_ECONFLICT;
+    for (int tries = 0; code == GW_ECONFLICT && tries < NAME_TRIES; tries++) {
+        GW_TRY(make_secret(i, m, mac_key, err));
+        code = gw_store_api_key_insert(i->options.store, &m->row, err);
+    }
+    if (code == GW_OK && m->row.is_signed)
+        code = gw_sealed_put(i->options.sealed, secret_name(&m->row.id, name),
+                             (struct gw_str){(const char *)mac_key, sizeof(mac_key)}, 0, err);
+    if (code == GW_OK)
+        code = live_key_of(&m->row, mac_key, live, err);
+    gw_wipe(mac_key, sizeof(mac_key));
+    c->put_keys[0] = live;
+    return code;
+}
+
+static enum gw_code add(struct gw_change *c, struct gw_api_key_made *m, struct gw_live_key *live, struct gw_error *err)
+{
+    struct gw_user_row owner;
+    GW_TRY(gw_store_user_get(c->identity->options.store, &m->row.user_id, &owner, err));
+    GW_TRY(check_room(c, &m->row.user_id, err));
+    GW_TRY(insert(c, m, live, err));
+    return record(c, "api_key_made", &m->row, NULL, err);
+}
+
+static enum gw_code check_sealing(const struct gw_identity *i, bool is_signed, struct gw_error *err)
+{
+    if (is_signed && i->options.sealed == NULL)
+        return gw_fail(err, GW_EBACKEND, "a key that signs can be made while control is running alone");
+    return GW_OK;
+}
+
+enum gw_code gw_api_key_add(struct gw_identity *i, const struct gw_actor *by, const struct gw_policy *p,
+                            const struct gw_api_key_new *n, struct gw_api_key_made *out, struct gw_error *err)
+{
+    gw_auto(gw_api_key_made) struct gw_api_key_made made = {.text = ""};
+    struct gw_live_key live = {.id = {{0}}};
+    struct gw_change c;
+    GW_TRY(check_sealing(i, n->is_signed, err));
+    GW_TRY(gw_uuid_v7(i->options.random, i->options.clock, &made.row.id, err));
+    GW_TRY(set_fields(i, p, n, &made.row, err));
+    GW_TRY(gw_change_begin(&c, i, by, err));
+    enum gw_code code = gw_change_end(&c, add(&c, &made, &live, err), err);
+    gw_wipe(&live, sizeof(live));
+    if (code == GW_OK)
+        *out = made;
+    return code;
+}
+
+/* ---- rotation ---- */
+
+static enum gw_code shorten(struct gw_change *c, struct gw_api_key_row *old, int64_t overlap_s,
+                            struct gw_live_key *live, struct gw_error *err)
+{
+    struct gw_identity *i = c->identity;
+    GW_TRY(gw_store_api_key_expire(i->options.store, &old->id, gw_clock_real_s(i->options.clock) + overlap_s, err));
+    GW_TRY(gw_store_api_key_get(i->options.store, &old->id, old, err));
+    if (i->options.shared == NULL || gw_shared_get_key(i->options.shared, &live->hash, live) != GW_OK)
+        return GW_OK; /* not there any more: its time was over */
+    live->expires_s = old->expires_s;
+    c->put_keys[1] = live;
+    return GW_OK;
+}
+
+static enum gw_code rotate(struct gw_change *c, const struct gw_uuid *id, int64_t overlap_s, struct gw_api_key_made *m,
+                           struct gw_live_key live[2], struct gw_error *err)
+{
+    struct gw_identity *i = c->identity;
+    struct gw_api_key_row old;
+    GW_TRY(gw_store_api_key_get(i->options.store, id, &old, err));
+    GW_TRY(check_sealing(i, old.is_signed, err));
+    GW_TRY(check_room(c, &old.user_id, err));
+    struct gw_uuid new_id = m->row.id;
+    m->row = old;
+    m->row.id = new_id;
+    m->row.created_s = gw_clock_real_s(i->options.clock);
+    m->row.last_used_s = 0;
+    if (old.expires_s != 0)
+        m->row.expires_s = m->row.created_s + (old.expires_s - old.created_s);
+    GW_TRY(insert(c, m, &live[0], err));
+    memcpy(live[1].hash.b, old.hash, sizeof(live[1].hash.b));
+    GW_TRY(shorten(c, &old, overlap_s, &live[1], err));
+    return record(c, "api_key_rotated", &m->row, id, err);
+}
+
+enum gw_code gw_api_key_rotate(struct gw_identity *i, const struct gw_actor *by, const struct gw_uuid *id,
+                               int64_t overlap_s, struct gw_api_key_made *out, struct gw_error *err)
+{
+    gw_auto(gw_api_key_made) struct gw_api_key_made made = {.text = ""};
+    struct gw_live_key live[2] = {{.id = {{0}}}};
+    struct gw_change c;
+    GW_TRY(gw_uuid_v7(i->options.random, i->options.clock, &made.row.id, err));
+    GW_TRY(gw_change_begin(&c, i, by, err));
+    enum gw_code code = gw_change_end(&c, rotate(&c, id, overlap_s, &made, live, err), err);
+    gw_wipe(live, sizeof(live));
+    if (code == GW_OK)
+        *out = made;
+    return code;
+}
+
+/* ---- ending ---- */
+
+enum gw_code gw_change_end_key(struct gw_change *c, const struct gw_api_key_row *r, struct gw_error *err)
+{
+    struct gw_store *store = c->identity->options.store;
+    char name[SECRET_NAME_MAX];
+    struct gw_uuid hash;
+    memcpy(hash.b, r->hash, sizeof(hash.b));
+    GW_TRY(gw_store_sealed_delete(store, secret_name(&r->id, name), err));
+    GW_TRY(gw_store_api_key_delete(store, &r->id, err));
+    return gw_id_list_add(&c->dropped_keys, &hash, err);
+}
+
+enum gw_code gw_change_end_keys(struct gw_change *c, const struct gw_uuid *user_id, struct gw_error *err)
+{
+    struct key_list found = {0};
+    int64_t now_s = gw_clock_real_s(c->identity->options.clock);
+    enum gw_code code = gw_store_api_key_each(c->identity->options.store, user_id, gather, &found, err);
+    for (size_t n = 0; code == GW_OK && n < found.count; n++)
+        if (user_id != NULL || is_over(&found.rows[n], now_s - SHOWN_AFTER_S))
+            code = gw_change_end_key(c, &found.rows[n], err);
+    free(found.rows);
+    return code;
+}
+
+static enum gw_code revoke(struct gw_change *c, const struct gw_uuid *id, struct gw_error *err)
+{
+    struct gw_api_key_row r;
+    GW_TRY(gw_store_api_key_get(c->identity->options.store, id, &r, err));
+    GW_TRY(gw_change_end_key(c, &r, err));
+    return record(c, "api_key_revoked", &r, NULL, err);
+}
+
+enum gw_code gw_api_key_revoke(struct gw_identity *i, const struct gw_actor *by, const struct gw_uuid *id,
+                               struct gw_error *err)
+{
+    struct gw_change c;
+    GW_TRY(gw_change_begin(&c, i, by, err));
+    return gw_change_end(&c, revoke(&c, id, err), err);
+}
+
+/* ---- finding ---- */
+
+enum gw_code gw_api_key_find(struct gw_identity *i, struct gw_str name, struct gw_api_key_row *out,
+                             struct gw_error *err)
+{
+    struct gw_uuid id;
+    if (gw_uuid_parse(name, &id) == GW_OK)
+        return gw_store_api_key_get(i->options.store, &id, out, err);
+    if (gw_api_key_is_one(name))
+        name = gw_str_sub(name, sizeof(GW_API_KEY_PREFIX) - 1, name.len);
+    return gw_store_api_key_by_public_id(i->options.store, name, out, err);
+}
+
+static int64_t last_used_of(const struct gw_identity *i, const struct gw_api_key_row *r)
+{
+    const struct gw_live_key key = {.id = r->id, .last_used_s = r->last_used_s};
+    return i->options.shared != NULL ? gw_shared_key_last_used(i->options.shared, &key) : r->last_used_s;
+}
+
+struct walk {
+    const struct gw_identity *identity;
+    gw_api_key_fn fn;
+    void *ctx;
+};
+
+static enum gw_code freshen(void *ctx, const struct gw_api_key_row *r, struct gw_error *err)
+{
+    const struct walk *w = ctx;
+    struct gw_api_key_row fresh = *r;
+    fresh.last_used_s = last_used_of(w->identity, r);
+    return w->fn(w->ctx, &fresh, err);
+}
+
+enum gw_code gw_api_key_each(struct gw_identity *i, const struct gw_uuid *user_id, gw_api_key_fn fn, void *ctx,
+                             struct gw_error *err)
+{
+    struct walk w = {i, fn, ctx};
+    return gw_store_api_key_each(i->options.store, user_id, freshen, &w, err);
+}
+
+/* ---- last uses ---- */
+
+static enum gw_code save_one(struct gw_identity *i, const struct gw_api_key_row *r, struct gw_error *err)
+{
+    struct gw_live_key live;
+    struct gw_uuid hash;
+    int64_t last_used_s = last_used_of(i, r);
+    if (last_used_s <= r->last_used_s)
+        return GW_OK;
+    GW_TRY(gw_store_api_key_touch(i->options.store, &r->id, last_used_s, err));
+    memcpy(hash.b, r->hash, sizeof(hash.b));
+    if (gw_shared_get_key(i->options.shared, &hash, &live) != GW_OK)
+        return GW_OK;
+    live.last_used_s = last_used_s;
+    enum gw_code code = gw_put_live_key(i, &live, err);
+    gw_wipe(&live, sizeof(live));
+    return code;
+}
+
+static enum gw_code save_all(struct gw_identity *i, const struct key_list *all, struct gw_error *err)
+{
+    for (size_t n = 0; n < all->count; n++)
+        GW_TRY(save_one(i, &all->rows[n], err));
+    return GW_OK;
+}
+
+enum gw_code gw_save_last_used(struct gw_identity *i, struct gw_error *err)
+{
+    struct gw_store *store = i->options.store;
+    struct key_list all = {0};
+    enum gw_code code = gw_store_api_key_each(store, NULL, gather, &all, err);
+    if (code == GW_OK && all.count > 0) {
+        code = gw_store_begin(store, err);
+        if (code == GW_OK)
+            code = gw_store_end(store, save_all(i, &all, err), err);
+    }
+    free(all.rows);
+    return code;
+}
