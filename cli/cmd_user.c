@@ -10,8 +10,9 @@
 
 static void print_user(struct gw_cli *cli, const json_t *u)
 {
-    fprintf(cli->out, "%-20s %-10s %-9s %-38s %s\n", cli_text(u, "username"), cli_text(u, "role"),
-            json_is_true(json_object_get(u, "active")) ? "active" : "disabled", cli_text(u, "upstreamId"),
+    fprintf(cli->out, "%-20s %-10s %-9s %-8s %-38s %s\n", cli_text(u, "username"), cli_text(u, "role"),
+            json_is_true(json_object_get(u, "active")) ? "active" : "disabled",
+            json_is_true(json_object_get(u, "service")) ? "service" : "person", cli_text(u, "upstreamId"),
             cli_text(u, "email"));
 }
 
@@ -51,7 +52,12 @@ int cmd_user_add(struct gw_cli *cli, int argc, char **argv)
         return gw_cli_fail(cli, GW_EXIT_USAGE, "the name is not UTF-8");
     set_string(cli, body, "--email", "email");
     set_string(cli, body, "--upstream-id", "upstreamId");
-    if (gw_cli_value(cli, "--no-password") == NULL) {
+    bool is_service = gw_cli_value(cli, "--service") != NULL;
+    if (is_service && gw_cli_value(cli, "--password-stdin") != NULL)
+        return gw_cli_fail(cli, GW_EXIT_USAGE, "a service user has no password; leave --password-stdin away");
+    if (is_service)
+        json_object_set_new(body, "service", json_true());
+    if (!is_service && gw_cli_value(cli, "--no-password") == NULL) {
         int status = cli_read_password(cli, argv[1], &password);
         if (status != GW_EXIT_YES)
             return status;
@@ -76,7 +82,7 @@ int cmd_user_list(struct gw_cli *cli, int argc, char **argv)
         cli_print_json(cli, users);
         return GW_EXIT_YES;
     }
-    fprintf(cli->out, "%-20s %-10s %-9s %-38s %s\n", "USERNAME", "ROLE", "STATE", "UPSTREAM ID", "E-MAIL");
+    fprintf(cli->out, "%-20s %-10s %-9s %-8s %-38s %s\n", "USERNAME", "ROLE", "STATE", "KIND", "UPSTREAM ID", "E-MAIL");
     json_array_foreach ((json_t *)(uintptr_t)users, i, u)
         print_user(cli, u);
     return GW_EXIT_YES;

@@ -18,6 +18,11 @@ int cmd_user_passwd(struct gw_cli *cli, int argc, char **argv);
 int cmd_user_import(struct gw_cli *cli, int argc, char **argv);
 int cmd_lockout_list(struct gw_cli *cli, int argc, char **argv);
 int cmd_lockout_clear(struct gw_cli *cli, int argc, char **argv);
+int cmd_apikey_add(struct gw_cli *cli, int argc, char **argv);
+int cmd_apikey_list(struct gw_cli *cli, int argc, char **argv);
+int cmd_apikey_revoke(struct gw_cli *cli, int argc, char **argv);
+int cmd_apikey_rotate(struct gw_cli *cli, int argc, char **argv);
+
 int cmd_session_list(struct gw_cli *cli, int argc, char **argv);
 int cmd_session_end(struct gw_cli *cli, int argc, char **argv);
 int cmd_token_inspect(struct gw_cli *cli, int argc, char **argv);

@@ -6,6 +6,7 @@
 #include "control/dispatch.h"
 #include "control/exchange.h"
 #include "control/log.h"
+#include "pipeline/api_key.h"
 #include "policy/path.h"
 #include "shared/mode.h"
 #include <gw/gate.h>
@@ -70,6 +71,7 @@ static const struct gw_api_member user_add_body[] = {
     STRING("role", GW_API_REQUIRED, 1, GW_ROLE_MAX),
     STRING("upstreamId", GW_API_OPTIONAL, 0, GW_UPSTREAM_ID_MAX),
     PASSWORD("password", GW_API_OPTIONAL),
+    BOOL("service"),
     END,
 };
 static const struct gw_api_member user_import_body[] = {
@@ -100,6 +102,18 @@ static const struct gw_api_member rotate_signing_body[] = {
 /* How strong it must be depends on what it is for (gw_mint_check). */
 static const struct gw_api_member stage_upstream_body[] = {
     STRING("secret", GW_API_REQUIRED, 1, GW_SECRET_MAX_BYTES),
+    END,
+};
+static const struct gw_api_member api_key_body[] = {
+    STRING("user", GW_API_OPTIONAL, 1, GW_EMAIL_MAX),
+    STRING("name", GW_API_OPTIONAL, 0, GW_API_KEY_NAME_MAX),
+    STRING("scopes", GW_API_OPTIONAL, 0, GW_API_KEY_SCOPES_MAX_BYTES),
+    STRING("networks", GW_API_OPTIONAL, 0, GW_API_KEY_NETWORKS_MAX_BYTES),
+    STRING("expiresIn", GW_API_OPTIONAL, 1, 24),
+    END,
+};
+static const struct gw_api_member api_key_rotate_body[] = {
+    STRING("overlap", GW_API_OPTIONAL, 1, 24),
     END,
 };
 
@@ -143,11 +157,11 @@ static const struct gw_api_member block_body[] = {
 static const struct gw_api_route routes[] = {
     AUTH("POST", "/api/auth/login", LOGIN, PUBLIC, login_body, login),
     AUTH("POST", "/api/auth/refresh", REFRESH, PUBLIC, refresh_body, refresh),
-    AUTH("POST", "/api/auth/logout", LOGOUT, SIGNED_IN, NULL, logout),
+    AUTH("POST", "/api/auth/logout", LOGOUT, PERSONAL, NULL, logout),
     AUTH("GET", "/api/auth/profile", PROFILE, SIGNED_IN, NULL, profile),
     AUTH("POST", "/api/auth/register", REGISTER, REGISTRATION, register_body, register),
 
-    CALL("PUT", "/password", SIGNED_IN, password_body, password_change),
+    CALL("PUT", "/password", PERSONAL, password_body, password_change),
     CALL("POST", "/password/reset", PUBLIC, reset_body, password_reset),
 
     WITH("GET", "/users", "users:read", NULL, user_list),
@@ -159,9 +173,13 @@ static const struct gw_api_route routes[] = {
     WITH("POST", "/users/{id}/reset", "users:write", NULL, reset_begin),
     CALL("PUT", "/users/{id}/password", OPERATOR, set_password_body, password_set),
 
-    CALL("GET", "/sessions", SIGNED_IN, NULL, session_list),
-    CALL("DELETE", "/sessions", SIGNED_IN, NULL, session_end_all),
-    CALL("DELETE", "/sessions/{id}", SIGNED_IN, NULL, session_end),
+    CALL("GET", "/sessions", PERSONAL, NULL, session_list),
+    CALL("DELETE", "/sessions", PERSONAL, NULL, session_end_all),
+    CALL("DELETE", "/sessions/{id}", PERSONAL, NULL, session_end),
+    CALL("GET", "/api-keys", PERSONAL, NULL, api_key_list),
+    CALL("POST", "/api-keys", PERSONAL, api_key_body, api_key_add),
+    CALL("POST", "/api-keys/{id}/rotate", PERSONAL, api_key_rotate_body, api_key_rotate),
+    CALL("DELETE", "/api-keys/{id}", PERSONAL, NULL, api_key_revoke),
     WITH("POST", "/tokens/revoke", "users:write", revoke_body, token_revoke),
 
     WITH("GET", "/audit", "audit:read", NULL, audit_list),
@@ -277,6 +295,11 @@ static enum gw_code decode_id(struct gw_exchange *x, struct gw_error *err)
 
 /* ---- the caller and the right ---- */
 
+static bool key_leaves(const struct gw_exchange *x, const char *right)
+{
+    return !x->caller->by_key || gw_live_key_leaves(&x->caller->key, gw_str(right));
+}
+
 bool gw_exchange_may(const struct gw_exchange *x, const char *permission)
 {
     if (x->call->kind == GW_CALLER_OPERATOR)
@@ -285,7 +308,8 @@ bool gw_exchange_may(const struct gw_exchange *x, const char *permission)
         return false;
     const struct gw_policy *p = x->view->policy;
     return gw_policy_holds(p, gw_policy_role(p, gw_str(x->caller->user.role)),
-                           gw_policy_permission(p, gw_str(permission)));
+                           gw_policy_permission(p, gw_str(permission))) &&
+           key_leaves(x, permission);
 }
 
 /* 0, or the status of the refusal. */
@@ -297,7 +321,17 @@ static unsigned refuse_access(const struct gw_exchange *x)
     case GW_API_REGISTRATION:
         return x->view->settings->register_enabled ? 0 : 403;
     case GW_API_SIGNED_IN:
-        return x->caller != NULL || x->call->kind == GW_CALLER_OPERATOR ? 0 : 401;
+        if (x->call->kind == GW_CALLER_OPERATOR)
+            return 0;
+        if (x->caller == NULL)
+            return 401;
+        return key_leaves(x, GW_SIGNED_IN_SCOPE) ? 0 : 403;
+    case GW_API_PERSONAL:
+        if (x->call->kind == GW_CALLER_OPERATOR)
+            return 0;
+        if (x->caller == NULL)
+            return 401;
+        return x->caller->by_key ? 403 : 0;
     case GW_API_PERMISSION:
         if (gw_exchange_may(x, x->route->permission))
             return 0;
@@ -310,13 +344,30 @@ static unsigned refuse_access(const struct gw_exchange *x)
     return 403;
 }
 
+static enum gw_code identify_key(struct gw_exchange *x, struct gw_caller *caller, struct gw_error *err)
+{
+    struct gw_live_key key;
+    enum gw_key_fault fault = GW_KEY_UNKNOWN;
+    struct gw_shared *shared = gw_app_shared(x->app);
+    if (shared == NULL)
+        return gw_fail(err, GW_EBACKEND, "no API key can be checked while control is down");
+    int64_t now_s = gw_clock_real_s(gw_app_clock(x->app));
+    enum gw_code code = gw_key_judge(shared, x->call->token, &x->call->address, now_s, &key, &fault);
+    if (code != GW_OK)
+        return gw_fail(err, code, "an API key could not be looked up");
+    if (fault != GW_KEY_OK)
+        return gw_fail(err, GW_EDENIED, "API key refused");
+    return gw_identify_key(x->view->identity, &key, caller, err);
+}
+
 /* A public call is nobody's: a stale token sent along must not hinder signing in. */
 static enum gw_code identify(struct gw_exchange *x, struct gw_caller *caller, struct gw_error *err)
 {
     bool is_public = x->route->access == GW_API_PUBLIC || x->route->access == GW_API_REGISTRATION;
     if (x->call->kind == GW_CALLER_OPERATOR || is_public || x->call->token.len == 0)
         return GW_OK;
-    enum gw_code code = gw_identify(x->view->identity, x->call->token, caller, err);
+    enum gw_code code = x->call->is_api_key ? identify_key(x, caller, err)
+                                            : gw_identify(x->view->identity, x->call->token, caller, err);
     if (code == GW_OK)
         x->caller = caller;
     return code == GW_EDENIED ? GW_OK : code;

@@ -19,6 +19,7 @@ struct gw_call {
     struct gw_str method, path, query;           /* canonical */
     struct gw_str token;                         /* Bearer or session cookie; empty: none */
     bool is_bearer;                              /* token is no cookie's */
+    bool is_api_key;                             /* token is an API key */
     struct gw_str refresh_cookie, device_cookie; /* our other cookies; empty: none */
     struct gw_str body;
     struct gw_ip address;
@@ -49,6 +50,7 @@ enum gw_api_access {
     GW_API_PUBLIC,
     GW_API_REGISTRATION, /* public while register.enabled, else refused */
     GW_API_SIGNED_IN,    /* a user of their own; an operator where the call makes sense without one */
+    GW_API_PERSONAL,     /* the same, but through no API key: what a user does to what is theirs */
     GW_API_PERMISSION,   /* .permission */
     GW_API_OPERATOR,     /* nobody through the data plane */
 };

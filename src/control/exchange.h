@@ -107,6 +107,11 @@ enum gw_code gw_handle_session_end(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_session_end_all(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_token_revoke(struct gw_exchange *x, struct gw_error *err);
 
+enum gw_code gw_handle_api_key_list(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_api_key_add(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_api_key_rotate(struct gw_exchange *x, struct gw_error *err);
+enum gw_code gw_handle_api_key_revoke(struct gw_exchange *x, struct gw_error *err);
+
 enum gw_code gw_handle_audit_list(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_audit_get(struct gw_exchange *x, struct gw_error *err);
 

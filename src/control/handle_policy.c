@@ -54,9 +54,10 @@ enum gw_code gw_handle_status(struct gw_exchange *x, struct gw_error *err)
     if (shared != NULL)
         gw_shared_fill(shared, &f);
     json_t *fill =
-        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "sessions", (json_int_t)f.sessions, "sessionSlots",
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "sessions", (json_int_t)f.sessions, "sessionSlots",
                   (json_int_t)f.session_slots, "users", (json_int_t)f.users, "userSlots", (json_int_t)f.user_slots,
-                  "revocations", (json_int_t)f.revocations, "revocationSlots", (json_int_t)f.revocation_slots);
+                  "revocations", (json_int_t)f.revocations, "revocationSlots", (json_int_t)f.revocation_slots,
+                  "apiKeys", (json_int_t)f.api_keys, "apiKeySlots", (json_int_t)f.api_key_slots);
     json_t *hashing = json_pack("{s:I, s:I, s:I, s:I}", "done", (json_int_t)h.done, "refused", (json_int_t)h.refused,
                                 "gone", (json_int_t)h.gone, "waiting", (json_int_t)h.waiting);
     return gw_reply_json(x, 200,

@@ -51,6 +51,7 @@ enum gw_code gw_handle_user_add(struct gw_exchange *x, struct gw_error *err)
         .role = gw_exchange_str(x, "role"),
         .upstream_id = gw_exchange_str(x, "upstreamId"),
         .password = gw_exchange_str(x, "password"),
+        .service = json_is_true(json_object_get(x->body, "service")),
     };
     GW_TRY(gw_user_add(x->view->identity, &x->by, x->view->policy, &new, &user, err));
     log_change(x, "user-add", &user);

@@ -143,9 +143,9 @@ json_t *gw_reply_user_brief(const struct gw_user_row *u)
 
 json_t *gw_reply_user(const struct gw_user_row *u)
 {
-    return json_pack("{s:o, s:s, s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:o}", "id", gw_reply_uuid(&u->id), "username",
+    return json_pack("{s:o, s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:o, s:o, s:o}", "id", gw_reply_uuid(&u->id), "username",
                      u->username, "email", u->email, "role", u->role, "upstreamId", u->upstream_id, "active",
-                     (int)u->active, "hasPassword", u->password_hash[0] != '\0', "createdAt",
-                     gw_reply_time(u->created_s), "updatedAt", gw_reply_time(u->updated_s), "lastLoginAt",
+                     (int)u->active, "service", (int)u->service, "hasPassword", u->password_hash[0] != '\0',
+                     "createdAt", gw_reply_time(u->created_s), "updatedAt", gw_reply_time(u->updated_s), "lastLoginAt",
                      gw_reply_time(u->last_login_s));
 }

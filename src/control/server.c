@@ -47,7 +47,7 @@ struct request {
 
 /* The headers that count. One that stands twice counts as `doubled`. */
 struct head {
-    struct gw_str authorization, user_agent, address, request_id;
+    struct gw_str authorization, api_key, user_agent, address, request_id;
     struct gw_own_cookies cookies;
     bool doubled;
 };
@@ -91,9 +91,8 @@ static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const cha
         const char *name;
         struct gw_str *value;
     } wanted[] = {
-        {"Authorization", &h->authorization},
-        {"User-Agent", &h->user_agent},
-        {"X-AAITI-Client-Address", &h->address},
+        {"Authorization", &h->authorization},   {"X-API-Key", &h->api_key},
+        {"User-Agent", &h->user_agent},         {"X-AAITI-Client-Address", &h->address},
         {"X-AAITI-Request-Id", &h->request_id},
     };
 
@@ -175,12 +174,13 @@ static bool read_head(const struct listener *l, const struct head *h, struct gw_
     if (l->kind == GW_CALLER_OPERATOR)
         return gw_ip_parse(GW_STR("127.0.0.1"), &call->address) == GW_OK;
     call->request_id = h->request_id;
-    struct gw_client_credential presented = gw_credential_choose(h->authorization, h->cookies.session);
+    struct gw_client_credential presented = gw_credential_choose(h->authorization, h->api_key, h->cookies.session);
     call->token = presented.token;
     call->is_bearer = presented.kind == GW_CREDENTIAL_BEARER;
+    call->is_api_key = presented.kind == GW_CREDENTIAL_KEY;
     call->refresh_cookie = h->cookies.refresh;
     call->device_cookie = h->cookies.device;
-    return !h->doubled && gw_ip_parse(h->address, &call->address) == GW_OK;
+    return !h->doubled && presented.kind != GW_CREDENTIAL_TWO && gw_ip_parse(h->address, &call->address) == GW_OK;
 }
 
 static enum MHD_Result answer(struct listener *l, struct MHD_Connection *c, const char *method, struct request *r)

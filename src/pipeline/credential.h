@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Which credential a client presents: a Bearer token, else our session cookie, which carries the same token. The data plane and
+ * Which credential a client presents: an API key, by its own header or as a Bearer token; else a Bearer token; else our session cookie,
+ * which carries the same token. The data plane and
  * control read it here alike: with two readings, one would act on what the other did not see.
  */
 #include <gw/error.h>
@@ -18,7 +19,13 @@ struct gw_own_cookies {
     struct gw_str session, refresh, device;
 };
 
-enum gw_credential_kind { GW_CREDENTIAL_ABSENT, GW_CREDENTIAL_BEARER, GW_CREDENTIAL_COOKIE };
+enum gw_credential_kind {
+    GW_CREDENTIAL_ABSENT,
+    GW_CREDENTIAL_BEARER,
+    GW_CREDENTIAL_COOKIE,
+    GW_CREDENTIAL_KEY,
+    GW_CREDENTIAL_TWO, /* a key and something else that is not it: nobody can tell who is meant */
+};
 
 struct gw_client_credential {
     enum gw_credential_kind kind;
@@ -35,5 +42,6 @@ static inline bool gw_cookies_have_ours(const struct gw_own_cookies *c)
 {
     return c->session.ptr != NULL || c->refresh.ptr != NULL || c->device.ptr != NULL;
 }
-/* Empty, `null` and `undefined`, which a frontend sends when its storage holds no token, are none. */
-struct gw_client_credential gw_credential_choose(struct gw_str authorization, struct gw_str session_cookie);
+/* Empty, `null` and `undefined`, which a frontend sends when its storage holds no token, are none. api_key: of X-API-Key. */
+struct gw_client_credential gw_credential_choose(struct gw_str authorization, struct gw_str api_key,
+                                                 struct gw_str session_cookie);

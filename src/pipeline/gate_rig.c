@@ -146,7 +146,7 @@ void gw_rig_new(struct gw_rig *rig, const char *policy)
     need(gw_mode_ensure(mode_dir, &err) == GW_OK, "mode", &err);
     snprintf(rig->journal_dir, sizeof(rig->journal_dir), "%s/journal", rig->dir);
     const struct gw_shared_sizes sizes = {
-        .sessions = 2048, .users = 2048, .revocations = 64, .blocks = 64, .rates = 8192};
+        .sessions = 2048, .users = 2048, .revocations = 64, .blocks = 64, .rates = 8192, .api_keys = 64};
     need(gw_shared_open(rig->dir, GW_SHARED_WRITER, &sizes, &rig->writer, &err) == GW_OK, "writer", &err);
     gw_rig_publish(rig, FIRST_HASH, NULL, policy);
     gw_shared_begin_load(rig->writer);

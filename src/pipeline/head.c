@@ -6,7 +6,19 @@
 /* ---- requests ---- */
 
 enum match { EXACT, PREFIX };
-enum field { OTHER, AUTHORIZATION, COOKIE, ORIGIN, FETCH_SITE, HOST, USER_AGENT, FORWARDED_FOR, FORWARDED, CONNECTION };
+enum field {
+    OTHER,
+    AUTHORIZATION,
+    API_KEY,
+    COOKIE,
+    ORIGIN,
+    FETCH_SITE,
+    HOST,
+    USER_AGENT,
+    FORWARDED_FOR,
+    FORWARDED,
+    CONNECTION
+};
 enum fate { KEEP, DROP };
 
 struct rule {
@@ -19,6 +31,7 @@ struct rule {
 /* The first row that matches decides. */
 static const struct rule request_rules[] = {
     {GW_STR("authorization"), EXACT, DROP, AUTHORIZATION},
+    {GW_STR("x-api-key"), EXACT, DROP, API_KEY},
     {GW_STR("cookie"), EXACT, KEEP, COOKIE}, /* rebuilt when ours is in it */
     {GW_STR("origin"), EXACT, KEEP, ORIGIN},
     {GW_STR("sec-fetch-site"), EXACT, KEEP, FETCH_SITE},
@@ -90,6 +103,9 @@ static bool read_field(enum field field, struct gw_header *h, struct gw_head_fie
     case AUTHORIZATION:
         out->authorization_header = h;
         return set_once(&out->authorization, h->value);
+    case API_KEY:
+        out->api_key_header = h;
+        return set_once(&out->api_key, h->value);
     case ORIGIN:
         return set_once(&out->origin, h->value);
     case FETCH_SITE:
@@ -161,6 +177,8 @@ void gw_head_keep_credential(struct gw_request_head *head, const struct gw_head_
 {
     if (fields->authorization_header != NULL)
         fields->authorization_header->drop = false;
+    if (fields->api_key_header != NULL)
+        fields->api_key_header->drop = false;
     if (!gw_cookies_have_ours(&fields->cookies))
         return;
     for (size_t i = 0; i < head->header_count; i++)

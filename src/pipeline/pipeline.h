@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/ip.h"
 #include "crypto/random.h"
+#include "pipeline/api_key.h"
 #include "pipeline/connections.h"
 #include "pipeline/head.h"
 #include "pipeline/metrics.h"
@@ -94,6 +95,8 @@ struct gw_request {
     bool signed_in;      /* what follows is filled */
     int role;            /* GW_ROLE_UNKNOWN: a name that the policy does not know */
     int64_t token_end_s; /* leeway included */
+    bool by_key;         /* an API key; its id stands in session_id */
+    struct gw_live_key key;
     struct gw_uuid session_id, token_id, user_id;
     struct gw_live_user user;
     uint32_t shown_version; /* of the user whom the credential is for */
@@ -163,6 +166,8 @@ enum gw_code gw_token_check_live(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_held_check(const struct gw_request *r, struct gw_verdict *v);
 /* The settings' allow list has the client's address. Asked only where something would be refused. */
 bool gw_client_is_allowed(const struct gw_request *r);
+/* Whether who signed in may use that right: by the role, and by the key where it is one. */
+bool gw_request_holds(const struct gw_request *r, struct gw_str permission);
 
 /* The control plane answers this route. */
 bool gw_target_is_control(enum gw_target target);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who it is. A presented token that fails is a refusal even where the cookie is good: the client meant the token. Only where
+ * Who it is: by a token and its session, or by an API key. A presented credential that fails is a refusal even where the cookie is good: the client meant it. Only where
  * anybody may come is a bad credential as good as none.
  *
  * After the signature: not revoked, session live, user live, all three as control knows them now. That the segment cannot
@@ -59,10 +59,52 @@ static enum gw_code check_user(struct gw_request *r, struct gw_verdict *v)
     return v->reason == GW_REASON_NONE ? judge_user(r, v) : GW_OK;
 }
 
+/* ---- API keys ---- */
+
+/* Details have the faults of keys in their order. */
+static enum gw_code take_key_fault(enum gw_code code, enum gw_key_fault fault, struct gw_verdict *v)
+{
+    if (code == GW_EBACKEND)
+        return gw_refuse(v, GW_REASON_NOT_READY, GW_DETAIL_SEGMENT_UNREADABLE);
+    if (code == GW_OK && fault != GW_KEY_OK)
+        return gw_refuse(v, GW_REASON_KEY_REFUSED, (enum gw_detail)((unsigned)GW_DETAIL_KEY_OK + (unsigned)fault));
+    return code;
+}
+
+static enum gw_code check_key(struct gw_request *r, struct gw_verdict *v)
+{
+    enum gw_key_fault fault = GW_KEY_UNKNOWN;
+    struct gw_shared *shared = r->gate->shared;
+    if (shared == NULL)
+        return gw_refuse(v, GW_REASON_NOT_READY, GW_DETAIL_NO_SEGMENT);
+    enum gw_code code = gw_key_judge(shared, r->presented.token, &r->client, r->now_s, &r->key, &fault);
+    GW_TRY(take_key_fault(code, fault, v));
+    if (v->reason != GW_REASON_NONE)
+        return GW_OK;
+    r->by_key = true;
+    r->session_id = r->key.id;
+    r->user_id = r->key.user_id;
+    if (gw_shared_key_last_used(shared, &r->key) < r->now_s) /* at most once a second */
+        gw_shared_touch(shared, &r->key.id, r->now_s);
+    return check_user(r, v);
+}
+
+static enum gw_code check_key_live(struct gw_request *r, struct gw_verdict *v)
+{
+    enum gw_key_fault fault = GW_KEY_UNKNOWN;
+    enum gw_code code = gw_key_judge_again(r->gate->shared, &r->key, &r->client, r->now_s, &fault);
+    GW_TRY(take_key_fault(code, fault, v));
+    return v->reason == GW_REASON_NONE ? check_user(r, v) : GW_OK;
+}
+
+/* ---- tokens ---- */
+
 enum gw_code gw_token_check_live(struct gw_request *r, struct gw_verdict *v)
 {
     if (r->gate->shared == NULL)
         return gw_refuse(v, GW_REASON_NOT_READY, GW_DETAIL_NO_SEGMENT);
+    if (r->by_key)
+        return check_key_live(r, v);
     if (r->now_s >= r->token_end_s)
         return gw_refuse(v, GW_REASON_TOKEN_REFUSED, GW_DETAIL_TOKEN_EXPIRED);
     static enum gw_code (*const checks[])(const struct gw_request *, struct gw_verdict *) = {check_revoked,
@@ -92,6 +134,11 @@ static enum gw_code check_token(struct gw_request *r, struct gw_verdict *v)
     return gw_token_check_live(r, v);
 }
 
+static enum gw_code check_credential(struct gw_request *r, struct gw_verdict *v)
+{
+    return r->presented.kind == GW_CREDENTIAL_KEY ? check_key(r, v) : check_token(r, v);
+}
+
 /* Control looks at the credential itself, and the gate's own answers are anybody's. */
 static bool is_needed(const struct gw_route *route)
 {
@@ -117,7 +164,7 @@ static enum gw_code identify(struct gw_request *r, struct gw_verdict *v,
 
 enum gw_code gw_stage_token(struct gw_request *r, struct gw_verdict *v)
 {
-    return identify(r, v, check_token);
+    return identify(r, v, check_credential);
 }
 
 enum gw_code gw_rehearse_token(struct gw_request *r, struct gw_verdict *v)

@@ -35,7 +35,7 @@ static void test_a_bearer_header_gives_its_token(void **state)
         {"", false, ""},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct gw_client_credential c = gw_credential_choose(gw_str(rows[i].header), GW_STR_NULL);
+        struct gw_client_credential c = gw_credential_choose(gw_str(rows[i].header), GW_STR_NULL, GW_STR_NULL);
         if (c.has_bearer_scheme != rows[i].is_bearer || !gw_str_eq(c.token, gw_str(rows[i].token)))
             fail_msg("`%s`: scheme %d, token `%.*s`", rows[i].header, c.has_bearer_scheme, GW_STR_ARG(c.token));
         assert_int_equal(c.kind, rows[i].token[0] != '\0' ? GW_CREDENTIAL_BEARER : GW_CREDENTIAL_ABSENT);
@@ -57,9 +57,43 @@ static void test_the_cookie_counts_where_there_is_no_token(void **state)
         {"Bearer abc", "undefined", GW_CREDENTIAL_BEARER, "abc"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct gw_client_credential c = gw_credential_choose(gw_str(rows[i].authorization), gw_str(rows[i].cookie));
+        struct gw_client_credential c =
+            gw_credential_choose(gw_str(rows[i].authorization), GW_STR_NULL, gw_str(rows[i].cookie));
         assert_int_equal(c.kind, rows[i].kind);
         assert_true(gw_str_eq(c.token, gw_str(rows[i].token)));
+    }
+}
+
+static void test_a_key_counts_in_either_place_and_two_are_none(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *authorization, *api_key, *cookie;
+        enum gw_credential_kind kind;
+        const char *token;
+    } rows[] = {
+        {"", "aak_x", "", GW_CREDENTIAL_KEY, "aak_x"},
+        {"", " aak_x ", "", GW_CREDENTIAL_KEY, "aak_x"},
+        {"", "whatever", "", GW_CREDENTIAL_KEY, "whatever"}, /* who uses the header means a key */
+        {"Bearer aak_x", "", "", GW_CREDENTIAL_KEY, "aak_x"},
+        {"bearer aak_x", "", "abc", GW_CREDENTIAL_KEY, "aak_x"},
+        {"Bearer aak_x", "aak_x", "", GW_CREDENTIAL_KEY, "aak_x"},
+        {"", "aak_x", "abc", GW_CREDENTIAL_KEY, "aak_x"},
+        {"Basic YTpi", "aak_x", "", GW_CREDENTIAL_KEY, "aak_x"},
+        {"Bearer null", "aak_x", "", GW_CREDENTIAL_KEY, "aak_x"},
+        {"Bearer abc", "null", "", GW_CREDENTIAL_BEARER, "abc"},
+        {"", "undefined", "abc", GW_CREDENTIAL_COOKIE, "abc"},
+        {"", "", "aak_x", GW_CREDENTIAL_COOKIE, "aak_x"}, /* a cookie is no place for a key: it will fail as a token */
+        {"Bearer aak_x", "aak_y", "", GW_CREDENTIAL_TWO, ""},
+        {"Bearer abc", "aak_x", "", GW_CREDENTIAL_TWO, ""},
+        {"Bearer aak_x", "aak_x_", "abc", GW_CREDENTIAL_TWO, ""},
+        {"Bearer AAK_x", "", "", GW_CREDENTIAL_BEARER, "AAK_x"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct gw_client_credential c =
+            gw_credential_choose(gw_str(rows[i].authorization), gw_str(rows[i].api_key), gw_str(rows[i].cookie));
+        if (c.kind != rows[i].kind || !gw_str_eq(c.token, gw_str(rows[i].token)))
+            fail_msg("row %zu: kind %d, token `%.*s`", i, c.kind, GW_STR_ARG(c.token));
     }
 }
 
@@ -110,7 +144,7 @@ static void test_both_of_ours_are_found_side_by_side(void **state)
     assert_true(gw_cookie_find_ours(GW_STR("__Secure-aaiti_device=d; __Secure-aaiti_device2=x"), &device));
     assert_true(gw_str_eq(device.device, GW_STR("d")));
     assert_true(gw_cookies_have_ours(&device)); /* so that no backend sees it */
-    assert_int_equal(gw_credential_choose(GW_STR_NULL, device.session).kind, GW_CREDENTIAL_ABSENT);
+    assert_int_equal(gw_credential_choose(GW_STR_NULL, GW_STR_NULL, device.session).kind, GW_CREDENTIAL_ABSENT);
 }
 
 static void test_ours_twice_is_refused(void **state)
@@ -139,6 +173,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_bearer_header_gives_its_token),
         cmocka_unit_test(test_the_cookie_counts_where_there_is_no_token),
+        cmocka_unit_test(test_a_key_counts_in_either_place_and_two_are_none),
         cmocka_unit_test(test_ours_is_found_among_other_cookies),
         cmocka_unit_test(test_both_of_ours_are_found_side_by_side),
         cmocka_unit_test(test_ours_twice_is_refused),

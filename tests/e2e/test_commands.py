@@ -30,7 +30,7 @@ COMMANDS = commands_of_the_program()
 
 @dataclass
 class Case:
-    """{user} is a user of the case's own, {new} a name that nobody has, {file} what `file` makes; text goes to standard input."""
+    """{user} is a user of the case's own, {key} an API key of one, {new} a name that nobody has, {file} what `file` makes; text goes to standard input."""
     arguments: list
     up: int
     down: int = None  # like up
@@ -103,10 +103,36 @@ TABLE = {
         Case(["{new}", "--role", "viewer", "--password-stdin"], NO, text=WEAK, says="password"),
         Case(["{new}", "--role", "king", "--no-password"], NO, says="role"),
         Case(["{user}", "--role", "viewer", "--no-password"], NO, says="taken|there|exists"),
+        Case(["{new}", "--role", "viewer", "--service"], YES),
+        Case(["{new}", "--role", "viewer", "--service", "--password-stdin"], USAGE, text="x\n", says="no password"),
         Case(["{new}"], USAGE, says="--role is needed"),
         Case(["{new}", "--role", "viewer", "--password-stdin"], USAGE, says="standard input"),
     ],
     "user list": [Case([], YES)],
+    "apikey add": [
+        Case(["{user}"], YES),
+        Case(["{user}", "--name", "bot", "--scope", "bots:read,orders:*", "--expires", "90d", "--from", "192.0.2.0/24,2001:db8::/32"], YES),
+        Case([NOBODY], NO, says="."),
+        Case(["{user}", "--scope", "bots:fly"], NO, says="bots:fly"),
+        Case(["{user}", "--from", "somewhere"], NO, says="CIDR"),
+        Case(["{user}", "--expires", "soon"], NO, says="duration"),
+    ],
+    "apikey list": [
+        Case([], YES),
+        Case(["{user}"], YES),
+        Case([NOBODY], NO, says="."),
+    ],
+    "apikey revoke": [
+        Case(["{key}"], YES),
+        Case(["aak_aaaaaaaa"], NO, says="."),
+        Case([UNKNOWN_ID], NO, says="."),
+    ],
+    "apikey rotate": [
+        Case(["{key}"], YES),
+        Case(["{key}", "--overlap", "0s"], YES),
+        Case(["{key}", "--overlap", "a week"], NO, says="duration"),
+        Case([UNKNOWN_ID], NO, says="."),
+    ],
     "user set": [
         Case(["{user}", "--email", "{new}@example.com"], YES),
         Case([NOBODY, "--email", "{new}@example.com"], NO, says="."),
@@ -267,7 +293,8 @@ def fill(home, case, tmp_path):
     blocked = "192.0.2.7"
     if "{blocked}" in case.arguments:
         home.gateway.aaiti("block", "add", blocked)
-    values = {"blocked": blocked, "user": user, "new": f"n{secrets.token_hex(4)}", "file": case.file(tmp_path) if case.file else "",
+    key = home.gateway.aaiti_json("apikey", "add", home.gateway.add_user("viewer", upstream_id="").name)["key"] if "{key}" in case.arguments else ""
+    values = {"blocked": blocked, "user": user, "key": key, "new": f"n{secrets.token_hex(4)}", "file": case.file(tmp_path) if case.file else "",
               "password": good_password(), "token": home.token, "forged": home.forged}
     return [a.format(**values) for a in case.arguments], case.text.format(**values), values
 
@@ -347,7 +374,7 @@ def smallest(command):
     """Words with which the command gets as far as the files."""
     by_hand = {"key rotate": Case(["--signing"], YES), "serve": Case([], YES)}
     case = by_hand.get(command) or TABLE[command][0]
-    values = {"blocked": "192.0.2.7", "user": "viewer", "new": "new-one", "file": "/nonexistent", "password": good_password(), "token": "e30.e30.e30", "forged": "x"}
+    values = {"blocked": "192.0.2.7", "user": "viewer", "key": "aak_aaaaaaaa", "new": "new-one", "file": "/nonexistent", "password": good_password(), "token": "e30.e30.e30", "forged": "x"}
     return [a.format(**values) for a in case.arguments], case.text.format(**values)
 
 
