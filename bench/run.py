@@ -4,7 +4,8 @@ does to others (login-storm): the 99th percentile of proxied GETs through the wh
 as a ratio to the same without them; login-storm-slow is the same while 200 slow clients hold connections open. get-audited is a
 GET that leaves a record, post leaves an intent and an outcome; blocked asks with good tokens from a blocked network. get-eddsa is
 the one ratio between two guarded servers: EdDSA to HS256. audit-changes and audit-singles: taking the journal's events into the
-audit trail, to a bare prepared INSERT of the same rows in the same batches, CPU time a row, both into databases on tmpfs.
+audit trail, to a bare prepared INSERT of the same rows in the same batches, CPU time a row, both into databases on tmpfs. tables: MiB in shared memory for a million
+sessions, a million counters and 100,000 blocks; tables-look-up: the slowest kind of look-up among so many, to one among a thousand.
 
 Both servers run from one nginx.conf that differs by the module alone (keepalive, TLS off, access log off, the same answer),
 one worker each, pinned to core 0; wrk and the backend stand on core 1. CPU time is utime + stime of the worker over a
@@ -35,12 +36,13 @@ BUILD = ROOT / "build"
 OUT = BUILD / "bench"
 SEED = BUILD / "bench" / "bench_seed"
 MICRO_AUDIT = BUILD / "bench" / "micro_audit"
+MICRO_TABLES = BUILD / "bench" / "micro_tables"
 AAITI = BUILD / "aaiti"
 MODULE = BUILD / "nginx" / "ngx_http_gw_module.so"
 
 # The bars of the design.
 BARS = {"get": 1.35, "get-audited": 1.50, "post": 1.60, "refused": 1.0, "blocked": 0.7, "get-eddsa": 1.05, "login-storm": 3.0,
-        "login-storm-slow": 3.0, "audit-changes": 2.0, "audit-singles": 2.0}
+        "login-storm-slow": 3.0, "audit-changes": 2.0, "audit-singles": 2.0, "tables": 256, "tables-look-up": 3.0}
 REFUSED = ("refused", "blocked")
 GUARDED, BARE, EDDSA = "guarded", "bare", "eddsa"
 ANSWER = json.dumps([{"id": f"b-{i}", "name": f"bot {i}", "status": "running", "pnl": 12.5 * i} for i in range(8)])
@@ -234,6 +236,7 @@ class Bench:
         self.raw = []
         self.journal = Taker(OUT / f"{self.dir.name}-journal")  # on a disk, as in life
         self.audit_rows = []
+        self.table_rows = {}
         self.eddsa = None
 
     def start(self, name, core, template, **values):
@@ -338,6 +341,17 @@ class Bench:
             text = subprocess.run(["taskset", "-c", "1", MICRO_AUDIT, self.dir], check=True, capture_output=True, text=True).stdout
             self.audit_rows = [json.loads(line) for line in text.splitlines()]
         return next(row for row in self.audit_rows if row["name"] == name)
+
+    def tables(self, name):
+        """From what bench/micro_tables.c prints."""
+        if not self.table_rows:
+            text = subprocess.run(["taskset", "-c", "1", MICRO_TABLES], capture_output=True, text=True).stdout
+            rows = re.findall(r"^\w+ +(\d+) ns among \d+, +(\d+) ns among +\d+: ([\d.]+) times$", text, re.M)
+            few, many, times = max((tuple(map(float, row)) for row in rows), key=lambda row: row[2])
+            mib, = re.findall(r"^segments (\d+) MiB", text, re.M)
+            look_up = {"cpu_us": many / 1e3, "rps": round(1e9 / many), "bare_cpu_us": few / 1e3}
+            self.table_rows = {"tables": {"ratio": float(mib), **look_up}, "tables-look-up": {"ratio": times, **look_up}}
+        return {"name": name, **self.table_rows[name]}
 
     def login_storm(self, name):
         with Gateway(self, name) as gateway:
@@ -502,6 +516,8 @@ HOW = {
     "get-eddsa": Bench.compare_eddsa,
     "audit-changes": Bench.audit,
     "audit-singles": Bench.audit,
+    "tables": Bench.tables,
+    "tables-look-up": Bench.tables,
 }
 
 

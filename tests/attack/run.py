@@ -49,7 +49,7 @@ def judge(world, row):
         verdict, figures = "skipped", str(why)
     except (Exception, pytest.fail.Exception) as fault:
         verdict, figures = "failed", " ".join(str(fault).split())[:400] or type(fault).__name__
-        if not isinstance(fault, AssertionError):
+        if not isinstance(fault, (AssertionError, pytest.fail.Exception)):
             traceback.print_exc()
     finally:
         signal.alarm(0)
