@@ -15,7 +15,10 @@ static const char *control_state(struct gw_cli *cli, const struct gw_settings *s
     gw_auto(gw_answer) struct gw_answer answer = {0};
     if (gw_run_dir_name(s, cli->home, run_dir, NULL) != GW_OK)
         return "down";
-    enum gw_code code = gw_client_call(run_dir, "GET", "/aaiti/v1/status", GW_STR_NULL, &answer, NULL);
+    struct gw_error err = {0};
+    enum gw_code code = gw_client_ask(run_dir, "/aaiti/v1/status", &answer, &err);
+    if (code == GW_ETIMEOUT)
+        fprintf(cli->err, "aaiti: %s\n", err.msg);
     if (code == GW_EDENIED)
         return "unknown";
     return code == GW_OK && answer.status == 200 ? "up" : "down";

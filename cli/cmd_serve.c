@@ -330,8 +330,7 @@ static int64_t now_ms(void)
 static bool control_serves(const struct serve *s)
 {
     gw_auto(gw_answer) struct gw_answer answer = {0};
-    return gw_client_call(s->run_dir, "GET", "/aaiti/v1/status", GW_STR_NULL, &answer, NULL) == GW_OK &&
-           answer.status == 200;
+    return gw_client_ask(s->run_dir, "/aaiti/v1/status", &answer, NULL) == GW_OK && answer.status == 200;
 }
 
 static void self_test(struct serve *s)

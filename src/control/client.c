@@ -114,19 +114,24 @@ enum gw_code gw_client_call(const char *run_dir, const char *method, const char 
 }
 
 /* A process that is stopped, or hangs, still has its socket, which takes connections. Whoever must act now hears of it in seconds. */
-static enum gw_code ping(int fd, struct gw_error *err)
+static enum gw_code ask_over(int fd, const char *target, struct gw_answer *out, struct gw_error *err)
 {
-    struct gw_answer answer = {0};
     struct ucred peer = {0};
     socklen_t bytes = sizeof(peer);
-    enum gw_code code = call_over(fd, "GET", "/aaiti/v1/mode", GW_STR_NULL, &answer, err);
-    gw_answer_done(&answer);
+    enum gw_code code = call_over(fd, "GET", target, GW_STR_NULL, out, err);
     if (code != GW_ETIMEOUT || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0)
         return code;
     return gw_fail(err, code,
                    "control (process %d) has not answered for %d s: it is stopped or hangs; end it (kill -9 %d), which "
                    "`aaiti serve` replaces by another, and try again",
                    (int)peer.pid, PING_S, (int)peer.pid);
+}
+
+enum gw_code gw_client_ask(const char *run_dir, const char *target, struct gw_answer *out, struct gw_error *err)
+{
+    gw_auto_fd int fd = -1;
+    GW_TRY(connect_to(run_dir, PING_S, &fd, err));
+    return ask_over(fd, target, out, err);
 }
 
 /* ---- either way ---- */
@@ -158,14 +163,12 @@ enum gw_code gw_operator_open(const char *home, gw_getenv_fn getenv_fn, enum gw_
                               struct gw_operator **out, struct gw_error *err)
 {
     gw_auto(gw_operator) struct gw_operator *o = calloc(1, sizeof(*o));
-    gw_auto_fd int probe = -1;
+    gw_auto(gw_answer) struct gw_answer answer = {0};
     if (o == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for a connection");
     GW_TRY(find_run_dir(home, getenv_fn, f, o->run_dir, err));
-    enum gw_code code = connect_to(o->run_dir, PING_S, &probe, err);
-    if (code == GW_OK) {
-        code = ping(probe, err);
-    } else if (code == GW_ENOTFOUND) {
+    enum gw_code code = gw_client_ask(o->run_dir, "/aaiti/v1/mode", &answer, err);
+    if (code == GW_ENOTFOUND) {
         const struct gw_app_options options = {.home = home,
                                                .mode = when_down,
                                                .getenv_fn = getenv_fn,

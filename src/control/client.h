@@ -42,3 +42,6 @@ const char *gw_answer_text(const struct gw_answer *a);
 /* One call over run_dir/admin.sock. GW_ENOTFOUND: nobody listens there. */
 GW_MUST_CHECK enum gw_code gw_client_call(const char *run_dir, const char *method, const char *target,
                                           struct gw_str body, struct gw_answer *out, struct gw_error *err);
+/* A GET of what control answers at once, if it answers at all. GW_ETIMEOUT: it has not in seconds; the error says which process to end. */
+GW_MUST_CHECK enum gw_code gw_client_ask(const char *run_dir, const char *target, struct gw_answer *out,
+                                         struct gw_error *err);

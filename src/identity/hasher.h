@@ -55,8 +55,8 @@ void gw_hasher_expect_bcrypt(struct gw_hasher *h, unsigned cost);
 bool gw_hasher_is_outdated(const struct gw_hasher *h, const char *hash);
 
 struct gw_hasher_stats {
-    uint64_t done, refused, gone;
-    uint64_t evened; /* hashes made for their time alone, to make denials alike */
+    uint64_t done, refused, gone; /* jobs; of hashes, done and evened were made */
+    uint64_t evened;              /* hashes made for their time alone, to make denials alike */
     unsigned waiting;
 };
 void gw_hasher_stats(struct gw_hasher *h, struct gw_hasher_stats *out);

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import re
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -359,3 +360,17 @@ def test_health(gateway, make_gateway):
     assert gateway.aaiti_json("health") == {"dataPlane": "up", "control": "up"}
     down = make_gateway(start=False)
     assert down.aaiti("health", check=False).returncode == 1
+
+
+def test_health_tells_in_seconds_that_control_is_stopped(make_gateway):
+    gateway = make_gateway()
+    [control] = gateway.pids("control --home")
+    os.kill(control, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        told = gateway.aaiti("--json", "health", check=False)
+        assert time.monotonic() - began < 20
+    finally:
+        os.kill(control, signal.SIGCONT)
+    assert told.returncode == 1 and json.loads(told.stdout) == {"dataPlane": "up", "control": "down"}
+    assert f"kill -9 {control}" in told.stderr
