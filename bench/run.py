@@ -120,7 +120,7 @@ listen: 127.0.0.1:{port}
 policy: {policy}
 run_dir: {run_dir}
 trusted_proxies: [127.0.0.1/32]
-allow: [127.0.0.0/8]
+allow: [127.0.0.0/8, 10.1.0.0/16]
 upstream:
   url: http://127.0.0.1:{backend}
   key_file: {home}/keys/upstream.key

@@ -3,7 +3,7 @@
 """usage: run.py [--only NAME[,NAME…]] [--list] [--write]
 
 Attacks a gateway of its own on loopback, as shipped, from many addresses of 127.0.0.0/8, and judges each attack by its figures. --write
-puts them into docs/attacks.md. Closes with `N passed, N failed, N skipped`.
+puts them into docs/attacks.md, in place of those of the same name. Closes with `N passed, N failed, N skipped`.
 """
 import argparse
 import os
@@ -26,7 +26,7 @@ SECONDS_EACH = 120
 DOCUMENT = HERE.parents[1] / "docs/attacks.md"
 HEAD = """\
 # Attacks
-What `make attack` does to a gateway as shipped, and what was seen when it last wrote this page. Everything runs on loopback, from as many addresses of
+What `make attack` does to a gateway as shipped, and what was seen when each row was last written. Everything runs on loopback, from as many addresses of
 127.0.0.0/8 as an attack wants; the tools are Debian's `hydra` and `slowhttptest`, the rest is in `tests/attack`. Meanwhile a signed-in bot polls fifty times a
 second from an address of its own: *bot p99* is what it had to wait, *quiet* what it waits when nobody attacks. No answer of the bot's may be anything but 200.
 Attackers, bot, gateway and backend share one machine of {cores} cores.
@@ -58,9 +58,12 @@ def judge(world, row):
 
 
 def write(results):
-    rows = [f"| {row.name} | {row.does} | {row.must} | {figures if verdict == 'passed' else f'**{verdict}**: {figures}'} |\n"
-            for row, (verdict, figures) in results]
-    DOCUMENT.write_text(HEAD.format(cores=os.cpu_count()) + "".join(rows))
+    """Rows of attacks that were not made this time stay as they are."""
+    old = DOCUMENT.read_text().splitlines(True) if DOCUMENT.exists() else []
+    rows = {row.name: line for row in ATTACKS for line in old if line.startswith(f"| {row.name} |")}
+    for row, (verdict, figures) in results:
+        rows[row.name] = f"| {row.name} | {row.does} | {row.must} | {figures if verdict == 'passed' else f'**{verdict}**: {figures}'} |\n"
+    DOCUMENT.write_text(HEAD.format(cores=os.cpu_count()) + "".join(rows[row.name] for row in ATTACKS if row.name in rows))
 
 
 def main():
@@ -73,8 +76,6 @@ def main():
     unknown = set(names) - {row.name for row in ATTACKS}
     if unknown:
         parser.error(f"no such attack: {', '.join(sorted(unknown))}")
-    if options.write and options.only:
-        parser.error("--write takes all of them")
     if options.list:
         print("".join(f"{row.name:<28} {row.does}\n" for row in ATTACKS), end="")
         return 0
