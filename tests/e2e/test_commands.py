@@ -111,7 +111,7 @@ TABLE = {
     "user list": [Case([], YES)],
     "apikey add": [
         Case(["{user}"], YES),
-        Case(["{user}", "--name", "bot", "--scope", "bots:read,orders:*", "--expires", "90d", "--from", "192.0.2.0/24,2001:db8::/32"], YES),
+        Case(["{user}", "--name", "bot", "--scope", "users:read,bots:*", "--expires", "90d", "--from", "192.0.2.0/24,2001:db8::/32"], YES),
         Case([NOBODY], NO, says="."),
         Case(["{user}", "--scope", "bots:fly"], NO, says="bots:fly"),
         Case(["{user}", "--from", "somewhere"], NO, says="CIDR"),
