@@ -76,6 +76,13 @@ def is_polite(answer):
     return int(answer.headers["retry-after"])
 
 
+def test_a_suspect_has_half_of_its_limits(limited, address):
+    whole = next(ADDRESSES)
+    limited.aaiti("block", "add", address, "--suspect", "--for", "24h")
+    assert statuses(limited, address, "/nowhere", 8) == [403] * 6 + [429] * 2
+    assert statuses(limited, whole, "/nowhere", 13) == [403] * 12 + [429]
+
+
 def test_workers_share_one_budget(limited, address):
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         got = list(pool.map(lambda _: ask(limited, address, "/nowhere").status_code, range(40)))
