@@ -62,6 +62,7 @@ struct gw_app {
     struct gw_refusals *refusals;
     struct gw_sealed *sealed;
     struct gw_making_safe *making_safe;
+    struct gw_block_full blocks_full;
     struct gw_shared *shared;
     pthread_mutex_t lock;      /* current, refs */
     pthread_mutex_t reloading; /* one reload or exchange of keys at a time */
@@ -637,7 +638,7 @@ struct gw_consumer *gw_app_consumer(const struct gw_app *a)
     return a->consumer;
 }
 
-struct gw_block_desk gw_app_blocks(const struct gw_app *a, const struct gw_app_view *v)
+struct gw_block_desk gw_app_blocks(struct gw_app *a, const struct gw_app_view *v)
 {
     return (struct gw_block_desk){
         .store = a->store,
@@ -648,6 +649,7 @@ struct gw_block_desk gw_app_blocks(const struct gw_app *a, const struct gw_app_v
         .allow = v->settings->allow.item,
         .allow_count = v->settings->allow.count,
         .capacity = v->settings->block_capacity,
+        .full = &a->blocks_full,
     };
 }
 

@@ -70,7 +70,7 @@ struct gw_recorder *gw_app_recorder(const struct gw_app *a);
 /* What takes the journal into the audit trail; NULL offline. For the schedule's thread. */
 struct gw_consumer *gw_app_consumer(const struct gw_app *a);
 /* What changes blocks (response/block.h); good as long as the view is. */
-struct gw_block_desk gw_app_blocks(const struct gw_app *a, const struct gw_app_view *v);
+struct gw_block_desk gw_app_blocks(struct gw_app *a, const struct gw_app_view *v);
 /* The runs of make_safe; NULL offline: workers hear of no session that is made there. */
 struct gw_making_safe *gw_app_making_safe(const struct gw_app *a);
 /* The secrets in the database. Always there while control runs; offline they are opened by the first call, which may fail for want of

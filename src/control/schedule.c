@@ -40,6 +40,20 @@ static void show_overflows(struct gw_app *a, struct gw_login_guard *guard)
            {"text", GW_STR("no room to count failed sign-ins by address; counting whole networks as one")});
 }
 
+static void show_refused_blocks(struct gw_app *a, const struct gw_app_view *v)
+{
+    const struct gw_block_desk desk = gw_app_blocks(a, v);
+    uint64_t count = gw_block_full_take(desk.full);
+    char number[24];
+    if (count == 0)
+        return;
+    gw_shared_add_gauge(gw_app_shared(a), GW_GAUGE_BLOCKS_REFUSED, (int64_t)count);
+    (void)snprintf(number, sizeof(number), "%" PRIu64, count);
+    gw_log(GW_LOG_ERROR, "block", {"count", gw_str(number)},
+           {"text", GW_STR("the list of blocks is full, and who should be in it is let in; remove some (aaiti block "
+                           "remove), or raise block.capacity and restart control")});
+}
+
 /* In the lane of the signs: a database that another process holds keeps the figures from nobody. */
 static enum gw_code show_gauges(struct gw_app *a, struct gw_error *err)
 {
@@ -49,6 +63,7 @@ static enum gw_code show_gauges(struct gw_app *a, struct gw_error *err)
     (void)err;
     gw_hasher_stats(v->hasher, &hasher);
     show_overflows(a, gw_identity_guard(v->identity));
+    show_refused_blocks(a, v);
     gw_app_view_put(a, v);
     gw_shared_set_gauge(shared, GW_GAUGE_LOGIN_QUEUE, hasher.waiting);
     gw_shared_set_gauge(shared, GW_GAUGE_HASHES_DONE, (int64_t)hasher.done);
@@ -67,9 +82,11 @@ static enum gw_code show_fill(struct gw_app *a, struct gw_error *err)
     gw_shared_set_gauge(shared, GW_GAUGE_SESSIONS, f.sessions);
     gw_shared_set_gauge(shared, GW_GAUGE_USERS, f.users);
     gw_shared_set_gauge(shared, GW_GAUGE_REVOCATIONS, f.revocations);
+    gw_shared_set_gauge(shared, GW_GAUGE_BLOCKS, f.blocks);
     gw_shared_set_gauge(shared, GW_GAUGE_SESSION_SLOTS, f.session_slots);
     gw_shared_set_gauge(shared, GW_GAUGE_USER_SLOTS, f.user_slots);
     gw_shared_set_gauge(shared, GW_GAUGE_REVOCATION_SLOTS, f.revocation_slots);
+    gw_shared_set_gauge(shared, GW_GAUGE_BLOCK_SLOTS, f.block_slots);
     return GW_OK;
 }
 

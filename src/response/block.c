@@ -7,11 +7,13 @@
 #include "response/block.h"
 
 #include "audit/row.h"
+#include <stdatomic.h>
 #include <string.h>
 
 #define EXPIRE_BATCH 256
 #define HOUR_S INT64_C(3600)
 #define SUSPECT_S HOUR_S
+#define FULL_TOLD_EVERY_MS (HOUR_S * 1000)
 
 static const int64_t ladder_s[] = {HOUR_S, 24 * HOUR_S, 7 * 24 * HOUR_S};
 #define LADDER_COUNT (sizeof(ladder_s) / sizeof(ladder_s[0]))
@@ -212,12 +214,63 @@ static enum gw_code add_in_transaction(const struct gw_block_desk *d, const stru
     return code;
 }
 
+/* ---- a full list ---- */
+
+/* When a cause may be told of again, for now: a flood of refusals is one row. */
+static int64_t *next_of(struct gw_block_full *f, struct gw_str cause)
+{
+    char text[GW_BLOCK_CAUSE_MAX + 1];
+    size_t i = 0;
+    gw_audit_text(cause, text, sizeof(text));
+    while (i < f->count && strcmp(f->causes[i].cause, text) != 0)
+        i++;
+    if (i == GW_BLOCK_FULL_CAUSES)
+        return &f->causes[i - 1].next_ms;
+    if (i == f->count)
+        memcpy(f->causes[f->count++].cause, text, sizeof(text));
+    return &f->causes[i].next_ms;
+}
+
+static enum gw_code record_full(const struct gw_block_desk *d, const struct gw_actor *by, const struct gw_block_wish *w,
+                                struct gw_error *err)
+{
+    char network[GW_CIDR_LEN + 1], cause[GW_BLOCK_CAUSE_MAX + 1];
+    struct gw_audit_row row;
+    gw_cidr_format(&w->network, network);
+    gw_audit_text(w->cause, cause, sizeof(cause));
+    const struct gw_deed deed = {
+        .action = "blocks_full",
+        .resource_type = "block",
+        .resource_name = network,
+        .details = json_pack("{s:s, s:s}", "kind", w->is_suspect ? "suspect" : "block", "cause", cause),
+    };
+    gw_recorder_row(by, &deed, &row);
+    GW_TRY(gw_store_begin(d->store, err));
+    return gw_store_end(d->store, gw_recorder_add(d->recorder, d->store, &row, err), err);
+}
+
+/* A row that cannot be written is tried again with the next refusal; this one stands, and is counted. */
+static void tell_full(const struct gw_block_desk *d, const struct gw_actor *by, const struct gw_block_wish *w)
+{
+    int64_t now_ms = gw_clock_mono_ms(d->clock), *next_ms = next_of(d->full, w->cause);
+    atomic_fetch_add(&d->full->refused, 1);
+    if (now_ms >= *next_ms && record_full(d, by, w, NULL) == GW_OK)
+        *next_ms = now_ms + FULL_TOLD_EVERY_MS;
+}
+
+uint64_t gw_block_full_take(struct gw_block_full *f)
+{
+    return atomic_exchange(&f->refused, 0);
+}
+
 enum gw_code gw_block_add(const struct gw_block_desk *d, const struct gw_actor *by, const struct gw_block_wish *w,
                           struct gw_block_row *out, enum gw_block_change *out_change, struct gw_error *err)
 {
     GW_TRY(check(d, w, err));
     gw_store_hold(d->store);
     enum gw_code code = add_in_transaction(d, by, w, out, out_change, err);
+    if (code == GW_ELIMIT)
+        tell_full(d, by, w);
     gw_store_release(d->store);
     return code;
 }

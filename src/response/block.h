@@ -15,6 +15,17 @@
 #define GW_BLOCK_V4_BITS_MIN 8
 #define GW_BLOCK_V6_BITS_MIN 16
 
+/* What was refused because the list was full. Zeroed at first; of as many desks as there are of one store. */
+#define GW_BLOCK_FULL_CAUSES 8 /* further ones count as one */
+struct gw_block_full {
+    _Atomic uint64_t refused; /* since gw_block_full_take */
+    struct {
+        char cause[GW_BLOCK_CAUSE_MAX + 1];
+        int64_t next_ms; /* monotonic: when it may be told of again */
+    } causes[GW_BLOCK_FULL_CAUSES];
+    size_t count; /* of causes; these two while the store is held */
+};
+
 /* What a change needs; all borrowed. */
 struct gw_block_desk {
     struct gw_store *store;
@@ -25,6 +36,7 @@ struct gw_block_desk {
     const struct gw_cidr *allow;
     size_t allow_count;
     int64_t capacity;
+    struct gw_block_full *full; /* for gw_block_add alone */
 };
 
 struct gw_block_wish {
@@ -41,10 +53,13 @@ GW_MUST_CHECK enum gw_code gw_block_network_parse(struct gw_str text, struct gw_
 enum gw_block_change { GW_BLOCK_UNCHANGED, GW_BLOCK_ADDED, GW_BLOCK_EXTENDED };
 /* *out is what is in force then. A block takes the place of a suspect, never the other way round; what is there already is made longer,
  * never shorter, and not at all where no time is asked for. GW_EINVAL: the network is too large, or the time is. GW_ECONFLICT: the allow list
- * has all of it. GW_ELIMIT: there is no room; nothing was dropped for it. err says how to mend it. */
+ * has all of it. GW_ELIMIT: there is no room; nothing was dropped for it; it is counted, and the trail has a row `blocks_full` of its cause, once
+ * an hour at most. err says how to mend it. */
 GW_MUST_CHECK enum gw_code gw_block_add(const struct gw_block_desk *d, const struct gw_actor *by,
                                         const struct gw_block_wish *w, struct gw_block_row *out,
                                         enum gw_block_change *out_change, struct gw_error *err);
+/* How many found no room since the last call. */
+uint64_t gw_block_full_take(struct gw_block_full *f);
 /* GW_ENOTFOUND. */
 GW_MUST_CHECK enum gw_code gw_block_remove(const struct gw_block_desk *d, const struct gw_actor *by,
                                            const struct gw_uuid *id, struct gw_error *err);

@@ -21,6 +21,7 @@ static struct gw_fake_clock clk;
 static struct gw_fake_random rnd;
 static struct gw_cidr allow[1];
 static struct gw_block_desk desk;
+static struct gw_block_full full;
 static struct gw_error err;
 static const struct gw_actor operator= {.kind = GW_ACTOR_OPERATOR};
 
@@ -42,8 +43,13 @@ static int set_up(void **state)
     gw_fake_clock_init(&clk, START_S * 1000);
     gw_fake_random_init(&rnd, 42);
     assert_int_equal(gw_cidr_parse(GW_STR("198.51.100.0/24"), &allow[0]), GW_OK);
-    desk = (struct gw_block_desk){
-        .clock = &clk.clock, .random = &rnd.random, .allow = allow, .allow_count = 1, .capacity = CAPACITY};
+    full = (struct gw_block_full){.count = 0};
+    desk = (struct gw_block_desk){.clock = &clk.clock,
+                                  .random = &rnd.random,
+                                  .allow = allow,
+                                  .allow_count = 1,
+                                  .capacity = CAPACITY,
+                                  .full = &full};
     snprintf(path, sizeof(path), "%s/x.db", dir);
     assert_int_equal(gw_store_open_sqlite(path, &desk.store, &err), GW_OK);
     assert_int_equal(gw_recorder_new(&rnd.random, &clk.clock, &desk.recorder, &err), GW_OK);
@@ -295,6 +301,45 @@ static void test_a_full_list_refuses_and_keeps_what_it_has(void **state)
     assert_true(is_live("192.0.2.200", &live));
 }
 
+static void refuse(const char *cause)
+{
+    struct gw_block_row b;
+    enum gw_block_change change;
+    struct gw_block_wish w = wish_of("192.0.2.200", 600);
+    w.cause = gw_str(cause);
+    assert_int_equal(try_add(&w, &b, &change), GW_ELIMIT);
+}
+
+static void test_a_full_list_is_told_of_once_a_cause_and_hour(void **state)
+{
+    (void)state;
+    char cause[16];
+    const struct gw_block_wish first = wish_of("192.0.2.1", DAY_S);
+    desk.capacity = 1;
+    (void)add(&first, GW_BLOCK_ADDED);
+    for (unsigned i = 0; i < 3; i++)
+        refuse("rule");
+    assert_trail("block_added blocks_full ");
+    refuse("operator");
+    assert_trail("block_added blocks_full blocks_full ");
+    pass(HOUR_S - 1);
+    refuse("rule");
+    assert_trail("block_added blocks_full blocks_full ");
+    pass(1);
+    refuse("rule");
+    refuse("rule");
+    assert_trail("block_added blocks_full blocks_full blocks_full ");
+    assert_int_equal(gw_block_full_take(&full), 7);
+    assert_int_equal(gw_block_full_take(&full), 0);
+    pass(HOUR_S); /* more causes than are told apart */
+    for (unsigned i = 0; i < 20; i++) {
+        snprintf(cause, sizeof(cause), "cause %u", i);
+        refuse(cause);
+    }
+    assert_trail("block_added blocks_full blocks_full blocks_full blocks_full blocks_full blocks_full blocks_full "
+                 "blocks_full blocks_full ");
+}
+
 /* The segment says no before the store has it for good. */
 static void test_what_the_segment_has_no_room_for_is_not_stored(void **state)
 {
@@ -362,6 +407,7 @@ int main(void)
         CASE(test_a_start_puts_all_into_the_segment_again),
         CASE(test_what_is_refused_and_how_to_mend_it),
         CASE(test_a_full_list_refuses_and_keeps_what_it_has),
+        CASE(test_a_full_list_is_told_of_once_a_cause_and_hour),
         CASE(test_what_the_segment_has_no_room_for_is_not_stored),
         CASE(test_networks_as_people_write_them),
     };

@@ -137,6 +137,23 @@ def test_explain_tells_where_from(proxied):
     assert "neither blocked" in proxied.aaiti("explain", "GET", "/", "--from", "192.0.2.61").stdout
 
 
+def test_a_full_list_refuses_and_says_so_everywhere(make_gateway):
+    gateway = make_gateway(more=BEHIND_PROXY + "block.capacity: 64\n")
+    admin = gateway.signed_in(gateway.users["admin"])
+    added = [admin.post("/aaiti/v1/blocks", json={"network": f"192.0.2.{n}"}).status_code for n in range(66)]
+    assert added == [201] * 64 + [409] * 2
+    assert is_blocked(admin, "192.0.2.0") and not is_blocked(admin, "192.0.2.65")
+
+    def shows(line):
+        return line in admin.get("/aaiti/metrics").text.splitlines()
+
+    until(lambda: shows("aaiti_blocks_refused_total 2"), what="the count of what was refused")
+    until(lambda: shows('aaiti_table_records{table="blocks"} 64'), 20, "how full the list is")
+    assert "the list of blocks is full" in gateway.log()
+    rows = [json.loads(line) for line in gateway.aaiti("--json", "audit", "search", "--action", "blocks_full").stdout.splitlines()]
+    assert [(r["resourceId"], r["severity"]) for r in rows] == [("192.0.2.64", "high")]
+
+
 def test_it_outlives_control_and_the_death_of_everything(make_gateway):
     gateway = make_gateway(more=BEHIND_PROXY)
     trader = gateway.signed_in(gateway.users["trader"])
