@@ -358,6 +358,17 @@ static bool is_named_by_writer(const char *name, const struct gw_journal_reader 
     return writer_of_name(gw_str(name), &writer) && gw_uuid_eq(&writer, gw_journal_reader_writer(r));
 }
 
+/* Else a worker could take the numbers of control's next rows, and what cannot be recorded is not done. */
+static enum gw_code check_writer(const struct turn *t, const char *name, const struct gw_journal_reader *r,
+                                 struct gw_error *err)
+{
+    if (!is_named_by_writer(name, r))
+        return gw_fail(err, GW_EPARSE, "its name is not its writer's");
+    if (gw_uuid_eq(gw_journal_reader_writer(r), gw_recorder_writer(t->c->o.recorder)))
+        return gw_fail(err, GW_EPARSE, "it says that control itself wrote it");
+    return GW_OK;
+}
+
 static bool is_unread(const struct turn *t, const char *name)
 {
     struct gw_uuid writer;
@@ -416,8 +427,8 @@ static enum gw_code take_file(void *ctx, const char *name, struct gw_error *err)
     if (is_over(t) || is_unread(t, name))
         return GW_OK;
     enum gw_code code = gw_journal_reader_open(t->dir, name, &reader, &why);
-    if (code == GW_OK && !is_named_by_writer(name, reader))
-        code = gw_fail(&why, GW_EPARSE, "its name is not its writer's");
+    if (code == GW_OK)
+        code = check_writer(t, name, reader, &why);
     if (code == GW_EPARSE)
         return set_aside(t, name, why.msg, err);
     if (code != GW_OK)

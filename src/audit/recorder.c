@@ -33,6 +33,11 @@ void gw_recorder_free(struct gw_recorder *c)
     free(c);
 }
 
+const struct gw_uuid *gw_recorder_writer(const struct gw_recorder *c)
+{
+    return &c->writer;
+}
+
 /* ---- rows ---- */
 
 /* Whole, or not at all: half an object is none. */

@@ -18,6 +18,8 @@ GW_MUST_CHECK enum gw_code gw_recorder_new(const struct gw_random *random, const
                                            struct gw_recorder **out, struct gw_error *err);
 void gw_recorder_free(struct gw_recorder *c);
 GW_DEFINE_AUTO_FREE(gw_recorder);
+/* By which it signs its rows; nobody else may. */
+const struct gw_uuid *gw_recorder_writer(const struct gw_recorder *c);
 
 /* Who does something: one call. Spans are borrowed, and may hold any bytes. */
 struct gw_actor {

@@ -228,6 +228,34 @@ static void a_stolen_name_suppresses_nothing(void **state)
     rig_done(&g);
 }
 
+/* A worker sees control's name in what an admin reads of the trail. Rows under it would take the numbers of control's next ones, and with
+ * them every change that must be recorded. */
+static void a_file_in_controls_name_is_set_aside(void **state)
+{
+    (void)state;
+    _Alignas(8) static uint8_t bytes[GW_JOURNAL_FILE_MIN_BYTES];
+    char name[GW_JOURNAL_NAME_MAX], writer[GW_UUID_LEN + 1];
+    struct gw_audit_row r = {.outcome = GW_OUTCOME_DONE, .action = "user_disabled"};
+    struct rig g;
+    rig_init(&g);
+    struct gw_journal *j = rig_journal(&g, "changes");
+    for (uint32_t n = 1; n <= 9; n++)
+        rig_append(j, GW_EVENT_SINGLE, n, GW_OUTCOME_DONE);
+    gw_journal_free(j);
+    find_file(&g, name);
+    size_t size = read_file(&g, name, bytes, sizeof(bytes));
+    assert_int_equal(unlinkat(g.journals.fd, name, 0), 0);
+    ((struct gw_journal_header *)(void *)bytes)->writer = *gw_recorder_writer(g.recorder);
+    gw_uuid_format(gw_recorder_writer(g.recorder), writer);
+    snprintf(name, sizeof(name), "changes-%s-00000001.journal", writer);
+    write_file(&g, name, bytes, size);
+    assert_int_equal(rig_run(&g), GW_OK);
+    assert_int_equal(gw_recorder_add(g.recorder, g.store, &r, &g.err), GW_OK);
+    assert_int_equal(rig_count_files(&g, ".journal.foreign"), 1);
+    assert_string_equal(rig_rows(&g), "journal_damaged:done*1 user_disabled:done*1");
+    rig_done(&g);
+}
+
 static void what_is_no_journal_is_set_aside_once_and_holds_up_nothing(void **state)
 {
     (void)state;
@@ -471,6 +499,7 @@ int main(void)
         cmocka_unit_test(what_a_dead_writer_began_ends_unknown_in_the_next_life),
         cmocka_unit_test(a_file_put_back_from_a_backup_adds_nothing),
         cmocka_unit_test(a_stolen_name_suppresses_nothing),
+        cmocka_unit_test(a_file_in_controls_name_is_set_aside),
         cmocka_unit_test(what_is_no_journal_is_set_aside_once_and_holds_up_nothing),
         cmocka_unit_test(while_a_file_cannot_be_read_its_writers_later_ones_wait),
         cmocka_unit_test(a_database_locked_for_a_minute_costs_nothing_but_time),
