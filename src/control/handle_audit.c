@@ -46,7 +46,7 @@ static bool take_since(struct reading *r, struct gw_str *value)
 
 static bool take_until(struct reading *r, struct gw_str *value)
 {
-    return take_time(*value, &r->query.until_ms);
+    return take_time(*value, &r->query.until_ms) && r->query.until_ms > 0; /* 0 would filter nothing */
 }
 
 /* A deleted user is found by UUID alone. The filter is recorded as that UUID: what was typed may be anything, even a password. */

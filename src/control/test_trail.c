@@ -242,6 +242,7 @@ static void a_parameter_that_makes_no_sense_is_refused_with_what_was_expected(vo
         {"limit=x", "1 to 1000"},
         {"since=yesterday", "2026-11-24T04:29:50Z"},
         {"until=2026-13-01T00:00:00Z", "2026-11-24T04:29:50Z"},
+        {"until=1970-01-01T00:00:00Z", "2026-11-24T04:29:50Z"}, /* the number that stands for no filter */
         {"user=who-is-this", "a user there is"},
         {"session=1", "a UUID"},
         {"request=1", "a UUID"},
