@@ -304,6 +304,7 @@ static void set_up_children(struct serve *s)
     memcpy(s->control_argv, control_argv, sizeof(control_argv));
     const char *const nginx_argv[] = {NGINX, "-c", s->conf, "-p", s->nginx_dir, "-e", "stderr", NULL};
     memcpy(s->nginx_argv, nginx_argv, sizeof(nginx_argv));
+    s->accounts.control.keeps_net_admin = s->settings.block_kernel == GW_KERNEL_DROP_NFTABLES;
     s->children[CONTROL] = (struct gw_child){
         .name = "control",
         .argv = s->control_argv,

@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,15 +18,29 @@
 #define PAUSE_MAX_MS 10000
 #define LONG_LIFE_MS 10000
 
+/* With a thread of its own only, before execve: capset is the calling thread's. */
+static enum gw_code keep_net_admin(struct gw_error *err)
+{
+    const uint32_t bit = UINT32_C(1) << CAP_NET_ADMIN;
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    const struct __user_cap_data_struct data[2] = {{.effective = bit, .permitted = bit, .inheritable = bit}};
+    if (syscall(SYS_capset, &header, data) != 0 ||
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_ADMIN, 0, 0) != 0)
+        return gw_fail(err, GW_EBACKEND, "cannot keep CAP_NET_ADMIN: %s", strerror(errno));
+    return GW_OK;
+}
+
 enum gw_code gw_run_as_assume(const struct gw_run_as *as, struct gw_error *err)
 {
     if (as->uid == (uid_t)-1)
         return GW_OK;
+    if (as->keeps_net_admin && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0)
+        return gw_fail(err, GW_EBACKEND, "cannot keep capabilities: %s", strerror(errno));
     /* User last: after it the others are no longer allowed. */
     if (setgroups(as->group_count, as->groups) != 0 || setresgid(as->gid, as->gid, as->gid) != 0 ||
         setresuid(as->uid, as->uid, as->uid) != 0)
         return gw_fail(err, GW_EBACKEND, "cannot become user %u: %s", as->uid, strerror(errno));
-    return GW_OK;
+    return as->keeps_net_admin ? keep_net_admin(err) : GW_OK;
 }
 
 bool gw_run_as_may(const struct gw_run_as *as, const char *path, int mode)

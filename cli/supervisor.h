@@ -17,6 +17,7 @@ struct gw_run_as {
     gid_t gid;
     gid_t groups[GW_RUN_AS_GROUPS_MAX];
     size_t group_count;
+    bool keeps_net_admin; /* of all capabilities that one, over execve; only with an uid */
 };
 
 struct gw_child {

@@ -9,6 +9,7 @@ static const char *const environments[] = {"development", "production", NULL};
 static const char *const proxy_headers[] = {"X-Forwarded-For", "Forwarded", NULL};
 static const char *const token_algorithms[] = {"HS256", "EdDSA", NULL};
 static const char *const session_limits[] = {"deny", "evict-oldest", NULL};
+static const char *const kernel_drops[] = {"off", "nftables", NULL};
 static const char *const password_profiles[] = {"guide", "nist", NULL};
 
 #define AT(member) offsetof(struct gw_settings, member)
@@ -95,6 +96,8 @@ const struct gw_option gw_settings_options[] = {
 
     {"block.capacity", GW_OPT_INT, AT(block_capacity), "16384", 64, 1048576, NULL, NULL,
      "Blocked and suspicious networks that the gateway has room for. Takes a restart."},
+    {"block.kernel", GW_OPT_ENUM, AT(block_kernel), "off", 0, 0, kernel_drops, NULL,
+     "`nftables`: the kernel drops, too, what comes from blocked networks to the listener's port. Control then has CAP_NET_ADMIN. Takes a restart."},
     {"limit.capacity", GW_OPT_INT, AT(limit_capacity), "262144", 1024, 4194304, NULL, NULL,
      "Addresses' counters that the gateway has room for, two or three for each address; who finds none is counted with his network. Takes a restart."},
     {"limit.delayed", GW_OPT_INT, AT(limit_delayed), "256", 0, 100000, NULL, NULL,

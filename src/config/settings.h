@@ -10,6 +10,7 @@ enum gw_environment { GW_ENV_DEVELOPMENT, GW_ENV_PRODUCTION };
 enum gw_token_setting { GW_TOKEN_SETTING_HS256, GW_TOKEN_SETTING_EDDSA };
 enum gw_proxy_header { GW_PROXY_X_FORWARDED_FOR, GW_PROXY_FORWARDED };
 enum gw_session_limit { GW_SESSION_DENY, GW_SESSION_EVICT_OLDEST };
+enum gw_kernel_drop_setting { GW_KERNEL_DROP_OFF, GW_KERNEL_DROP_NFTABLES };
 enum gw_password_profile { GW_PASSWORD_GUIDE, GW_PASSWORD_NIST };
 
 struct gw_settings {
@@ -47,6 +48,7 @@ struct gw_settings {
     int64_t session_capacity, user_capacity, revocation_capacity; /* slots of the authority segment */
     /* block.* */
     int64_t block_capacity;
+    int block_kernel; /* enum gw_kernel_drop_setting */
     /* limit.* */
     int64_t limit_capacity, limit_delayed;
     /* api_key.* */

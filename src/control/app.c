@@ -22,6 +22,7 @@
 #include "identity/sealed.h"
 #include "policy/policy.h"
 #include "response/block.h"
+#include "response/kernel_drop.h"
 #include "shared/mode.h"
 #include <assert.h>
 #include <errno.h>
@@ -63,6 +64,7 @@ struct gw_app {
     struct gw_sealed *sealed;
     struct gw_making_safe *making_safe;
     struct gw_block_full blocks_full;
+    struct gw_kernel_drop *kernel_drop;
     struct gw_shared *shared;
     pthread_mutex_t lock;      /* current, refs */
     pthread_mutex_t reloading; /* one reload or exchange of keys at a time */
@@ -500,6 +502,7 @@ static enum gw_code open_all(struct gw_app *a, struct gw_faults *f, struct gw_er
         return GW_OK;
     GW_TRY(gw_identity_publish(a->current->view.identity, err));
     GW_TRY(gw_making_safe_new(a, &a->making_safe, err));
+    GW_TRY(gw_kernel_drop_new(&a->kernel_drop, err));
     if (a->keys_were_mended)
         (void)gw_app_ring_doorbell(a);
     return publish(a, a->current, err);
@@ -529,6 +532,7 @@ void gw_app_close(struct gw_app *a)
 {
     if (a == NULL)
         return;
+    gw_kernel_drop_free(a->kernel_drop);
     gw_making_safe_free(a->making_safe); /* uses all the rest until it has ended */
     generation_free(a->current);
     gw_login_guard_free(a->guard);
@@ -651,6 +655,11 @@ struct gw_block_desk gw_app_blocks(struct gw_app *a, const struct gw_app_view *v
         .capacity = v->settings->block_capacity,
         .full = &a->blocks_full,
     };
+}
+
+struct gw_kernel_drop *gw_app_kernel_drop(struct gw_app *a)
+{
+    return a->kernel_drop;
 }
 
 struct gw_making_safe *gw_app_making_safe(const struct gw_app *a)

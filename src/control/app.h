@@ -12,6 +12,7 @@
 
 struct gw_block_desk;
 struct gw_consumer;
+struct gw_kernel_drop;
 struct gw_making_safe;
 struct gw_policy;
 struct gw_recorder;
@@ -71,6 +72,8 @@ struct gw_recorder *gw_app_recorder(const struct gw_app *a);
 struct gw_consumer *gw_app_consumer(const struct gw_app *a);
 /* What changes blocks (response/block.h); good as long as the view is. */
 struct gw_block_desk gw_app_blocks(struct gw_app *a, const struct gw_app_view *v);
+/* For the schedule's thread; NULL offline. */
+struct gw_kernel_drop *gw_app_kernel_drop(struct gw_app *a);
 /* The runs of make_safe; NULL offline: workers hear of no session that is made there. */
 struct gw_making_safe *gw_app_making_safe(const struct gw_app *a);
 /* The secrets in the database. Always there while control runs; offline they are opened by the first call, which may fail for want of

@@ -9,6 +9,7 @@
 #include "identity/sealed.h"
 #include "journal/reader.h"
 #include "response/block.h"
+#include "response/kernel_drop.h"
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -121,6 +122,26 @@ static enum gw_code expire_blocks(struct gw_app *a, struct gw_error *err)
     return code;
 }
 
+static enum gw_code update_kernel(struct gw_app *a, struct gw_error *err)
+{
+    const struct gw_app_view *v = gw_app_view_get(a);
+    const struct gw_settings *s = v->settings;
+    const struct gw_kernel_drop_options o = {
+        .store = v->store,
+        .clock = gw_app_clock(a),
+        .allow = s->allow.item,
+        .allow_count = s->allow.count,
+        .proxies = s->trusted_proxies.item,
+        .proxy_count = s->trusted_proxies.count,
+        .listen = s->listen,
+    };
+    enum gw_code code = s->block_kernel == GW_KERNEL_DROP_NFTABLES
+                            ? gw_kernel_drop_update(gw_app_kernel_drop(a), &o, err)
+                            : gw_kernel_drop_end(gw_app_kernel_drop(a), err);
+    gw_app_view_put(a, v);
+    return code;
+}
+
 static void log_data_key(const char *text, uint32_t id)
 {
     char number[16];
@@ -215,6 +236,7 @@ enum {
     TASK_JOURNAL,
     TASK_MODES,
     TASK_BLOCKS,
+    TASK_KERNEL,
     TASK_SECRETS,
     TASK_FILL,
     TASK_LAST_SEEN,
@@ -227,7 +249,8 @@ static const struct gw_task tasks[] = {
     [TASK_MODES] = {"modes", 1000, gw_modes_expire},       [TASK_SECRETS] = {"secrets", 1000, tend_secrets},
     [TASK_FILL] = {"fill", 15 * 1000, show_fill},          [TASK_LAST_SEEN] = {"last-seen", 60 * 1000, save_last_seen},
     [TASK_KEYS] = {"keys", 60 * 1000, gw_rotation_expire}, [TASK_PRUNE] = {"prune", 60 * 1000, prune_audit},
-    [TASK_BLOCKS] = {"blocks", 1000, expire_blocks},       [TASK_CLEAN_UP] = {"clean-up", 3600 * 1000, clean_up},
+    [TASK_BLOCKS] = {"blocks", 1000, expire_blocks},       [TASK_KERNEL] = {"kernel-drop", 2000, update_kernel},
+    [TASK_CLEAN_UP] = {"clean-up", 3600 * 1000, clean_up},
 };
 
 void gw_agenda_init(struct gw_agenda *g, const struct gw_task *table, size_t count, int64_t now_ms)

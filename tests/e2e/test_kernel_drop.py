@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Blocks in the kernel: a gateway in a network namespace of its own, and clients in another, whose packets are dropped or not."""
+import contextlib
+import ctypes
+import os
+import shutil
+import subprocess
+
+import pytest
+from conftest import Gateway, until
+
+CLONE_NEWNET = 0x40000000
+OURS, CLIENTS = "192.0.2.254", ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def run(*command, check=True):
+    return subprocess.run(command, check=check, text=True, capture_output=True, timeout=20)
+
+
+@contextlib.contextmanager
+def own_network():
+    """This thread, and what it starts, in a namespace of its own."""
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    try:
+        if libc.unshare(CLONE_NEWNET) != 0:
+            pytest.skip(f"no network namespace can be made: {os.strerror(ctypes.get_errno())}")
+        run("ip", "link", "set", "lo", "up")
+        yield
+    finally:
+        assert libc.setns(before, CLONE_NEWNET) == 0
+        os.close(before)
+
+
+@contextlib.contextmanager
+def neighbours():
+    """A process in a second namespace, where the clients' addresses are."""
+    holder = subprocess.Popen(["unshare", "--net", "sleep", "300"])
+    inside = ("nsenter", f"--net=/proc/{holder.pid}/ns/net")
+    try:
+        until(lambda: os.readlink(f"/proc/{holder.pid}/ns/net") != os.readlink("/proc/thread-self/ns/net"), what="the second namespace")
+        run("ip", "link", "add", "gw0", "type", "veth", "peer", "name", "c0", "netns", str(holder.pid))
+        run("ip", "address", "add", f"{OURS}/24", "dev", "gw0")
+        run("ip", "link", "set", "gw0", "up")
+        for address in CLIENTS:
+            run(*inside, "ip", "address", "add", f"{address}/24", "dev", "c0")
+        run(*inside, "ip", "link", "set", "c0", "up")
+        yield inside
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+@pytest.fixture(scope="module")
+def world():
+    missing = [name for name in ("ip", "nft", "unshare", "nsenter", "curl") if shutil.which(name) is None]
+    if missing or os.geteuid() != 0:
+        pytest.skip(f"needs root and: {missing or 'nothing else'}")
+    with own_network(), neighbours() as inside, contextlib.closing(Gateway(start=False, more="block.kernel: nftables\n")) as gateway:
+        settings = gateway.home / "gateway.yaml"
+        settings.write_text(settings.read_text().replace("listen: 127.0.0.1:", "listen: 0.0.0.0:", 1))
+        gateway.start()
+        gateway.inside = inside
+        yield gateway
+
+
+def ask(gateway, address, path="/aaiti/health", port=None, *more):
+    """The status; None: no answer."""
+    done = run(*gateway.inside, "curl", "-sk", "-m", "2", "-o", "/dev/null", "-w", "%{http_code}", "--interface", address, *more,
+               f"https://{OURS}:{port or gateway.port}{path}", check=False)
+    return None if done.returncode == 28 else int(done.stdout)
+
+
+def table():
+    return run("nft", "list", "table", "inet", "aaiti", check=False).stdout
+
+
+def capabilities(gateway, name):
+    status = open(f"/proc/{gateway.pids(name)[0]}/status").read()
+    return {line.split(":")[0]: int(line.split()[1], 16) for line in status.splitlines() if line.startswith("Cap")}
+
+
+def test_control_has_that_capability_and_no_other(world):
+    has = capabilities(world, "control")
+    if run("id", "-u", "aaiti", check=False).returncode != 0:
+        pytest.skip("no system user for control")
+    assert has["CapPrm"] == has["CapEff"] == has["CapAmb"] == 1 << 12
+
+
+def test_the_blocked_are_dropped_and_others_served(world):
+    until(lambda: "chain input" in table(), what="the table")
+    assert [ask(world, a) for a in CLIENTS] == [200] * 3
+    # who is signed in from there is not dropped, but refused by the gateway
+    user = world.add_user("trader")
+    login = ask(world, CLIENTS[1], "/api/auth/login", None, "-H", "Content-Type: application/json",
+                "-d", f'{{"username": "{user.name}", "password": "{user.password}"}}')
+    assert login == 200
+    for address in CLIENTS[:2]:
+        world.aaiti("block", "add", address)
+    world.aaiti("block", "add", CLIENTS[2], "--suspect")
+    until(lambda: CLIENTS[0] in table() and CLIENTS[1] in table(), what="the blocks in the kernel")
+    assert ask(world, CLIENTS[0]) is None
+    assert ask(world, CLIENTS[1]) == 403
+    assert ask(world, CLIENTS[2]) == 200
+    server = subprocess.Popen(["/usr/bin/python3", "-m", "http.server", "8099", "--bind", OURS], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:  # another port of the same machine is none of ours; it speaks no TLS
+        until(lambda: run(*world.inside, "curl", "-s", "-m", "2", "--interface", CLIENTS[0], f"http://{OURS}:8099/", check=False).returncode == 0,
+              what="an answer at another port")
+    finally:
+        server.kill()
+        server.wait()
+    world.aaiti("block", "remove", CLIENTS[0])
+    until(lambda: ask(world, CLIENTS[0]) == 200, what="the end of the block")
+
+
+def test_it_ends_by_itself_and_with_the_gateway(world):
+    world.aaiti("block", "add", CLIENTS[0], "--for", "5s")
+    until(lambda: ask(world, CLIENTS[0]) is None, what="the block")
+    until(lambda: ask(world, CLIENTS[0]) == 200, 15, "its end")
+    world.stop()
+    assert table() == ""
+
+
+def test_without_the_setting_there_is_neither_table_nor_capability():
+    if os.geteuid() != 0 or run("id", "-u", "aaiti", check=False).returncode != 0:
+        pytest.skip("no system user for control")
+    with own_network(), contextlib.closing(Gateway()) as gateway:
+        has = capabilities(gateway, "control")
+        assert has["CapPrm"] == has["CapEff"] == has["CapAmb"] == 0
+        assert "inet aaiti" not in run("nft", "list", "tables").stdout
