@@ -30,8 +30,8 @@ static const struct gw_limit_class *class_of_address(const struct gw_request *r)
     case GW_TARGET_METRICS:
         which = GW_LIMIT_PAGE;
         break;
-    case GW_TARGET_CONTROL: /* which looks at the credential itself */
-        which = r->presented.kind != GW_CREDENTIAL_ABSENT ? GW_LIMIT_USER : GW_LIMIT_ANONYMOUS;
+    case GW_TARGET_CONTROL:
+        which = r->signed_in ? GW_LIMIT_USER : GW_LIMIT_ANONYMOUS;
         break;
     case GW_TARGET_BACKEND:
         break;
@@ -39,11 +39,17 @@ static const struct gw_limit_class *class_of_address(const struct gw_request *r)
     return gw_policy_limit(r->snapshot->policy, which);
 }
 
+/* Management is not the user's budget: a program that runs wild would keep its owner from the calls that stop it. */
+static bool goes_by_address(const struct gw_request *r)
+{
+    return !r->signed_in || r->route->target == GW_TARGET_CONTROL;
+}
+
 static struct gw_budget budget_of(const struct gw_request *r, bool is_refused)
 {
     const struct gw_policy *p = r->snapshot->policy;
     struct gw_budget b = {.of = GW_BUDGET_OF_ADDRESS, .count = 1};
-    if (!r->signed_in) {
+    if (goes_by_address(r)) {
         b.classes[0] = is_refused ? gw_policy_limit(p, GW_LIMIT_ANONYMOUS) : class_of_address(r);
         return b;
     }
@@ -178,11 +184,12 @@ static char *put_number(char *at, uint64_t n)
     return at;
 }
 
-/* RateLimit has one rate, the tightest. The guide's X-Rate-Limit-Reset is a time, when all of it is there again. */
+/* RateLimit has one rate, the tightest. The guide's X-Rate-Limit-Reset is a time, when all of it is there again. What caches may keep has
+ * none: they would show one client's to all. */
 enum gw_code gw_quota_tell(struct gw_request *r)
 {
     const struct gw_quota *q = &r->quota;
-    if (q->tightest == NULL)
+    if (q->tightest == NULL || r->out->cache_control.len > 0)
         return GW_OK;
     struct gw_header_field *fields = gw_arena_alloc(r->arena, FIELDS * sizeof(*fields));
     char *text = gw_arena_alloc(r->arena, FIELD_TEXT_MAX);

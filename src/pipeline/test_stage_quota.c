@@ -96,7 +96,9 @@ static void test_each_kind_of_request_has_its_budget(void **state)
         {"GET", "/aaiti/health", NOTHING, "\"page-burst\";q=6;w=10", 6},
         {"GET", "/", NOTHING, "\"page-burst\";q=6;w=10", 6},
         {"GET", "/aaiti/v1/status", NOTHING, "\"anonymous\";q=4;w=60", 4},
-        {"GET", "/aaiti/v1/status", BAD_BEARER, "\"user-burst\";q=5;w=10, \"user\";q=8;w=60", 5},
+        {"GET", "/aaiti/v1/status", BAD_BEARER, "\"anonymous\";q=4;w=60", 4},
+        {"GET", "/aaiti/v1/status", "x-api-key: x", "\"anonymous\";q=4;w=60", 4},
+        {"GET", "/aaiti/v1/status", bearer(VIEWER), "\"user-burst\";q=5;w=10, \"user\";q=8;w=60", 5},
         {"GET", "/bots", bearer(VIEWER), "\"user-burst\";q=5;w=10, \"user\";q=8;w=60", 5},
         {"POST", "/orders", bearer(TRADER), "\"orders\";q=2;w=60", 2},
     };
@@ -214,6 +216,26 @@ static void test_headers_tell_what_is_left(void **state)
     assert_passed(ASK_BARE("GET", "/ping"));
 }
 
+/* A cache would show one client's to all. */
+static void test_what_caches_keep_tells_of_nobody(void **state)
+{
+    (void)state;
+    assert_int_equal(ASK_BARE("GET", "/aaiti/jwks.json")->action, GW_ANSWER);
+    assert_int_equal(rig.decision.field_count, 0);
+    assert_int_equal(passes("203.0.113.1", "GET", "/aaiti/jwks.json", NOTHING, 10), 6);
+    assert_field("RateLimit-Policy", "\"page-burst\";q=6;w=10"); /* a refusal is not kept */
+}
+
+/* Management does not end with what a user's program asks of the backend, which may have run wild. */
+static void test_calls_of_control_are_apart_from_the_users_others(void **state)
+{
+    (void)state;
+    const char *trader = bearer(TRADER);
+    assert_int_equal(passes("203.0.113.1", "GET", "/bots", trader, 10), 5);
+    assert_int_equal(passes("203.0.113.1", "POST", "/aaiti/v1/panic", trader, 10), 5);
+    assert_int_equal(passes("203.0.113.2", "POST", "/aaiti/v1/panic", trader, 1), 1);
+}
+
 /* The burst first, then what holds in the long run. */
 static void test_the_tightest_rate_is_told(void **state)
 {
@@ -317,6 +339,8 @@ int main(void)
         LIMITS_CASE(test_what_reduces_risk_is_never_kept_from_a_user),
         LIMITS_CASE(test_the_flood_ceiling_is_for_all_of_an_address),
         LIMITS_CASE(test_headers_tell_what_is_left),
+        LIMITS_CASE(test_what_caches_keep_tells_of_nobody),
+        LIMITS_CASE(test_calls_of_control_are_apart_from_the_users_others),
         LIMITS_CASE(test_the_tightest_rate_is_told),
         LIMITS_CASE(test_each_request_waits_a_step_longer),
         LIMITS_CASE(test_so_many_are_held_back),

@@ -46,7 +46,7 @@ static enum gw_code name_rate(struct gw_limit_class *c, enum gw_limit_kind kind,
     gw_buf_addf(&b, "\"%.*s%s\"", GW_STR_ARG(c->name), suffixes[kind]);
     GW_TRY(gw_buf_check(&b, NULL));
     GW_TRY(gw_arena_str(a, gw_buf_str(&b), &r->shown));
-    r->mark = gw_hash(&(struct gw_hash_key){1, 2}, r->shown.ptr, r->shown.len);
+    r->mark = gw_hash(&(struct gw_hash_key){1, 2 + (uint64_t)kind}, r->shown.ptr, r->shown.len);
     gw_buf_addf(policy, "%s%.*s;q=%u;w=%u", gw_buf_str(policy).len > 0 ? ", " : "", GW_STR_ARG(r->shown), r->rate.limit,
                 r->window_s);
     return gw_buf_check(policy, NULL);

@@ -115,6 +115,15 @@ static void a_rate_keeps_its_mark_when_its_numbers_change(void **state)
     assert_true(gw_policy_limit_at(x->p, GW_LIMIT_BUILT_IN_COUNT + 1)->rates[GW_LIMIT_BURST].mark == burst);
 }
 
+static void no_name_makes_two_rates_one(void **state)
+{
+    struct fixture *x = *state;
+    load(x, CLASSES "    user-burst: {sustained: 5/1h}\n");
+    uint64_t burst = gw_policy_limit(x->p, GW_LIMIT_USER)->rates[GW_LIMIT_BURST].mark;
+    uint64_t named = gw_policy_limit_at(x->p, GW_LIMIT_BUILT_IN_COUNT)->rates[GW_LIMIT_SUSTAINED].mark;
+    assert_true(burst != named);
+}
+
 static void a_route_names_a_class(void **state)
 {
     struct fixture *x = *state;
@@ -215,6 +224,7 @@ int main(void)
         CASE(a_policy_without_limits_has_those_built_in),
         CASE(a_class_of_the_policy_stands_in_place_of_the_built_in),
         CASE(a_rate_keeps_its_mark_when_its_numbers_change),
+        CASE(no_name_makes_two_rates_one),
         CASE(a_route_names_a_class),
         CASE(refuses_what_is_wrong),
         CASE(there_is_room_for_so_many_classes),
