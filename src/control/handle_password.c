@@ -74,6 +74,8 @@ enum gw_code gw_handle_reset_begin(struct gw_exchange *x, struct gw_error *err)
 {
     struct gw_user_row user;
     char code[GW_RESET_CODE_LEN + 1];
+    if (x->caller != NULL && x->caller->by_key) /* who has the code signs in, and stays when the key is revoked */
+        return gw_reply_refuse(x, 403, NULL, NULL);
     GW_TRY(gw_user_find(x->view->identity, x->id, &user, err));
     GW_TRY(gw_user_reset_begin(x->view->identity, &x->by, &user.id, code, err));
     gw_log(GW_LOG_INFO, "password-reset-code", {"user", gw_str(user.username)}, {"by", gw_exchange_actor(x)},

@@ -53,6 +53,8 @@ enum gw_code gw_handle_user_add(struct gw_exchange *x, struct gw_error *err)
         .password = gw_exchange_str(x, "password"),
         .service = json_is_true(json_object_get(x->body, "service")),
     };
+    if (new.password.ptr != NULL && x->caller != NULL && x->caller->by_key)
+        return gw_reply_refuse(x, 403, "Through an API key no password is set", NULL);
     GW_TRY(gw_user_add(x->view->identity, &x->by, x->view->policy, &new, &user, err));
     log_change(x, "user-add", &user);
     return gw_reply_json(x, 201, with_notice(x, &user), err);

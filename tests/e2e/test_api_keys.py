@@ -92,6 +92,11 @@ def test_through_a_key_nobody_touches_what_is_personal(gateway):
                          ("POST", "/aaiti/v1/api-keys"), ("POST", "/api/auth/logout")):
         assert me.request(method, path, json={}).status_code == 403, path
     assert me.get("/aaiti/v1/users").status_code == 200 and me.get("/api/auth/profile").json()["user"]["username"] == user.name
+    # with a password or a code for one, whoever has the key would sign in, and stay when it is revoked
+    assert me.post(f"/aaiti/v1/users/{user.name}/reset").status_code == 403
+    new = {"username": "made-by-key", "role": "admin"}
+    assert me.post("/aaiti/v1/users", json=new | {"password": "Str0ng!Pass"}).status_code == 403
+    assert me.post("/aaiti/v1/users", json=new).status_code == 201
     reader = client(gateway, make(gateway, user.name, "--scope", "users:read")["secret"])
     assert reader.get("/aaiti/v1/users").status_code == 200
     assert reader.post("/aaiti/v1/users", json={"username": "x", "role": "admin"}).status_code == 403
