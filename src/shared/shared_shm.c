@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -30,10 +31,18 @@
 #define SLOTS_MAX (UINT32_C(1) << 24)
 #define SLOTS_MIN UINT32_C(8)
 #define BUCKET 8u
+#define CACHE_LINE 64
 #define BUNDLE_WORDS 9 /* generation, 64 digits */
 #define LENGTHS 128
 #define LENGTH_WORDS 2
 #define V4_LENGTH_MIN 97
+
+/* gw_live_session in one cache line with its slot's head. The absolute end is whole; the other times are seconds that 32 bits hold until 2106. */
+struct session {
+    struct gw_uuid id, user_id;
+    int64_t expires_s;
+    uint32_t created_s, last_seen_s, idle_s, unused;
+};
 
 struct revocation {
     struct gw_uuid jti;
@@ -50,12 +59,15 @@ struct block {
 
 enum table_name { SESSIONS, USERS, REVOCATIONS, BLOCKS, API_KEYS, TABLES };
 static const uint32_t record_bytes[TABLES] = {
-    [SESSIONS] = sizeof(struct gw_live_session), [USERS] = sizeof(struct gw_live_user),
-    [REVOCATIONS] = sizeof(struct revocation),   [BLOCKS] = sizeof(struct block),
+    [SESSIONS] = sizeof(struct session),       [USERS] = sizeof(struct gw_live_user),
+    [REVOCATIONS] = sizeof(struct revocation), [BLOCKS] = sizeof(struct block),
     [API_KEYS] = sizeof(struct gw_live_key),
 };
 static_assert(sizeof(struct gw_live_user) <= GW_TABLE_RECORD_MAX && sizeof(struct gw_live_key) <= GW_TABLE_RECORD_MAX,
               "raise GW_TABLE_RECORD_MAX");
+static_assert(GW_TABLE_SLOT_WORDS(sizeof(struct session)) * sizeof(uint64_t) == CACHE_LINE &&
+                  GW_TABLE_SLOT_WORDS(sizeof(struct block)) * sizeof(uint64_t) == CACHE_LINE,
+              "of these there are many, and each request looks: one line each");
 
 struct authority {
     uint64_t magic, layout;
@@ -65,7 +77,7 @@ struct authority {
     _Atomic int64_t heartbeat_s, caught_up_s, gauges[GW_GAUGE_COUNT];
     _Atomic uint64_t bundle_sequence, bundle[BUNDLE_WORDS];
     _Atomic uint64_t lengths[LENGTH_WORDS]; /* of blocked networks: bit n - 1, when there is one of n bits */
-    _Atomic uint64_t words[];
+    alignas(CACHE_LINE) _Atomic uint64_t words[];
 };
 
 struct counters {
@@ -76,7 +88,7 @@ struct counters {
     struct gw_rates_head rates;
     _Atomic uint64_t words[];
 };
-static_assert(sizeof(struct counters) % 64 == 0, "a bucket is one cache line");
+static_assert(sizeof(struct counters) % CACHE_LINE == 0, "a bucket is one cache line");
 
 struct gw_shared {
     struct gw_segment authority_segment, counters_segment;
@@ -99,8 +111,8 @@ static uint64_t layout_hash(void)
 {
     const uint64_t shape[] = {sizeof(struct authority),
                               sizeof(struct counters),
-                              GW_TABLE_HEAD_WORDS,
-                              sizeof(struct gw_live_session),
+                              GW_TABLE_EPOCH_BITS,
+                              sizeof(struct session),
                               sizeof(struct gw_live_user),
                               sizeof(struct revocation),
                               sizeof(struct block),
@@ -389,7 +401,16 @@ static enum gw_code get(const struct gw_shared *s, enum table_name table, const 
 
 enum gw_code gw_shared_get_session(const struct gw_shared *s, const struct gw_uuid *sid, struct gw_live_session *out)
 {
-    return get(s, SESSIONS, sid, out);
+    struct session r;
+    enum gw_code code = get(s, SESSIONS, sid, &r);
+    if (code == GW_OK)
+        *out = (struct gw_live_session){.id = r.id,
+                                        .user_id = r.user_id,
+                                        .created_s = r.created_s,
+                                        .expires_s = r.expires_s,
+                                        .last_seen_s = r.last_seen_s,
+                                        .idle_s = r.idle_s};
+    return code;
 }
 
 enum gw_code gw_shared_get_user(const struct gw_shared *s, const struct gw_uuid *id, struct gw_live_user *out)
@@ -641,17 +662,21 @@ static void drop(struct gw_shared *s, enum table_name table, const struct gw_uui
     unlock(s);
 }
 
+/* What is outside of 32 bits becomes the nearest in them. Later than 2106 reads as earlier, and so ends sooner. */
+static uint32_t short_time(int64_t time_s)
+{
+    return time_s < 0 ? 0 : time_s > UINT32_MAX ? UINT32_MAX : (uint32_t)time_s;
+}
+
 enum gw_code gw_shared_put_session(struct gw_shared *s, const struct gw_live_session *session, struct gw_error *err)
 {
-    struct gw_live_session clean; /* padding too: what lay there before is not for the workers */
-    memset(&clean, 0, sizeof(clean));
-    clean.id = session->id;
-    clean.user_id = session->user_id;
-    clean.created_s = session->created_s;
-    clean.expires_s = session->expires_s;
-    clean.last_seen_s = session->last_seen_s;
-    clean.idle_s = session->idle_s;
-    return put(s, SESSIONS, &clean, err);
+    const struct session r = {.id = session->id,
+                              .user_id = session->user_id,
+                              .expires_s = session->expires_s,
+                              .created_s = short_time(session->created_s),
+                              .last_seen_s = short_time(session->last_seen_s),
+                              .idle_s = session->idle_s};
+    return put(s, SESSIONS, &r, err);
 }
 
 void gw_shared_drop_session(struct gw_shared *s, const struct gw_uuid *sid)
@@ -780,7 +805,7 @@ void gw_shared_drop_block(struct gw_shared *s, const struct gw_cidr *network)
 void gw_shared_begin_load(struct gw_shared *s)
 {
     lock(s);
-    atomic_fetch_add(&s->authority->epoch, 1);
+    atomic_store(&s->authority->epoch, (atomic_load(&s->authority->epoch) + 1) % GW_TABLE_EPOCHS);
     unlock(s);
 }
 

@@ -4,18 +4,18 @@
  * being moved past it. Invariant: between a key's home and its slot no slot is EMPTY; therefore a dropped record
  * becomes a TOMB, and a TOMB becomes EMPTY only when the next slot is EMPTY, for then no chain runs across it.
  *
- * Each slot is a sequence lock: the writer makes the sequence odd, stores the words, makes it even. The words
- * are stored with release and loaded with acquire instead of fences: a reader that sees a new word therefore sees the odd
- * sequence before it, a reader's second look at the sequence cannot come before its words, both cost nothing on x86, and
- * ThreadSanitizer understands it.
+ * Each slot is a sequence lock. Its first word, the head, is sequence, epoch, state and one bit that says it is being written: the
+ * writer sets the bit, stores the record's words, then the next head. The words are stored with release and loaded with acquire instead
+ * of fences: a reader that sees a new word therefore sees the bit set before it, a reader's second look at the head
+ * cannot come before its words, both cost nothing on x86, and ThreadSanitizer understands it. A change of the state alone is one store.
+ * A reader is deceived if it loses its core between its looks for as long as the sequence takes to come round: 2^37 writes of one slot, hours.
  */
 #include "shared/table.h"
 
 #include <sched.h>
 #include <string.h>
 
-#define WORDS(bytes) (((bytes) + 7u) / 8u)
-#define RECORD_WORDS_MAX WORDS(GW_TABLE_RECORD_MAX)
+#define RECORD_WORDS_MAX GW_TABLE_WORDS(GW_TABLE_RECORD_MAX)
 #define KEY_WORDS 2
 
 /* Half-full tables of a million slots have runs of about 80; beyond this the table counts as full. */
@@ -24,18 +24,20 @@
 #define TRIES_MAX 512
 #define TRIES_BEFORE_YIELD 64
 
+/* Of the head, from its lowest bit: being written, state, epoch, sequence. */
+#define BEING_WRITTEN UINT64_C(1)
+#define STATE_SHIFT 1
+#define STATE_MASK 3u
+#define EPOCH_SHIFT 3
+#define SEQUENCE_SHIFT (EPOCH_SHIFT + GW_TABLE_EPOCH_BITS)
+
 enum state { EMPTY, LIVE, TOMB };
 
 typedef _Atomic uint64_t word;
 
-static size_t slot_words(const struct gw_table *t)
-{
-    return GW_TABLE_HEAD_WORDS + WORDS(t->record_bytes);
-}
-
 static word *slot_at(const struct gw_table *t, uint32_t index)
 {
-    return t->words + (size_t)(index & (t->slots - 1)) * slot_words(t);
+    return t->words + (size_t)(index & (t->slots - 1)) * GW_TABLE_SLOT_WORDS(t->record_bytes);
 }
 
 static uint32_t home_of(const struct gw_table *t, const struct gw_uuid *key)
@@ -48,19 +50,25 @@ static uint32_t probes_of(const struct gw_table *t)
     return t->slots < PROBE_MAX ? t->slots : PROBE_MAX;
 }
 
-static uint64_t head_of(enum state state, uint32_t epoch)
-{
-    return (uint64_t)epoch << 32 | state;
-}
-
 static enum state state_of(uint64_t head)
 {
-    return (enum state)(head & 0xff);
+    return (enum state)(head >> STATE_SHIFT & STATE_MASK);
+}
+
+static uint32_t epoch_of(uint64_t head)
+{
+    return (uint32_t)(head >> EPOCH_SHIFT) & (GW_TABLE_EPOCHS - 1);
+}
+
+static uint64_t head_after(uint64_t head, enum state state, uint32_t epoch)
+{
+    return ((head >> SEQUENCE_SHIFT) + 1) << SEQUENCE_SHIFT | (uint64_t)(epoch & (GW_TABLE_EPOCHS - 1)) << EPOCH_SHIFT |
+           (uint64_t)state << STATE_SHIFT;
 }
 
 size_t gw_table_bytes(uint32_t slots, uint32_t record_bytes)
 {
-    return (size_t)slots * (GW_TABLE_HEAD_WORDS + WORDS(record_bytes)) * sizeof(uint64_t);
+    return (size_t)slots * GW_TABLE_SLOT_WORDS(record_bytes) * sizeof(uint64_t);
 }
 
 /* ---- reading ---- */
@@ -75,15 +83,14 @@ static void load_words(const word *from, uint64_t *to, size_t n)
 static bool look(const struct gw_table *t, const word *slot, const uint64_t *key, uint64_t *head, uint64_t *record,
                  bool *match)
 {
-    uint64_t before = atomic_load_explicit(&slot[0], memory_order_acquire);
-    if ((before & 1) != 0)
+    *head = atomic_load_explicit(slot, memory_order_acquire);
+    if ((*head & BEING_WRITTEN) != 0)
         return false;
-    *head = atomic_load_explicit(&slot[1], memory_order_acquire);
-    load_words(slot + GW_TABLE_HEAD_WORDS, record, KEY_WORDS);
+    load_words(slot + 1, record, KEY_WORDS);
     *match = state_of(*head) == LIVE && record[0] == key[0] && record[1] == key[1];
     if (*match)
-        load_words(slot + GW_TABLE_HEAD_WORDS + KEY_WORDS, record + KEY_WORDS, WORDS(t->record_bytes) - KEY_WORDS);
-    return atomic_load_explicit(&slot[0], memory_order_relaxed) == before;
+        load_words(slot + 1 + KEY_WORDS, record + KEY_WORDS, GW_TABLE_WORDS(t->record_bytes) - KEY_WORDS);
+    return atomic_load_explicit(slot, memory_order_relaxed) == *head;
 }
 
 static bool look_patiently(const struct gw_table *t, const word *slot, const uint64_t *key, uint64_t *head,
@@ -119,30 +126,31 @@ enum gw_code gw_table_get(const struct gw_table *t, const struct gw_uuid *key, v
 
 /* ---- writing ---- */
 
-/* The writer is alone: what it reads cannot change under it. Odd: left half-written by a predecessor. */
-static bool is_torn(const word *slot)
-{
-    return (atomic_load_explicit(&slot[0], memory_order_relaxed) & 1) != 0;
-}
-
+/* The writer is alone: what it reads cannot change under it. */
 static uint64_t head_at(const word *slot)
 {
-    return atomic_load_explicit(&slot[1], memory_order_relaxed);
+    return atomic_load_explicit(slot, memory_order_relaxed);
 }
 
-/* record NULL: only the state changes. */
-static void store(const struct gw_table *t, word *slot, uint64_t head, const void *record)
+/* Left half-written by a predecessor. */
+static bool is_torn(const word *slot)
 {
-    uint64_t before = atomic_load_explicit(&slot[0], memory_order_relaxed) & ~(uint64_t)1;
-    atomic_store_explicit(&slot[0], before + 1, memory_order_relaxed);
-    atomic_store_explicit(&slot[1], head, memory_order_release);
-    if (record != NULL) {
-        uint64_t words[RECORD_WORDS_MAX] = {0};
-        memcpy(words, record, t->record_bytes);
-        for (size_t i = 0; i < WORDS(t->record_bytes); i++)
-            atomic_store_explicit(&slot[GW_TABLE_HEAD_WORDS + i], words[i], memory_order_release);
-    }
-    atomic_store_explicit(&slot[0], before + 2, memory_order_release);
+    return (head_at(slot) & BEING_WRITTEN) != 0;
+}
+
+static void store_record(const struct gw_table *t, word *slot, uint32_t epoch, const void *record)
+{
+    uint64_t words[RECORD_WORDS_MAX] = {0}, head = head_at(slot);
+    memcpy(words, record, t->record_bytes);
+    atomic_store_explicit(slot, head | BEING_WRITTEN, memory_order_relaxed);
+    for (size_t i = 0; i < GW_TABLE_WORDS(t->record_bytes); i++)
+        atomic_store_explicit(&slot[1 + i], words[i], memory_order_release);
+    atomic_store_explicit(slot, head_after(head, LIVE, epoch), memory_order_release);
+}
+
+static void store_state(word *slot, enum state state)
+{
+    atomic_store_explicit(slot, head_after(head_at(slot), state, 0), memory_order_release);
 }
 
 /* Slot of the key, or NULL; *free is then where it may go, or NULL. A torn slot is neither: what it held is unknown. */
@@ -157,7 +165,7 @@ static word *find(const struct gw_table *t, const struct gw_uuid *key, uint32_t 
         if (is_torn(slot))
             continue;
         enum state state = state_of(head_at(slot));
-        load_words(slot + GW_TABLE_HEAD_WORDS, found, KEY_WORDS);
+        load_words(slot + 1, found, KEY_WORDS);
         if (state == LIVE && memcmp(found, wanted, sizeof(found)) == 0) {
             *out_index = home + i;
             return slot;
@@ -180,7 +188,7 @@ enum gw_code gw_table_put(const struct gw_table *t, const void *record, uint32_t
         slot = free_slot;
     if (slot == NULL)
         return GW_ELIMIT;
-    store(t, slot, head_of(LIVE, epoch), record);
+    store_record(t, slot, epoch, record);
     return GW_OK;
 }
 
@@ -193,12 +201,12 @@ static bool is_in_state(const word *slot, enum state state)
 static void release(const struct gw_table *t, uint32_t index)
 {
     if (!is_in_state(slot_at(t, index + 1), EMPTY)) {
-        store(t, slot_at(t, index), head_of(TOMB, 0), NULL);
+        store_state(slot_at(t, index), TOMB);
         return;
     }
-    store(t, slot_at(t, index), head_of(EMPTY, 0), NULL);
+    store_state(slot_at(t, index), EMPTY);
     while (is_in_state(slot_at(t, --index), TOMB))
-        store(t, slot_at(t, index), head_of(EMPTY, 0), NULL);
+        store_state(slot_at(t, index), EMPTY);
 }
 
 bool gw_table_drop(const struct gw_table *t, const struct gw_uuid *key)
@@ -218,8 +226,8 @@ void gw_table_drop_if(const struct gw_table *t, gw_table_doomed_fn doomed, const
         if (!is_in_state(slot, LIVE))
             continue;
         uint64_t record[RECORD_WORDS_MAX];
-        load_words(slot + GW_TABLE_HEAD_WORDS, record, WORDS(t->record_bytes));
-        if (doomed(record, (uint32_t)(head_at(slot) >> 32), ctx))
+        load_words(slot + 1, record, GW_TABLE_WORDS(t->record_bytes));
+        if (doomed(record, epoch_of(head_at(slot)), ctx))
             release(t, i);
     }
 }

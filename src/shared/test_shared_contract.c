@@ -164,6 +164,40 @@ static void test_records_come_back_as_they_were_put(void **state)
     assert_int_equal(find_session(r, 3), GW_ENOTFOUND);
 }
 
+static void test_times_of_a_session_come_back_within_what_its_record_holds(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t put, got; /* but of the end, which comes back as it was put */
+    } rows[] = {
+        {0, 0},
+        {-1, 0},
+        {1800000000, 1800000000},
+        {UINT32_MAX, UINT32_MAX},
+        {INT64_C(1) << 32, UINT32_MAX},
+        {INT64_MAX, UINT32_MAX},
+    };
+    gw_auto(gw_shared) struct gw_shared *w = ready_writer();
+    gw_auto(gw_shared) struct gw_shared *r = open_as(GW_SHARED_READER);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int64_t time_s = rows[i].put;
+        const struct gw_live_session put = {.id = uuid(1),
+                                            .user_id = uuid(2),
+                                            .created_s = time_s,
+                                            .expires_s = time_s,
+                                            .last_seen_s = time_s,
+                                            .idle_s = UINT32_MAX};
+        struct gw_live_session got;
+        assert_int_equal(gw_shared_put_session(w, &put, NULL), GW_OK);
+        assert_int_equal(gw_shared_get_session(r, &put.id, &got), GW_OK);
+        assert_memory_equal(&got.user_id, &put.user_id, sizeof(got.user_id));
+        assert_int_equal(got.created_s, rows[i].got);
+        assert_int_equal(got.last_seen_s, rows[i].got);
+        assert_int_equal(got.expires_s, time_s);
+        assert_int_equal(got.idle_s, UINT32_MAX);
+    }
+}
+
 static void test_revocations_last_until_their_token_has_expired(void **state)
 {
     (void)state;
@@ -616,6 +650,22 @@ static char *mapping_of(const char *name)
     return found;
 }
 
+static void test_a_session_lies_in_one_cache_line(void **state)
+{
+    (void)state;
+    gw_auto(gw_shared) struct gw_shared *w = ready_writer();
+    put_session(w, 1);
+    const char *base = mapping_of("authority");
+    struct gw_uuid id = uuid(1);
+    char path[128];
+    struct stat st;
+    path_of("authority", path);
+    assert_int_equal(stat(path, &st), 0);
+    const char *key = memmem(base, (size_t)st.st_size, id.b, sizeof(id.b));
+    assert_non_null(key);
+    assert_int_equal((uintptr_t)key % 64, 8); /* after its slot's head */
+}
+
 static void test_a_reader_that_writes_to_the_authority_dies(void **state)
 {
     (void)state;
@@ -639,7 +689,7 @@ static void test_a_reader_that_writes_to_the_authority_dies(void **state)
 #endif
 }
 
-/* A writer that dies inside a write: makes the record's sequence, two words before its key, odd, and is gone. */
+/* A writer that dies inside a write: says so in the head, one word before the record's key, and is gone. */
 static void die_while_writing(const struct gw_uuid *sid)
 {
     char path[128];
@@ -652,7 +702,7 @@ static void die_while_writing(const struct gw_uuid *sid)
     char *key = memmem(base, (size_t)st.st_size, sid->b, sizeof(sid->b));
     if (key == NULL)
         _exit(1);
-    key[-16] |= 1;
+    key[-8] |= 1;
     memset(key + 16, 0x5a, 8); /* half of a new record */
     raise(SIGKILL);
 }
@@ -771,6 +821,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_reader_waits_for_a_writer_and_for_ready),
         CASE(test_records_come_back_as_they_were_put),
+        CASE(test_times_of_a_session_come_back_within_what_its_record_holds),
+        CASE(test_a_session_lies_in_one_cache_line),
         CASE(test_revocations_last_until_their_token_has_expired),
         CASE(test_of_two_revocations_at_once_the_later_end_stays),
         CASE(test_the_longest_network_is_found_and_a_block_before_a_suspect),

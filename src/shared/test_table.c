@@ -2,6 +2,7 @@
 #include "shared/table.h"
 
 #include <setjmp.h>
+#include <stdalign.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,16 @@ struct record {
 };
 
 #define SLOTS_MAX 4096u
-static _Atomic uint64_t memory[SLOTS_MAX * (GW_TABLE_HEAD_WORDS + 5)];
+#define SLOT GW_TABLE_SLOT_WORDS(sizeof(struct record))
+static alignas(64) _Atomic uint64_t memory[SLOTS_MAX * SLOT];
+
+/* Of a slot's first word. */
+#define BEING_WRITTEN 1u
+enum { EMPTY, LIVE };
+static unsigned state_of(uint64_t head)
+{
+    return head >> 1 & 3;
+}
 
 static struct gw_table table_of(uint32_t slots)
 {
@@ -40,9 +50,8 @@ static _Atomic uint64_t *slot_of(const struct gw_table *t, uint64_t n)
 {
     struct record r = record_of(n);
     for (uint32_t i = 0; i < t->slots; i++) {
-        _Atomic uint64_t *slot = t->words + (size_t)i * (GW_TABLE_HEAD_WORDS + 5);
-        if (memcmp((const void *)(uintptr_t)(slot + GW_TABLE_HEAD_WORDS), &r.key, sizeof(r.key)) == 0 &&
-            (slot[1] & 0xff) == 1)
+        _Atomic uint64_t *slot = t->words + (size_t)i * SLOT;
+        if (memcmp((const void *)(uintptr_t)(slot + 1), &r.key, sizeof(r.key)) == 0 && state_of(slot[0]) == LIVE)
             return slot;
     }
     return NULL;
@@ -75,8 +84,7 @@ static void test_behaves_like_a_map_under_churn(void **state)
         gw_table_drop(&t, &r.key);
     }
     for (uint32_t i = 0; i < t.slots; i++)
-        assert_int_equal(t.words[(size_t)i * (GW_TABLE_HEAD_WORDS + 5) + 1] & 0xff,
-                         0); /* every tomb went with the last record */
+        assert_int_equal(state_of(t.words[(size_t)i * SLOT]), EMPTY); /* every tomb went with the last record */
 }
 
 static void test_refuses_when_full_and_keeps_what_it_has(void **state)
@@ -102,13 +110,33 @@ static void test_half_written_record_blocks_its_readers_until_mended(void **stat
     struct gw_table t = table_of(64);
     struct record r = record_of(5), got;
     assert_int_equal(gw_table_put(&t, &r, 1), GW_OK);
-    slot_of(&t, 5)[0] += 1;
+    slot_of(&t, 5)[0] |= BEING_WRITTEN;
     assert_int_equal(gw_table_get(&t, &r.key, &got), GW_EBACKEND);
     assert_int_equal(gw_table_put(&t, &r, 2), GW_OK); /* beside it: what the torn slot held is unknown */
     assert_int_equal(gw_table_get(&t, &r.key, &got), GW_EBACKEND);
     gw_table_mend(&t);
     assert_true(has(&t, 5));
     assert_int_equal(gw_table_count(&t), 1);
+}
+
+/* Else a reader would take the words of two records for one. */
+static void test_no_two_changes_leave_the_same_head(void **state)
+{
+    (void)state;
+    struct gw_table t = table_of(64);
+    struct record r = record_of(5);
+    uint64_t heads[8];
+    assert_int_equal(gw_table_put(&t, &r, 1), GW_OK);
+    const _Atomic uint64_t *slot = slot_of(&t, 5);
+    for (size_t i = 0; i < 8; i++) {
+        if (i % 3 == 2)
+            assert_true(gw_table_drop(&t, &r.key));
+        else
+            assert_int_equal(gw_table_put(&t, &r, 1), GW_OK);
+        heads[i] = *slot;
+        for (size_t before = 0; before < i; before++)
+            assert_int_not_equal(heads[before], heads[i]);
+    }
 }
 
 static bool is_old(const void *record, uint32_t epoch, const void *ctx)
@@ -123,9 +151,9 @@ static void test_drops_by_epoch(void **state)
     struct gw_table t = table_of(64);
     for (uint64_t n = 0; n < 32; n++) {
         struct record r = record_of(n);
-        assert_int_equal(gw_table_put(&t, &r, n % 2 == 0 ? 1 : 2), GW_OK);
+        assert_int_equal(gw_table_put(&t, &r, n % 2 == 0 ? GW_TABLE_EPOCHS - 2 : GW_TABLE_EPOCHS - 1), GW_OK);
     }
-    uint32_t current = 2;
+    uint32_t current = GW_TABLE_EPOCHS - 1;
     gw_table_drop_if(&t, is_old, &current);
     for (uint64_t n = 0; n < 32; n++)
         assert_int_equal(has(&t, n), n % 2 == 1);
@@ -189,6 +217,7 @@ int main(void)
         cmocka_unit_test(test_behaves_like_a_map_under_churn),
         cmocka_unit_test(test_refuses_when_full_and_keeps_what_it_has),
         cmocka_unit_test(test_half_written_record_blocks_its_readers_until_mended),
+        cmocka_unit_test(test_no_two_changes_leave_the_same_head),
         cmocka_unit_test(test_drops_by_epoch),
         cmocka_unit_test(test_readers_never_miss_a_record_that_stays),
     };
