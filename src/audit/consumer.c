@@ -23,6 +23,7 @@
 #define STEP_MS (5 * 1000) /* backwards; more than NTP corrects at once, so worth a row */
 #define WRITERS_MAX 1024   /* looked at in a turn, the oldest first */
 #define FOREIGN_SUFFIX ".foreign"
+#define FOLLOWED_MAX 256 /* writers; of more, the one that was met first is forgotten */
 
 enum entry_kind {
     WHOLE,   /* a row as it is: complete in itself, or an intent with its outcome */
@@ -35,13 +36,21 @@ struct entry {
     struct gw_audit_row row;
 };
 
+struct followed {
+    struct gw_uuid writer;
+    uint64_t sequence; /* of its last event that was taken; 0: none */
+};
+
 struct gw_consumer {
     struct gw_consumer_options o;
     bool may_have_ended; /* a writer */
     bool has_turned;
     int64_t last_real_ms, last_mono_ms; /* of the last turn */
+    struct followed followed[FOLLOWED_MAX];
+    size_t followed_count; /* ever */
     size_t count;
     struct entry entries[BATCH_EVENTS];
+    uint64_t last, missing; /* of the batch: its highest number, and how many before that are not there */
 };
 
 /* One file in one turn. */
@@ -104,6 +113,33 @@ static enum gw_code tell_of_file(struct gw_consumer *c, const char *action, uint
     return tell(c, action, count, details.ptr, err);
 }
 
+/* ---- the numbers of a writer's events ---- */
+
+/* A writer numbers without gaps, so that a gap is a file that was removed or put out of sight: by another worker, say. */
+static struct followed *followed(struct gw_consumer *c, const struct gw_uuid *writer)
+{
+    for (size_t i = 0; i < FOLLOWED_MAX; i++)
+        if (c->followed[i].sequence != 0 && gw_uuid_eq(&c->followed[i].writer, writer))
+            return &c->followed[i];
+    return NULL;
+}
+
+static void look_at_number(struct gw_consumer *c, uint64_t sequence)
+{
+    if (sequence <= c->last)
+        return;
+    c->missing += c->last != 0 ? sequence - c->last - 1 : 0;
+    c->last = sequence;
+}
+
+static void follow(struct gw_consumer *c, const struct gw_uuid *writer)
+{
+    struct followed *f = followed(c, writer);
+    if (f == NULL)
+        f = &c->followed[c->followed_count++ % FOLLOWED_MAX];
+    *f = (struct followed){*writer, c->last};
+}
+
 /* ---- reading a batch ---- */
 
 static bool has_request(const struct gw_audit_row *r)
@@ -146,8 +182,11 @@ static enum gw_code read_batch(struct gw_consumer *c, const struct source *f, si
     const struct gw_uuid *writer = gw_journal_reader_writer(f->reader);
     struct gw_event e;
     uint64_t sequence;
+    const struct followed *before = followed(c, writer);
     size_t events = 0;
     c->count = 0;
+    c->missing = 0;
+    c->last = before != NULL ? before->sequence : 0;
     while (events < BATCH_EVENTS) {
         struct gw_error none = {0};
         enum gw_code code = gw_journal_reader_next(f->reader, &e, &sequence, &none);
@@ -155,6 +194,7 @@ static enum gw_code read_batch(struct gw_consumer *c, const struct source *f, si
             break;
         if (code != GW_OK)
             return gw_fail(err, code, "%s", none.msg);
+        look_at_number(c, sequence);
         add_entry(c, writer, sequence, &e);
         events++;
     }
@@ -236,6 +276,25 @@ static enum gw_code write_entries(struct turn *t, struct gw_error *err)
     return GW_OK;
 }
 
+static enum gw_code tell_of_damage(struct turn *t, const struct source *f, uint64_t damaged, struct gw_error *err)
+{
+    char what[96];
+    (void)snprintf(what, sizeof(what), "%" PRIu64 " bytes could not be read", damaged);
+    t->out->damaged_bytes += damaged;
+    return tell_of_file(t->c, "journal_damaged", 1, f->name, what, err);
+}
+
+/* Where nothing was damaged, which would have told of them. */
+static enum gw_code tell_of_missing(struct turn *t, const struct source *f, struct gw_error *err)
+{
+    char what[96];
+    if (t->c->missing == 0)
+        return GW_OK;
+    (void)snprintf(what, sizeof(what), "%" PRIu64 " events before its are nowhere", t->c->missing);
+    t->out->missing += t->c->missing;
+    return tell_of_file(t->c, "journal_damaged", 1, f->name, what, err);
+}
+
 /* What the writer lost since it was last told of, and what stood unreadable before the last event. */
 static enum gw_code write_gaps(struct turn *t, const struct source *f, uint64_t damaged, struct gw_error *err)
 {
@@ -254,11 +313,7 @@ static enum gw_code write_gaps(struct turn *t, const struct source *f, uint64_t 
     }
     if (code == GW_ENOTFOUND || lost > told)
         GW_TRY(gw_store_journal_writer_put(s, writer, lost > told ? lost : told, err));
-    if (damaged == 0)
-        return GW_OK;
-    (void)snprintf(what, sizeof(what), "%" PRIu64 " bytes could not be read", damaged);
-    t->out->damaged_bytes += damaged;
-    return tell_of_file(t->c, "journal_damaged", 1, f->name, what, err);
+    return damaged > 0 ? tell_of_damage(t, f, damaged, err) : tell_of_missing(t, f, err);
 }
 
 static enum gw_code write_batch(struct turn *t, const struct source *f, uint64_t damaged, struct gw_error *err)
@@ -294,6 +349,8 @@ static enum gw_code commit_batch(struct turn *t, struct source *f, size_t events
         *t->out = before;
         return code;
     }
+    if (events > 0)
+        follow(t->c, gw_journal_reader_writer(f->reader));
     t->out->events += events;
     f->offset = offset;
     f->damaged += damaged;

@@ -28,6 +28,7 @@ struct gw_consumer_turn {
     uint64_t unknown;       /* intents of dead writers, whose outcome nobody will tell */
     uint64_t lost;          /* events that writers had no room for */
     uint64_t damaged_bytes; /* passed over */
+    uint64_t missing;       /* events that a writer numbered and no file holds; by what this life of control saw */
     uint64_t foreign;       /* files that are no journal's: set aside as NAME.foreign */
     uint64_t conflicts;     /* events with a name that another has */
     int64_t stepped_ms;     /* that the clock was set back */

@@ -29,6 +29,11 @@ static enum gw_code keep_name(void *ctx, const char *name, struct gw_error *err)
     return GW_OK;
 }
 
+static enum gw_code keep_first_name(void *ctx, const char *name, struct gw_error *err)
+{
+    return ((char *)ctx)[0] == '\0' ? keep_name(ctx, name, err) : GW_OK;
+}
+
 /* The last of them. */
 static void find_file(struct rig *g, char name[GW_JOURNAL_NAME_MAX])
 {
@@ -133,6 +138,39 @@ static void damage_is_told_and_what_follows_it_taken(void **state)
     for (int i = 0; i < 2; i++)
         assert_int_equal(rig_run(&g), GW_OK);
     assert_string_equal(rig_rows(&g), "journal_damaged:done*1 single:done*1 single:done*1");
+    rig_done(&g);
+}
+
+static void fill_a_file(struct rig *g, struct gw_journal *j)
+{
+    unsigned files = rig_count_files(g, "changes");
+    for (uint32_t n = 0; rig_count_files(g, "changes") == files; n++)
+        rig_append(j, GW_EVENT_TALLY, n, GW_OUTCOME_REFUSED);
+}
+
+/* By another worker, whose user is the same. */
+static void a_file_that_somebody_removed_is_told_of_once(void **state)
+{
+    (void)state;
+    char name[GW_JOURNAL_NAME_MAX] = "";
+    struct rig g;
+    rig_init(&g);
+    gw_auto(gw_journal) struct gw_journal *j = rig_journal(&g, "changes");
+    rig_append(j, GW_EVENT_SINGLE, 1, GW_OUTCOME_DONE);
+    fill_a_file(&g, j);
+    assert_int_equal(rig_run(&g), GW_OK);
+    assert_int_equal(g.turn.missing, 0);
+    int64_t before = rig_count_rows(&g);
+    uint64_t taken = gw_journal_sequence(j);
+    fill_a_file(&g, j);
+    uint64_t end = gw_journal_sequence(j) - 1;
+    assert_int_equal(gw_journal_each(g.journals.fd, keep_first_name, name, NULL), GW_OK);
+    assert_int_equal(unlinkat(g.journals.fd, name, 0), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(rig_run(&g), GW_OK);
+        assert_int_equal(g.turn.missing, i == 0 ? end - taken : 0);
+    }
+    assert_string_equal(rig_rows_after(&g, before), "journal_damaged:done*1 tally:refused*9");
     rig_done(&g);
 }
 
@@ -495,6 +533,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_cut_at_any_byte_of_its_last_record_gives_the_others_once),
         cmocka_unit_test(damage_is_told_and_what_follows_it_taken),
+        cmocka_unit_test(a_file_that_somebody_removed_is_told_of_once),
         cmocka_unit_test(a_file_that_was_taken_is_removed_and_no_more),
         cmocka_unit_test(what_a_dead_writer_began_ends_unknown_in_the_next_life),
         cmocka_unit_test(a_file_put_back_from_a_backup_adds_nothing),

@@ -182,6 +182,7 @@ static void log_turn(const struct gw_consumer_turn *t)
     log_met(t->unknown, "changes were begun by a worker that died; recording their outcome as unknown");
     log_met(t->lost, "events found no room in a worker's journal; recording how many");
     log_met(t->damaged_bytes, "bytes of the journal cannot be read; passing them over and recording that");
+    log_met(t->missing, "events of a worker are nowhere, as if somebody had removed a journal file; recording that");
     log_met(t->foreign, "files in the journal's directory are no journals; setting them aside and recording that");
     log_met(t->conflicts, "events have a name that another has; recording both");
     log_met((uint64_t)t->stepped_ms, "milliseconds the clock was set back by; recording that");
