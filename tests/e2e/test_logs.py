@@ -82,6 +82,14 @@ REQUESTS = {
     "body too large": "POST /api/bots?a=@@ HTTP/1.1\nHost: x\n^^\nContent-Length: 99999999\n\n@@",
     "Referer, User-Agent and their like": f"GET /api/nothing HTTP/1.1\nHost: x\n^^\nReferer: https://x/?t=@@\nUser-Agent: @@\n"
                                          f"X-Forwarded-For: @@\nX-Request-Id: @@\nOrigin: @@\n{END}",
+    "API key": f"GET /api/bots HTTP/1.1\nHost: x\nX-API-Key: aak_abcdefgh_@@\n{END}",
+    "API key as Bearer": f"GET /api/bots HTTP/1.1\nHost: x\nAuthorization: Bearer aak_abcdefgh_@@\n{END}",
+    "API key beside a token": f"GET /api/bots HTTP/1.1\nHost: x\n^^\nX-API-Key: aak_abcdefgh_@@\n{END}",
+    "two API keys": f"GET /api/bots HTTP/1.1\nHost: x\nX-API-Key: aak_abcdefgh_@@\nX-API-Key: aak_abcdefgh_@@\n{END}",
+    "API key with NUL": f"GET /api/bots HTTP/1.1\nHost: x\nX-API-Key: aak_abcdefgh_@@\0\n{END}",
+    "API key to control": f"GET /aaiti/v1/users HTTP/1.1\nHost: x\nX-API-Key: aak_abcdefgh_@@\n{END}",
+    "refresh token": f'POST /api/auth/refresh HTTP/1.1\nHost: x\nContent-Type: application/json\nContent-Length: 41\n{END}{{"refreshToken":"@@"}}',
+    "refresh cookie": f"POST /api/auth/refresh HTTP/1.1\nHost: x\nSec-Fetch-Site: same-origin\nCookie: __Secure-aaiti_refresh=@@\nContent-Length: 0\n{END}",
     "query of a call of control's": f"GET /aaiti/v1/users?a=@@ HTTP/1.1\nHost: x\n^^\n{END}",
 }
 LOGINS = {
