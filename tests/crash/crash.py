@@ -188,6 +188,7 @@ class Crash:
         self.check("nothing was refused but for want of a process", [a for a in refused if a.status not in (502, 503)])
         self.check("every sign-in that was answered has its one row", [
             a for a in logins if [row[:2] for row in rows[a.request_id]] != [("user_login", "done")]])
+        self.check("no byte of a journal was damaged, and no event is nowhere", self.query("SELECT details FROM audit WHERE action = 'journal_damaged'"))
         self.check("no request has two rows", [i for i, found in rows.items() if len(found) > 1])
         print(f"round {number}: kills {self.kills}, answered {len(answered)}, unknown {len(unknown)}, refused {len(refused)}, "
               f"sign-ins {len(logins)}, broken connections {clients.broken}, failed checks so far {self.failed}", flush=True)
