@@ -44,11 +44,11 @@ struct gw_settings {
     /* session.* */
     int64_t session_idle_ms, session_absolute_ms;
     int64_t session_per_user;
-    int session_at_limit;                                         /* enum gw_session_limit */
+    int block_kernel;     /* enum gw_kernel_drop_setting; here it costs no padding */
+    int session_at_limit; /* enum gw_session_limit */
     int64_t session_capacity, user_capacity, revocation_capacity; /* slots of the authority segment */
     /* block.* */
     int64_t block_capacity;
-    int block_kernel; /* enum gw_kernel_drop_setting */
     /* limit.* */
     int64_t limit_capacity, limit_delayed;
     /* api_key.* */
