@@ -136,7 +136,7 @@ void gw_rig_new(struct gw_rig *rig, const char *policy)
     *rig = (struct gw_rig){.dir = "/tmp/gw-gate-XXXXXX",
                            .peer = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1}}};
     need(mkdtemp(rig->dir) != NULL, "directory", NULL);
-    gw_fake_clock_init(&rig->clock, GW_RIG_NOW_S * 1000);
+    gw_fake_clock_init(&rig->clock, (GW_RIG_NOW_S - GW_RIG_SEGMENT_AGE_S) * 1000);
     make_keys(rig);
     make_dir(rig, "bundles");
     make_dir(rig, "journal");
@@ -145,9 +145,17 @@ void gw_rig_new(struct gw_rig *rig, const char *policy)
     gw_auto_fd int mode_dir = open(rig->mode_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     need(gw_mode_ensure(mode_dir, &err) == GW_OK, "mode", &err);
     snprintf(rig->journal_dir, sizeof(rig->journal_dir), "%s/journal", rig->dir);
-    const struct gw_shared_sizes sizes = {
-        .sessions = 2048, .users = 2048, .revocations = 64, .blocks = 64, .rates = 8192, .api_keys = 64};
+    const struct gw_shared_sizes sizes = {.sessions = 2048,
+                                          .users = 2048,
+                                          .revocations = 64,
+                                          .blocks = 64,
+                                          .rates = 8192,
+                                          .api_keys = 64,
+                                          .nonces = 1024,
+                                          .nonce_window_s = 30,
+                                          .clock = &rig->clock.clock};
     need(gw_shared_open(rig->dir, GW_SHARED_WRITER, &sizes, &rig->writer, &err) == GW_OK, "writer", &err);
+    gw_fake_clock_advance(&rig->clock, GW_RIG_SEGMENT_AGE_S * 1000);
     gw_rig_publish(rig, FIRST_HASH, NULL, policy);
     gw_shared_begin_load(rig->writer);
     gw_shared_end_load(rig->writer);

@@ -7,6 +7,7 @@
 #include "pipeline/pipeline.h"
 
 #define GW_RIG_NOW_S INT64_C(1800000000)
+#define GW_RIG_SEGMENT_AGE_S 100
 #define GW_RIG_HEADERS_MAX 64
 #define GW_RIG_PATH_MAX 160
 #define GW_RIG_JOURNAL_FILES 4

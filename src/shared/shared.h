@@ -8,13 +8,15 @@
  * record that stays odd (control was killed inside a write) reads as GW_EBACKEND (answered 503) until control is back and
  * rewrites it. Until the ready flag is set, all look-ups give GW_EBACKEND.
  *
- * Counter segment: last-seen times and the backlogs of rates (rates.h), written by workers with compare-and-swap only. Last-seen times are
+ * Counter segment: last-seen times, the backlogs of rates (rates.h) and nonces (nonces.h), written by workers with compare-and-swap only. Last-seen times are
  * advice: they can push out an idle timeout, never an absolute one.
  *
  * A gw_shared is used by one process; reader calls are thread-safe; writer calls are serialised by a lock inside.
  */
+#include "base/clock.h"
 #include "base/encode.h"
 #include "base/ip.h"
+#include "shared/nonces.h"
 #include "shared/rates.h"
 #include <gw/cleanup.h>
 #include <gw/error.h>
@@ -77,7 +79,11 @@ bool gw_live_key_admits(const struct gw_live_key *k, const struct gw_ip *from);
 struct gw_shared_sizes {
     uint32_t sessions, users, revocations, blocks, api_keys;
     uint32_t rates; /* backlogs of addresses; those of identities go by users */
-};                  /* slots wanted; twice as many are made */
+    /* slots wanted; twice as many are made */
+    uint32_t nonces;              /* words as they are */
+    int64_t nonce_window_s;       /* how old a signed request may be */
+    const struct gw_clock *clock; /* since when nonces are known; NULL: no signed request is let through */
+};
 
 enum gw_shared_role { GW_SHARED_READER, GW_SHARED_WRITER };
 struct gw_shared;
@@ -116,6 +122,10 @@ int64_t gw_shared_key_last_used(const struct gw_shared *s, const struct gw_live_
 int64_t gw_shared_last_seen(const struct gw_shared *s, const struct gw_live_session *session);
 /* Notes that the session was used; a step back is ignored. Any process. */
 void gw_shared_touch(struct gw_shared *s, const struct gw_uuid *sid, int64_t now_s);
+/* The nonce of a signed request, after its signature was found right. GW_EBACKEND: the segments are being replaced, and what was taken will
+ * be forgotten. */
+GW_MUST_CHECK enum gw_code gw_shared_take_nonce(const struct gw_shared *s, const struct gw_nonce *n, int64_t now_s,
+                                                enum gw_nonce_fault *out);
 /* Of a reader: the writer does not look at that map. */
 const struct gw_rates *gw_shared_rates(const struct gw_shared *s);
 

@@ -3,7 +3,7 @@
  * Two mapped files (segment.h). authority: header, then tables (table.h) of sessions, users, revoked token ids, blocks and API keys. counters:
  * header, then buckets of eight words, one cache line each; a word is 32 bits of the session id's hash and 32 bits of
  * time. A ninth active session in one bucket pushes the longest unused out, which then falls back to the time that control
- * last wrote to its record: advice may be lost, an absolute end never. Behind them the words of rates (rates.h).
+ * last wrote to its record: advice may be lost, an absolute end never. Behind them the words of rates (rates.h) and of nonces (nonces.h).
  *
  * What is read from a header is read once, at open, and held against the size of the file; later a mapping is only
  * ever indexed by this process's own copies.
@@ -84,8 +84,9 @@ struct counters {
     uint64_t magic, layout;
     uint64_t slots;
     struct gw_hash_key key;
-    uint32_t rate_slots[GW_RATES_REGIONS], unused[3]; /* buckets begin on a cache line */
+    uint32_t rate_slots[GW_RATES_REGIONS], nonce_slots, unused[2]; /* buckets begin on a cache line */
     struct gw_rates_head rates;
+    struct gw_nonces_head nonces;
     _Atomic uint64_t words[];
 };
 static_assert(sizeof(struct counters) % CACHE_LINE == 0, "a bucket is one cache line");
@@ -99,6 +100,7 @@ struct gw_shared {
     uint64_t buckets;
     struct gw_hash_key counters_key;
     struct gw_rates rates;
+    struct gw_nonces nonces;
     enum gw_shared_role role;
     pthread_mutex_t lock;        /* writer */
     uint32_t of_length[LENGTHS]; /* writer: blocks whose network is of n + 1 bits */
@@ -122,7 +124,9 @@ static uint64_t layout_hash(void)
                               GW_SHARED_ROLE_MAX,
                               GW_SHARED_UPSTREAM_ID_MAX,
                               BUCKET,
-                              GW_RATES_BUCKET};
+                              GW_RATES_BUCKET,
+                              GW_NONCES_BUCKET,
+                              GW_NONCES_AHEAD_S};
     return gw_hash(&(struct gw_hash_key){1, 2}, shape, sizeof(shape));
 }
 
@@ -147,8 +151,9 @@ static size_t authority_bytes(const uint32_t slots[TABLES])
     return n;
 }
 
-static size_t counters_bytes(uint64_t slots, const uint32_t rate_slots[GW_RATES_REGIONS])
+static size_t counters_bytes(uint64_t slots, const uint32_t rate_slots[GW_RATES_REGIONS], uint64_t nonce_slots)
 {
+    slots += nonce_slots;
     for (int i = 0; i < GW_RATES_REGIONS; i++)
         slots += rate_slots[i];
     return sizeof(struct counters) + slots * sizeof(uint64_t);
@@ -184,20 +189,24 @@ static bool adopt_counters(struct gw_shared *s)
     struct counters *c = s->counters_segment.base;
     if (c == NULL)
         return false;
-    uint64_t slots = c->slots;
-    uint32_t rate_slots[GW_RATES_REGIONS];
+    uint64_t slots = c->slots, words = slots;
+    uint32_t rate_slots[GW_RATES_REGIONS], nonce_slots = c->nonce_slots;
     memcpy(rate_slots, c->rate_slots, sizeof(rate_slots));
-    if (c->magic != COUNTERS_MAGIC || c->layout != layout_hash() || !is_slot_count(slots))
+    if (c->magic != COUNTERS_MAGIC || c->layout != layout_hash() || !is_slot_count(slots) ||
+        !is_slot_count(nonce_slots))
         return false;
-    for (int i = 0; i < GW_RATES_REGIONS; i++)
+    for (int i = 0; i < GW_RATES_REGIONS; i++) {
         if (!is_slot_count(rate_slots[i]) || rate_slots[i] < GW_RATES_SLOTS_MIN)
             return false;
-    if (counters_bytes(slots, rate_slots) != s->counters_segment.bytes)
+        words += rate_slots[i];
+    }
+    if (counters_bytes(slots, rate_slots, nonce_slots) != s->counters_segment.bytes)
         return false;
     s->counters = c->words;
     s->buckets = slots / BUCKET;
     s->counters_key = c->key;
     gw_rates_init(&s->rates, &c->rates, c->words + slots, rate_slots, &s->counters_key);
+    gw_nonces_init(&s->nonces, &c->nonces, c->words + words, nonce_slots, &s->counters_key);
     return true;
 }
 
@@ -213,7 +222,9 @@ static enum gw_code random_key(struct gw_hash_key *out, struct gw_error *err)
 struct wanted {
     uint32_t slots[TABLES];
     uint64_t counters;
-    uint32_t rates[GW_RATES_REGIONS];
+    uint32_t rates[GW_RATES_REGIONS], nonces;
+    int64_t nonce_window_s;
+    const struct gw_clock *clock;
 };
 
 #define RATES_PER_USER 8      /* of a class two, of a route's class two more, and half of it empty */
@@ -240,6 +251,9 @@ static struct wanted wanted_of(const struct gw_shared_sizes *sizes)
         .rates = {[GW_RATES_ADDRESSES] = rate_slots_for(2 * rates, GW_RATES_SLOTS_MIN),
                   [GW_RATES_IDENTITIES] = rate_slots_for(RATES_PER_USER * (uint64_t)sizes->users, GW_RATES_SLOTS_MIN),
                   [GW_RATES_OVERFLOW] = rate_slots_for(2 * rates / RATES_PER_OVERFLOW, OVERFLOW_MIN)},
+        .nonces = power_of_two_for(sizes->nonces),
+        .nonce_window_s = sizes->nonce_window_s,
+        .clock = sizes->clock,
     };
 }
 
@@ -248,12 +262,17 @@ static enum gw_code make_counters(struct gw_shared *s, int dir, const struct wan
     struct gw_hash_key key;
     GW_TRY(random_key(&key, err));
     gw_segment_done(&s->counters_segment);
-    GW_TRY(gw_segment_create(dir, COUNTERS, 0660, counters_bytes(w->counters, w->rates), &s->counters_segment, err));
+    GW_TRY(gw_segment_create(dir, COUNTERS, 0660, counters_bytes(w->counters, w->rates, w->nonces),
+                             &s->counters_segment, err));
     struct counters *c = s->counters_segment.base;
     c->key = key;
     c->layout = layout_hash();
     c->slots = w->counters;
     memcpy(c->rate_slots, w->rates, sizeof(c->rate_slots));
+    c->nonce_slots = w->nonces;
+    c->nonces.window_s = w->nonce_window_s;
+    /* After the old authority was retired: what is taken later by its nonces is refused (gw_shared_take_nonce). */
+    c->nonces.since_s = w->clock != NULL ? gw_clock_real_s(w->clock) : INT64_MAX;
     c->magic = COUNTERS_MAGIC;
     return gw_segment_publish(dir, &s->counters_segment, COUNTERS, GW_SEGMENT_REPLACE, err);
 }
@@ -283,6 +302,8 @@ static bool has_sizes(const struct gw_shared *s, const struct wanted *w)
     for (int i = 0; i < TABLES; i++)
         if (s->tables[i].slots != w->slots[i])
             return false;
+    if (s->nonces.slots != w->nonces || s->nonces.window_s != w->nonce_window_s)
+        return false;
     return s->buckets * BUCKET == w->counters && memcmp(s->rates.slots, w->rates, sizeof(w->rates)) == 0;
 }
 
@@ -619,6 +640,17 @@ void gw_shared_touch(struct gw_shared *s, const struct gw_uuid *sid, int64_t now
     }
     if ((int64_t)(words[victim] & UINT32_MAX) < now_s && now_s <= UINT32_MAX)
         note(s, first + victim, words[victim], tag | (uint64_t)now_s);
+}
+
+/* Retired is asked last: what was taken while it was not, is older than all that the next memory takes. */
+enum gw_code gw_shared_take_nonce(const struct gw_shared *s, const struct gw_nonce *n, int64_t now_s,
+                                  enum gw_nonce_fault *out)
+{
+    enum gw_nonce_fault fault = gw_nonces_take(&s->nonces, n, now_s);
+    if (gw_shared_is_retired(s))
+        return GW_EBACKEND;
+    *out = fault;
+    return GW_OK;
 }
 
 const struct gw_rates *gw_shared_rates(const struct gw_shared *s)
