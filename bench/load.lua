@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- wrk's script: load.lua MODE FILE. One prepared request a line of the file (tokens); prints one JSON line at the end.
+-- wrk's script: load.lua MODE FILE. One prepared request a line of the file (a token and an API key of the same user); prints one JSON line at the end.
 local requests, next_request = {}, 0
 
 local body = '{"botId":"b-1","symbol":"BTCUSDT","side":"buy","quantity":1.25,"price":60000.5,"tags":['
@@ -32,6 +32,11 @@ function make.refused(headers, token)
   return make.get(headers, token:sub(1, -11) .. "AAAAAAAAAA")
 end
 
+make["get-key"] = function(headers, _, key)
+  headers["X-API-Key"] = key
+  return wrk.format("GET", "/api/bots", headers)
+end
+
 -- From the network that bench/seed.c blocks.
 function make.blocked(headers, token)
   headers["X-Forwarded-For"] = headers["X-Forwarded-For"]:gsub("^10%.1%.", "10.2.")
@@ -52,7 +57,8 @@ end
 
 function init(args)
   for line in io.lines(args[2]) do
-    requests[#requests + 1] = make[args[1]](headers_of(#requests), line)
+    local token, key = line:match("^(%S+) (aak_%S+)$")
+    requests[#requests + 1] = make[args[1]](headers_of(#requests), token or line, key)
   end
 end
 

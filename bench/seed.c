@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Stands in for control in the benchmark: fills a run directory (bundle, authority segment with COUNT users who have a
- * session each, a list of blocks) from HOME's gateway.yaml, whose policy is whole and whose run_dir exists, and prints a token a line.
+ * session and an API key each, a list of blocks) from HOME's gateway.yaml, whose policy is whole and whose run_dir exists, and prints a token and a key a line.
  */
 #include "base/clock.h"
 #include "base/file.h"
 #include "control/bundle.h"
 #include "control/home_dir.h"
 #include "control/keys.h"
+#include "crypto/mac.h"
 #include "crypto/random.h"
 #include "crypto/secret.h"
 #include "shared/mode.h"
 #include "shared/shared.h"
+#include "token/api_key.h"
 #include "token/jwt.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define HOUR_S 3600
 #define ADDRESSES_BLOCKED 1000u
@@ -65,6 +68,21 @@ static enum gw_code publish(struct seed *s, struct gw_error *err)
     return GW_OK;
 }
 
+/* Of the same user, after the token. */
+static enum gw_code add_key(struct seed *s, const struct gw_live_session *session, struct gw_error *err)
+{
+    char text[GW_API_KEY_LEN + 1];
+    uint8_t hash[GW_MAC_BYTES];
+    struct gw_live_key key = {.user_id = session->user_id};
+    GW_TRY(gw_api_key_make(gw_system_random(), text, err));
+    GW_TRY(gw_sha256(gw_str(text), hash, err));
+    GW_TRY(gw_random_fill(gw_system_random(), key.id.b, sizeof(key.id.b), err));
+    memcpy(key.hash.b, hash, sizeof(key.hash.b));
+    memcpy(key.proof, hash + sizeof(key.hash.b), sizeof(hash) - sizeof(key.hash.b));
+    (void)printf(" %s\n", text);
+    return gw_shared_put_key(s->shared, &key, err);
+}
+
 static enum gw_code print_token(struct seed *s, const struct gw_live_session *session, struct gw_error *err)
 {
     char user_id[GW_UUID_LEN + 1];
@@ -82,7 +100,7 @@ static enum gw_code print_token(struct seed *s, const struct gw_live_session *se
     gw_buf_init(&token, GW_JWT_MAX_BYTES);
     GW_TRY(gw_random_fill(gw_system_random(), issue.jti.b, sizeof(issue.jti.b), err));
     GW_TRY(gw_jwt_sign_access(s->ring.keys[GW_TOKEN_CURRENT], &issue, &token, err));
-    (void)puts(token.ptr);
+    (void)fputs(token.ptr, stdout);
     return GW_OK;
 }
 
@@ -99,7 +117,8 @@ static enum gw_code add(struct seed *s, uint32_t i, struct gw_error *err)
     session.user_id = user.id;
     GW_TRY(gw_shared_put_user(s->shared, &user, err));
     GW_TRY(gw_shared_put_session(s->shared, &session, err));
-    return print_token(s, &session, err);
+    GW_TRY(print_token(s, &session, err));
+    return add_key(s, &session, err);
 }
 
 static enum gw_code block(struct seed *s, const char *network, struct gw_error *err)
@@ -137,6 +156,7 @@ static enum gw_code seed(struct seed *s, struct gw_error *err)
         .revocations = s->count,
         .blocks = 2 * ADDRESSES_BLOCKED,
         .rates = s->count,
+        .api_keys = s->count,
     };
     GW_TRY(load(s, err));
     GW_TRY(make_mode(s, err));
