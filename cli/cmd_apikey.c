@@ -36,6 +36,8 @@ int cmd_apikey_add(struct gw_cli *cli, int argc, char **argv)
     set_string(cli, body, "--scope", "scopes");
     set_string(cli, body, "--from", "networks");
     set_string(cli, body, "--expires", "expiresIn");
+    if (gw_cli_value(cli, "--signed") != NULL)
+        json_object_set_new(body, "signed", json_true());
     int status = cli_call(cli, "POST", API_KEYS, json_incref(body), &answer);
     return show_made(cli, status, answer);
 }
@@ -81,8 +83,9 @@ static void print_list(struct gw_cli *cli, const json_t *list, const char *none)
 
 static void print_key(struct gw_cli *cli, const json_t *k)
 {
-    fprintf(cli->out, "%-12s  %-16s  %-7s  %-20s  %-20s  %-16s  ", cli_text(k, "key"), cli_text(k, "username"),
-            json_is_true(json_object_get(k, "expired")) ? "expired" : "live", cli_text(k, "expiresAt"),
+    fprintf(cli->out, "%-12s  %-16s  %-7s  %-6s  %-20s  %-20s  %-16s  ", cli_text(k, "key"), cli_text(k, "username"),
+            json_is_true(json_object_get(k, "expired")) ? "expired" : "live",
+            json_is_true(json_object_get(k, "signed")) ? "signs" : "shown", cli_text(k, "expiresAt"),
             cli_text(k, "lastUsedAt"), cli_text(k, "name"));
     print_list(cli, json_object_get(k, "scopes"), "all");
     fputs("  ", cli->out);
@@ -105,8 +108,8 @@ int cmd_apikey_list(struct gw_cli *cli, int argc, char **argv)
         cli_print_json(cli, keys);
         return GW_EXIT_YES;
     }
-    fprintf(cli->out, "%-12s  %-16s  %-7s  %-20s  %-20s  %-16s  %s\n", "KEY", "USER", "STATE", "EXPIRES", "LAST USED",
-            "NAME", "SCOPES  FROM");
+    fprintf(cli->out, "%-12s  %-16s  %-7s  %-6s  %-20s  %-20s  %-16s  %s\n", "KEY", "USER", "STATE", "SECRET",
+            "EXPIRES", "LAST USED", "NAME", "SCOPES  FROM");
     json_array_foreach (keys, i, k)
         print_key(cli, k);
     return GW_EXIT_YES;

@@ -349,11 +349,71 @@ ngx_http_gw_obey(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 }
 
 
+static ngx_int_t
+ngx_http_gw_refuse_signed_body(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
+{
+    gw_request_refuse(ctx->request, GW_REASON_SIGNED_BODY, &ctx->decision);
+
+    return ngx_http_gw_obey(r, ctx);
+}
+
+
+/* The body as the upstream will get it. NGX_DECLINED: it is too long to be shown, or lies in a file, which nobody reads here. */
+static ngx_int_t
+ngx_http_gw_show_body(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
+{
+    size_t          n, size;
+    ngx_chain_t    *cl, *body;
+    struct gw_str  *pieces;
+
+    n = 0;
+    size = 0;
+    body = r->request_body != NULL ? r->request_body->bufs : NULL;
+
+    for (cl = body; cl; cl = cl->next) {
+        if (cl->buf->in_file) {
+            return NGX_DECLINED;
+        }
+
+        size += (size_t) ngx_buf_size(cl->buf);
+        n++;
+    }
+
+    if (size > GW_SIGNED_BODY_MAX) {
+        return NGX_DECLINED;
+    }
+
+    pieces = ngx_palloc(r->pool, (n + 1) * sizeof(struct gw_str));
+    if (pieces == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (cl = body, n = 0; cl; cl = cl->next, n++) {
+        pieces[n] = (struct gw_str) { (char *) cl->buf->pos,
+                                      (size_t) ngx_buf_size(cl->buf) };
+    }
+
+    gw_request_show_body(ctx->request, pieces, n);
+
+    return NGX_OK;
+}
+
+
 /* Just before the upstream gets it. A refusal replaces the decision. */
 static ngx_int_t
 ngx_http_gw_hand_over(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 {
+    ngx_int_t         rc;
     enum gw_handover  handover;
+
+    if (gw_request_signs_body(ctx->request)) {
+        rc = ngx_http_gw_show_body(r, ctx);
+
+        if (rc != NGX_OK) {
+            return rc == NGX_DECLINED ? ngx_http_gw_refuse_signed_body(r, ctx)
+                                      : NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
 
     handover = gw_request_hand_over(ctx->gate, ctx->request, &ctx->decision);
 
@@ -524,6 +584,13 @@ ngx_http_gw_go_on(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 {
     if (ctx->decision.action != GW_PASS) {
         return ngx_http_gw_obey(r, ctx);
+    }
+
+    /* a chunked body's length is not known yet: looked at when it was read */
+    if (r->headers_in.content_length_n > (off_t) GW_SIGNED_BODY_MAX
+        && gw_request_signs_body(ctx->request))
+    {
+        return ngx_http_gw_refuse_signed_body(r, ctx);
     }
 
     if (ngx_http_gw_has_body(r)) {

@@ -107,6 +107,9 @@ enum gw_reason {
 /* What control reads of a body. Anybody may call it, so the adapter keeps no longer one for it. */
 #define GW_CONTROL_BODY_MAX ((size_t)64 * 1024)
 
+/* A signed body is looked at whole, and in memory: a longer one is refused by reason SIGNED_BODY. */
+#define GW_SIGNED_BODY_MAX ((size_t)64 * 1024)
+
 struct gw_header_field {
     struct gw_str name, value;
 };
@@ -140,6 +143,11 @@ struct gw_request *gw_request_new(struct gw_gate *g, struct gw_request_head *hea
 bool gw_request_hold_back(struct gw_gate *g, struct gw_request *r, struct gw_decision *out);
 /* After it. */
 void gw_request_let_go(struct gw_gate *g, struct gw_request *r);
+
+/* Its signature is of the body, too: the hand-over refuses it unless the body, as the upstream will get it, was shown before and is the one. */
+bool gw_request_signs_body(const struct gw_request *r);
+/* All of the body, in its pieces; count 0: there is none. */
+void gw_request_show_body(struct gw_request *r, const struct gw_str *pieces, size_t count);
 
 enum gw_handover {
     GW_HANDOVER_GO,     /* hand it to the upstream now */

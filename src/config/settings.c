@@ -105,6 +105,8 @@ const struct gw_option gw_settings_options[] = {
 
     {"api_key.capacity", GW_OPT_INT, AT(api_key_capacity), "4096", 64, 1048576, NULL, NULL,
      "API keys of all users that the gateway has room for. A larger one takes a restart."},
+    {"api_key.clock_window", GW_OPT_DURATION, AT(api_key_clock_window_ms), "30s", SECONDS(1), SECONDS(300), NULL, NULL,
+     "How old the timestamp of a signed request may be; so long its nonce is remembered. Ahead of the gateway's clock it may be by 5 s. Takes a restart."},
     {"api_key.per_user", GW_OPT_INT, AT(api_key_per_user), "16", 1, 4096, NULL, NULL,
      "API keys that one user may have, those whose time has ended less than a day ago among them."},
 

@@ -53,6 +53,7 @@ struct gw_settings {
     int64_t limit_capacity, limit_delayed;
     /* api_key.* */
     int64_t api_key_capacity, api_key_per_user;
+    int64_t api_key_clock_window_ms; /* how old a signed request may be */
     /* password.* */
     int password_profile;             /* enum gw_password_profile */
     struct gw_str password_blocklist; /* file, one password a line; empty: the shipped list */

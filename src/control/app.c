@@ -35,6 +35,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#define NONCES_PER_S 4000 /* words: a thousand signed requests a second, and most buckets far from full */
 #define SETTINGS_BYTES_MAX (32 * 1024 * 1024) /* of the arena that a YAML file of 1 MiB and its settings live in */
 
 struct generation {
@@ -381,6 +382,9 @@ static enum gw_code open_shared(struct gw_app *a, const struct gw_settings *s, s
         .blocks = (uint32_t)s->block_capacity,
         .rates = (uint32_t)s->limit_capacity,
         .api_keys = (uint32_t)s->api_key_capacity,
+        .nonces = (uint32_t)(s->api_key_clock_window_ms / 1000 + GW_NONCES_AHEAD_S) * NONCES_PER_S,
+        .nonce_window_s = s->api_key_clock_window_ms / 1000,
+        .clock = a->options.clock,
     };
     if (a->options.mode == GW_APP_OFFLINE)
         return GW_OK;

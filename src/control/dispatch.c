@@ -110,6 +110,7 @@ static const struct gw_api_member api_key_body[] = {
     STRING("scopes", GW_API_OPTIONAL, 0, GW_API_KEY_SCOPES_MAX_BYTES),
     STRING("networks", GW_API_OPTIONAL, 0, GW_API_KEY_NETWORKS_MAX_BYTES),
     STRING("expiresIn", GW_API_OPTIONAL, 1, 24),
+    BOOL("signed"),
     END,
 };
 static const struct gw_api_member api_key_rotate_body[] = {

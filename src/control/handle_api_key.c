@@ -23,11 +23,11 @@ static json_t *list_of(const char *words)
 static json_t *show(const struct gw_api_key_row *r, int64_t now_s)
 {
     bool is_over = r->expires_s != 0 && r->expires_s <= now_s;
-    return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "id", gw_reply_uuid(&r->id), "key",
+    return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o}", "id", gw_reply_uuid(&r->id), "key",
                      json_sprintf(GW_API_KEY_PREFIX "%s", r->public_id), "name", r->name, "userId",
                      gw_reply_uuid(&r->user_id), "scopes", list_of(r->scopes), "networks", list_of(r->networks),
-                     "expired", (int)is_over, "createdAt", gw_reply_time(r->created_s), "expiresAt",
-                     gw_reply_time(r->expires_s), "lastUsedAt", gw_reply_time(r->last_used_s));
+                     "signed", (int)r->is_signed, "expired", (int)is_over, "createdAt", gw_reply_time(r->created_s),
+                     "expiresAt", gw_reply_time(r->expires_s), "lastUsedAt", gw_reply_time(r->last_used_s));
 }
 
 struct listing {
@@ -151,7 +151,8 @@ enum gw_code gw_handle_api_key_add(struct gw_exchange *x, struct gw_error *err)
     struct gw_api_key_new new = {.user_id = &owner,
                                  .name = gw_exchange_str(x, "name"),
                                  .scopes = gw_exchange_str(x, "scopes"),
-                                 .networks = gw_exchange_str(x, "networks")};
+                                 .networks = gw_exchange_str(x, "networks"),
+                                 .is_signed = json_is_true(json_object_get(x->body, "signed"))};
     GW_TRY(read_span(x, "expiresIn", 1000, TTL_MAX_MS, &new.ttl_s, err));
     GW_TRY(find_owner(x, gw_exchange_str(x, "user"), "users:write", &owner, err));
     GW_TRY(gw_api_key_add(x->view->identity, &x->by, x->view->policy, &new, &made, err));

@@ -34,9 +34,8 @@ static bool absorb_pad(SHA256_CTX *ctx, const uint8_t key[BLOCK_BYTES], uint8_t 
     return ok;
 }
 
-static enum gw_code absorb(const struct gw_secret *key, struct pads *out, struct gw_error *err)
+static enum gw_code absorb(struct gw_str bytes, struct pads *out, struct gw_error *err)
 {
-    struct gw_str bytes = gw_secret_bytes(key);
     uint8_t block[BLOCK_BYTES] = {0};
     if (bytes.len > BLOCK_BYTES)
         GW_TRY(gw_sha256(bytes, block, err)); /* RFC 2104 section 2: longer keys are hashed first */
@@ -53,7 +52,7 @@ enum gw_code gw_mac_new(const struct gw_secret *key, struct gw_mac **out, struct
     if (m == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for a MAC");
     struct pads pads;
-    enum gw_code code = absorb(key, &pads, err);
+    enum gw_code code = absorb(gw_secret_bytes(key), &pads, err);
     if (code == GW_OK)
         code = gw_secret_new((struct gw_str){(const char *)&pads, sizeof(pads)}, &m->pads, err);
     gw_wipe(&pads, sizeof(pads));
@@ -75,14 +74,27 @@ static bool finish(SHA256_CTX *ctx, const void *msg, size_t len, uint8_t out[GW_
     return SHA256_Update(ctx, msg, len) == 1 && SHA256_Final(out, ctx) == 1;
 }
 
+/* Wipes the pads. */
+static enum gw_code sign(struct pads *pads, struct gw_str msg, uint8_t out[GW_MAC_BYTES])
+{
+    uint8_t inner[GW_MAC_BYTES];
+    bool ok = finish(&pads->inner, msg.ptr, msg.len, inner) && finish(&pads->outer, inner, sizeof(inner), out);
+    gw_wipe(pads, sizeof(*pads));
+    return ok ? GW_OK : GW_ECRYPTO;
+}
+
 enum gw_code gw_mac_sign(const struct gw_mac *m, struct gw_str msg, uint8_t out[GW_MAC_BYTES])
 {
     struct pads pads;
-    uint8_t inner[GW_MAC_BYTES];
     memcpy(&pads, gw_secret_bytes(m->pads).ptr, sizeof(pads));
-    bool ok = finish(&pads.inner, msg.ptr, msg.len, inner) && finish(&pads.outer, inner, sizeof(inner), out);
-    gw_wipe(&pads, sizeof(pads));
-    return ok ? GW_OK : GW_ECRYPTO;
+    return sign(&pads, msg, out);
+}
+
+enum gw_code gw_mac_once(const uint8_t key[GW_MAC_BYTES], struct gw_str msg, uint8_t out[GW_MAC_BYTES])
+{
+    struct pads pads;
+    GW_TRY(absorb((struct gw_str){(const char *)key, GW_MAC_BYTES}, &pads, NULL));
+    return sign(&pads, msg, out);
 }
 
 enum gw_code gw_mac_verify(const struct gw_mac *m, struct gw_str msg, struct gw_str tag)
@@ -90,6 +102,15 @@ enum gw_code gw_mac_verify(const struct gw_mac *m, struct gw_str msg, struct gw_
     uint8_t right[GW_MAC_BYTES];
     GW_TRY(gw_mac_sign(m, msg, right));
     return gw_bytes_eq(right, sizeof(right), tag.ptr, tag.len) ? GW_OK : GW_EDENIED;
+}
+
+enum gw_code gw_sha256_pieces(const struct gw_str *pieces, size_t count, uint8_t out[GW_MAC_BYTES])
+{
+    SHA256_CTX ctx;
+    bool ok = SHA256_Init(&ctx) == 1;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = SHA256_Update(&ctx, pieces[i].ptr, pieces[i].len) == 1;
+    return ok && SHA256_Final(out, &ctx) == 1 ? GW_OK : GW_ECRYPTO;
 }
 
 enum gw_code gw_sha256(struct gw_str msg, uint8_t out[GW_MAC_BYTES], struct gw_error *err)

@@ -18,4 +18,9 @@ GW_MUST_CHECK enum gw_code gw_mac_sign(const struct gw_mac *m, struct gw_str msg
 /* GW_EDENIED when the tag is not msg's; constant time in the tag. */
 GW_MUST_CHECK enum gw_code gw_mac_verify(const struct gw_mac *m, struct gw_str msg, struct gw_str tag);
 
+/* By a key of which a tag is wanted once: nothing is prepared, nothing allocated. */
+GW_MUST_CHECK enum gw_code gw_mac_once(const uint8_t key[GW_MAC_BYTES], struct gw_str msg, uint8_t out[GW_MAC_BYTES]);
+
+/* Of the pieces in their order as one. */
+GW_MUST_CHECK enum gw_code gw_sha256_pieces(const struct gw_str *pieces, size_t count, uint8_t out[GW_MAC_BYTES]);
 GW_MUST_CHECK enum gw_code gw_sha256(struct gw_str msg, uint8_t out[GW_MAC_BYTES], struct gw_error *err);

@@ -92,12 +92,39 @@ static void sha256_is_that_of_fips_180(void **state)
     assert_memory_equal(got, want, sizeof(want));
 }
 
+static void pieces_are_as_one(void **state)
+{
+    (void)state;
+    uint8_t want[GW_MAC_BYTES], got[GW_MAC_BYTES];
+    const struct gw_str pieces[] = {GW_STR("a"), GW_STR_NULL, GW_STR("bc")};
+    assert_int_equal(gw_sha256(GW_STR("abc"), want, NULL), GW_OK);
+    assert_int_equal(gw_sha256_pieces(pieces, 3, got), GW_OK);
+    assert_memory_equal(got, want, sizeof(want));
+    assert_int_equal(gw_sha256(GW_STR_NULL, want, NULL), GW_OK);
+    assert_int_equal(gw_sha256_pieces(NULL, 0, got), GW_OK);
+    assert_memory_equal(got, want, sizeof(want));
+}
+
+static void a_tag_made_once_is_the_same(void **state)
+{
+    (void)state;
+    uint8_t key[GW_MAC_BYTES], want[GW_MAC_BYTES], got[GW_MAC_BYTES];
+    gw_auto(gw_secret) struct gw_secret *secret = NULL;
+    gw_auto(gw_mac) struct gw_mac *m = NULL;
+    assert_int_equal(gw_sha256(GW_STR("key"), key, NULL), GW_OK);
+    assert_int_equal(gw_secret_new((struct gw_str){(const char *)key, sizeof(key)}, &secret, NULL), GW_OK);
+    assert_int_equal(gw_mac_new(secret, &m, NULL), GW_OK);
+    assert_int_equal(gw_mac_sign(m, GW_STR("message"), want), GW_OK);
+    assert_int_equal(gw_mac_once(key, GW_STR("message"), got), GW_OK);
+    assert_memory_equal(got, want, sizeof(want));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tags_are_those_of_rfc_4231),
-        cmocka_unit_test(wrong_tags_are_denied),
-        cmocka_unit_test(sha256_is_that_of_fips_180),
+        cmocka_unit_test(tags_are_those_of_rfc_4231),  cmocka_unit_test(wrong_tags_are_denied),
+        cmocka_unit_test(sha256_is_that_of_fips_180),  cmocka_unit_test(pieces_are_as_one),
+        cmocka_unit_test(a_tag_made_once_is_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

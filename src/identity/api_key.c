@@ -356,7 +356,8 @@ static enum gw_code add(struct gw_change *c, struct gw_api_key_made *m, struct g
 static enum gw_code check_sealing(const struct gw_identity *i, bool is_signed, struct gw_error *err)
 {
     if (is_signed && i->options.sealed == NULL)
-        return gw_fail(err, GW_EBACKEND, "a key that signs can be made while control is running alone");
+        return gw_fail(err, GW_ECONFLICT,
+                       "an API key that signs is made by a running control alone; start it and ask again");
     return GW_OK;
 }
 

@@ -227,7 +227,7 @@ struct gw_api_key_new {
         scopes; /* permissions with a comma between, "bots:*" for those that there are now; empty: all that the owner may */
     struct gw_str networks; /* CIDRs with a comma between; empty: anywhere */
     int64_t ttl_s;          /* 0: for ever */
-    bool is_signed;         /* is to prove itself by signatures; the gate has no such proof yet and refuses it */
+    bool is_signed;         /* proves itself by signatures (pipeline/signature.h) */
 };
 struct gw_api_key_made {
     struct gw_api_key_row row;

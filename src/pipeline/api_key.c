@@ -22,25 +22,47 @@ static enum gw_key_fault judge_use(const struct gw_live_key *k, const struct gw_
     return gw_live_key_admits(k, from) ? GW_KEY_OK : GW_KEY_ADDRESS;
 }
 
+/* Of a key by what is presented of it. */
+static enum gw_code find(const struct gw_shared *s, struct gw_str text, uint8_t hash[GW_MAC_BYTES],
+                         struct gw_live_key *out)
+{
+    struct gw_uuid half;
+    GW_TRY(gw_sha256(text, hash, NULL));
+    memcpy(half.b, hash, HALF);
+    return gw_shared_get_key(s, &half, out);
+}
+
+/* It can be told only by its id: the secret of one that signs finds nothing. */
+static enum gw_key_fault judge_unknown(const struct gw_shared *s, struct gw_str text, struct gw_str secret)
+{
+    struct gw_live_key key;
+    uint8_t hash[GW_MAC_BYTES];
+    bool signs = secret.len > 0 && find(s, gw_str_sub(text, 0, text.len - secret.len - 1), hash, &key) == GW_OK;
+    gw_wipe(&key, sizeof(key));
+    return signs ? GW_KEY_SECRET_SENT : GW_KEY_UNKNOWN;
+}
+
 enum gw_code gw_key_judge(const struct gw_shared *s, struct gw_str text, const struct gw_ip *from, int64_t now_s,
                           struct gw_live_key *out, enum gw_key_fault *fault)
 {
     struct gw_api_key_text parts;
     uint8_t hash[GW_MAC_BYTES];
-    struct gw_uuid half;
     *fault = GW_KEY_MALFORMED;
-    if (gw_api_key_parse(text, &parts) != GW_OK || parts.secret.len == 0)
+    if (gw_api_key_parse(text, &parts) != GW_OK)
         return GW_OK;
-    GW_TRY(gw_sha256(text, hash, NULL));
-    memcpy(half.b, hash, HALF);
-    enum gw_code code = gw_shared_get_key(s, &half, out);
+    enum gw_code code = find(s, text, hash, out);
     *fault = GW_KEY_UNKNOWN;
+    if (code == GW_ENOTFOUND)
+        *fault = judge_unknown(s, text, parts.secret);
     if (code != GW_OK)
         return code == GW_ENOTFOUND ? GW_OK : code;
-    if (out->is_signed)
-        *fault = GW_KEY_WANTS_SIGNATURE;
-    else if (gw_bytes_eq(out->proof, HALF, hash + HALF, HALF))
+    bool is_id = parts.secret.len == 0;
+    if ((out->is_signed != 0) != is_id)
+        return GW_OK;
+    if (is_id || gw_bytes_eq(out->proof, HALF, hash + HALF, HALF))
         *fault = judge_use(out, from, now_s);
+    if (is_id && *fault == GW_KEY_OK)
+        *fault = GW_KEY_WANTS_SIGNATURE;
     return GW_OK;
 }
 

@@ -12,7 +12,8 @@ enum gw_key_fault {
 #undef GW_KEY_FAULT
 };
 
-/* text: as presented; from: the client's address. GW_OK: *fault tells, and *out is the key where that is OK. GW_EBACKEND: the segment cannot
+/* text: as presented; from: the client's address. GW_OK: *fault tells, and *out is the key where that is OK; and where it is WANTS_SIGNATURE: the
+ * key would be good, but only its id was presented, which proves nothing, and out->proof is what it signs by. GW_EBACKEND: the segment cannot
  * tell. GW_ECRYPTO. */
 GW_MUST_CHECK enum gw_code gw_key_judge(const struct gw_shared *s, struct gw_str text, const struct gw_ip *from,
                                         int64_t now_s, struct gw_live_key *out, enum gw_key_fault *fault);

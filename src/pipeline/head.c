@@ -10,6 +10,10 @@ enum field {
     OTHER,
     AUTHORIZATION,
     API_KEY,
+    SIGNATURE_TIMESTAMP,
+    SIGNATURE_NONCE,
+    SIGNATURE_CONTENT,
+    SIGNATURE,
     COOKIE,
     ORIGIN,
     FETCH_SITE,
@@ -32,6 +36,10 @@ struct rule {
 static const struct rule request_rules[] = {
     {GW_STR("authorization"), EXACT, DROP, AUTHORIZATION},
     {GW_STR("x-api-key"), EXACT, DROP, API_KEY},
+    {GW_STR("x-api-timestamp"), EXACT, DROP, SIGNATURE_TIMESTAMP},
+    {GW_STR("x-api-nonce"), EXACT, DROP, SIGNATURE_NONCE},
+    {GW_STR("x-api-content-sha256"), EXACT, DROP, SIGNATURE_CONTENT},
+    {GW_STR("x-api-signature"), EXACT, DROP, SIGNATURE},
     {GW_STR("cookie"), EXACT, KEEP, COOKIE}, /* rebuilt when ours is in it */
     {GW_STR("origin"), EXACT, KEEP, ORIGIN},
     {GW_STR("sec-fetch-site"), EXACT, KEEP, FETCH_SITE},
@@ -106,6 +114,14 @@ static bool read_field(enum field field, struct gw_header *h, struct gw_head_fie
     case API_KEY:
         out->api_key_header = h;
         return set_once(&out->api_key, h->value);
+    case SIGNATURE_TIMESTAMP:
+        return set_once(&out->signature.timestamp, h->value);
+    case SIGNATURE_NONCE:
+        return set_once(&out->signature.nonce, h->value);
+    case SIGNATURE_CONTENT:
+        return set_once(&out->signature.content, h->value);
+    case SIGNATURE:
+        return set_once(&out->signature.signature, h->value);
     case ORIGIN:
         return set_once(&out->origin, h->value);
     case FETCH_SITE:

@@ -8,10 +8,12 @@
 #include <gw/gate.h>
 
 #include "pipeline/credential.h"
+#include "pipeline/signature.h"
 
 /* The headers that decide, and the user agent, of which the first counts. ptr NULL: there was none. */
 struct gw_head_fields {
     struct gw_str authorization, api_key, origin, fetch_site, host, user_agent;
+    struct gw_signature_fields signature;
     struct gw_own_cookies cookies;
     struct gw_header *authorization_header, *api_key_header;
     unsigned forwarded_for_headers, forwarded_headers;

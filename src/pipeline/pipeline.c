@@ -4,6 +4,8 @@
  */
 #include "pipeline/pipeline.h"
 
+#include "crypto/mac.h"
+#include "crypto/secret.h"
 #include "pipeline/answers.h"
 #include "pipeline/panic_page.h"
 
@@ -274,6 +276,14 @@ static enum gw_code recheck_block(struct gw_request *r, struct gw_verdict *v)
 static const struct gw_stage recheck_of_block = {.name = "block", .check = recheck_block};
 static const struct gw_stage recheck_of_mode = {.name = "mode", .check = gw_stage_mode};
 
+/* Whoever did not look at the body has not seen that it is the one. */
+static enum gw_code check_body(struct gw_request *r, struct gw_verdict *v)
+{
+    return !r->signs_body || r->body_matches ? GW_OK : gw_refuse(v, GW_REASON_KEY_REFUSED, GW_DETAIL_KEY_OTHER_BODY);
+}
+
+static const struct gw_stage check_of_body = {.name = "token", .check = check_body};
+
 static bool recheck_user(struct gw_request *r, const struct gw_stage *identity)
 {
     return run(r, rechecks, sizeof(rechecks) / sizeof(rechecks[0])) && run(r, identity, 1);
@@ -282,11 +292,23 @@ static bool recheck_user(struct gw_request *r, const struct gw_stage *identity)
 /* Where it is refused, nothing of it has been sent, or an answer has said that it was not carried out. */
 static bool recheck(struct gw_request *r, const struct gw_stage *identity)
 {
-    bool goes_on =
-        run(r, &recheck_of_block, 1) && (!r->signed_in || recheck_user(r, identity)) && run(r, &recheck_of_mode, 1);
+    bool goes_on = run(r, &recheck_of_block, 1) && (!r->signed_in || recheck_user(r, identity)) &&
+                   run(r, &recheck_of_mode, 1) && run(r, &check_of_body, 1);
     if (!goes_on)
         gw_record_end(r, GW_ENDING_NOT_SENT, r->out->status);
     return goes_on;
+}
+
+bool gw_request_signs_body(const struct gw_request *r)
+{
+    return r->signs_body;
+}
+
+void gw_request_show_body(struct gw_request *r, const struct gw_str *pieces, size_t count)
+{
+    uint8_t digest[GW_MAC_BYTES];
+    r->body_matches = gw_sha256_pieces(pieces, count, digest) == GW_OK &&
+                      gw_bytes_eq(digest, sizeof(digest), r->body_digest, sizeof(r->body_digest));
 }
 
 enum gw_handover gw_request_hand_over(struct gw_gate *g, struct gw_request *r, struct gw_decision *out)

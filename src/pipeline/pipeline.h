@@ -97,6 +97,9 @@ struct gw_request {
     int64_t token_end_s; /* leeway included */
     bool by_key;         /* an API key; its id stands in session_id */
     struct gw_live_key key;
+    bool signs_body,
+        body_matches; /* the signature is of a body, too, of this digest; the body was looked at, and has it */
+    uint8_t body_digest[GW_MAC_BYTES];
     struct gw_uuid session_id, token_id, user_id;
     struct gw_live_user user;
     uint32_t shown_version; /* of the user whom the credential is for */

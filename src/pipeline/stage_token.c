@@ -8,6 +8,10 @@
  */
 #include "pipeline/pipeline.h"
 
+#include "crypto/secret.h"
+
+#include <string.h>
+
 static enum gw_code unless_found(enum gw_code code, struct gw_verdict *v, enum gw_reason reason)
 {
     if (code == GW_ENOTFOUND)
@@ -71,13 +75,60 @@ static enum gw_code take_key_fault(enum gw_code code, enum gw_key_fault fault, s
     return code;
 }
 
+/* Nonces have faults of their own. */
+static enum gw_key_fault fault_of_nonce(enum gw_nonce_fault fault)
+{
+    static const enum gw_key_fault faults[] = {
+        [GW_NONCE_OK] = GW_KEY_OK,
+        [GW_NONCE_STALE] = GW_KEY_SIGNATURE_STALE,
+        [GW_NONCE_EARLY] = GW_KEY_SIGNATURE_EARLY,
+        [GW_NONCE_FORGOTTEN] = GW_KEY_SIGNATURE_FORGOTTEN,
+        [GW_NONCE_REPLAYED] = GW_KEY_SIGNATURE_REPLAYED,
+        [GW_NONCE_CROWDED] = GW_KEY_SIGNATURE_CROWDED,
+    };
+    return faults[fault];
+}
+
+/* The nonce last: it is taken for good, and only for who has proved to hold the key. */
+static enum gw_code judge_signature(struct gw_request *r, enum gw_key_fault *fault)
+{
+    struct gw_signature sig;
+    const struct gw_signed_request what = {r->head->method, r->head->target, &r->fields.signature};
+    *fault = gw_signature_read(&r->fields.signature, &sig);
+    if (*fault != GW_KEY_OK)
+        return GW_OK;
+    enum gw_code code = gw_signature_verify(&what, &sig, r->key.proof, r->arena);
+    *fault = GW_KEY_SIGNATURE_WRONG;
+    if (code != GW_OK)
+        return code == GW_EDENIED ? GW_OK : code;
+    const struct gw_nonce nonce = {.key_id = r->key.id, .text = sig.nonce, .stamp_s = sig.stamp_s};
+    enum gw_nonce_fault nonce_fault = GW_NONCE_REPLAYED;
+    GW_TRY(gw_shared_take_nonce(r->gate->shared, &nonce, r->now_s, &nonce_fault));
+    *fault = fault_of_nonce(nonce_fault);
+    r->signs_body = *fault == GW_KEY_OK;
+    memcpy(r->body_digest, sig.content, sizeof(r->body_digest));
+    return GW_OK;
+}
+
+static enum gw_code judge_key(struct gw_request *r, enum gw_key_fault *fault)
+{
+    GW_TRY(gw_key_judge(r->gate->shared, r->presented.token, &r->client, r->now_s, &r->key, fault));
+    enum gw_code code = GW_OK;
+    if (*fault == GW_KEY_WANTS_SIGNATURE)
+        code = judge_signature(r, fault);
+    else if (*fault == GW_KEY_OK && gw_signature_is_there(&r->fields.signature))
+        *fault = GW_KEY_SIGNATURE_UNASKED; /* who sent it believes that the body is looked at */
+    gw_wipe(r->key.proof, sizeof(r->key.proof));
+    return code;
+}
+
 static enum gw_code check_key(struct gw_request *r, struct gw_verdict *v)
 {
     enum gw_key_fault fault = GW_KEY_UNKNOWN;
     struct gw_shared *shared = r->gate->shared;
     if (shared == NULL)
         return gw_refuse(v, GW_REASON_NOT_READY, GW_DETAIL_NO_SEGMENT);
-    enum gw_code code = gw_key_judge(shared, r->presented.token, &r->client, r->now_s, &r->key, &fault);
+    enum gw_code code = judge_key(r, &fault);
     GW_TRY(take_key_fault(code, fault, v));
     if (v->reason != GW_REASON_NONE)
         return GW_OK;

@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """API keys, from their making to their end, through the running gateway: who they speak for, what they may, what they may never."""
 import contextlib
+import hashlib
+import hmac
+import itertools
 import json
+import os
 import re
+import secrets
 import sqlite3
+import subprocess
+import time
 
 import pytest
-from conftest import until
+from conftest import ROOT, until
 
 
 def make(gateway, user, *options):
@@ -188,3 +195,120 @@ def test_there_is_room_for_so_many(make_gateway, setting, says):
         make(gateway, "viewer")
     refused = gateway.aaiti("apikey", "add", "viewer", check=False)
     assert refused.returncode == 1 and says in refused.stderr
+
+
+# ---- signed requests ----
+
+
+def signature(key, method, target, body=b"", at=None):
+    """As docs/api-keys.md has it."""
+    stamp, nonce, digest = str(int(time.time()) if at is None else at), secrets.token_urlsafe(16), hashlib.sha256(body).hexdigest()
+    text = "\n".join((method, target, stamp, nonce, digest))
+    tag = hmac.new(hashlib.sha256(key.encode()).digest(), text.encode(), hashlib.sha256).hexdigest()
+    return {"X-API-Key": key[:12], "X-API-Timestamp": stamp, "X-API-Nonce": nonce, "X-API-Content-SHA256": digest, "X-API-Signature": tag}
+
+
+@pytest.fixture
+def signer(gateway):
+    """The text of a signed key. The segment that was just made may still refuse what it cannot know."""
+    key = make(gateway, gateway.add_user("trader").name, "--signed")
+    assert key["signed"]
+    until(lambda: gateway.client().get("/api/bots", headers=signature(key["secret"], "GET", "/api/bots")).status_code == 200, what="a segment that is old enough")
+    return key["secret"]
+
+
+def test_a_signed_request_is_let_through_once_by_all_workers_together(gateway, signer):
+    gateway.backend.forget()
+    for _ in range(8):
+        signed = signature(signer, "GET", "/api/bots?x=1")
+        got = []
+        for _ in range(8):  # a connection each, so that both workers have some
+            with gateway.client() as one:
+                got.append(one.get("/api/bots?x=1", headers=signed).status_code)
+        assert got == [200] + 7 * [401]
+    seen = gateway.backend.received()
+    assert len(seen) == 8
+    for one in seen:
+        assert not [name for name, _ in one["headers"] if name.lower().startswith("x-api-")]
+    replayed = gateway.client().get("/api/bots?x=1", headers=signed)
+    assert "nonce" in gateway.aaiti("explain", replayed.headers["X-Request-Id"]).stdout
+
+
+def test_a_signed_body_is_the_one_that_reaches_the_backend(gateway, signer):
+    body, other = b'{"name": "a"}', b'{"name": "b"}'
+    client = gateway.client()
+    client.headers["Content-Type"] = "application/json"
+
+    def post(content, signed):
+        return client.post("/api/bots", content=content, headers=signature(signer, "POST", "/api/bots", signed)).status_code
+
+    def in_chunks(content):
+        yield content[:5]
+        yield content[5:]
+
+    gateway.backend.forget()
+    assert [post(other, body), post(b"", body), post(body, b""), post(in_chunks(other), body), post(body + b" ", body)] == 5 * [401]
+    assert not gateway.backend.received()
+    for content in (body, in_chunks(body), b""):
+        assert post(content, b"" if content == b"" else body) not in (401, 403, 413)
+    assert len(gateway.backend.received()) == 3
+    for size, goes_on in ((16_000, True), (64 * 1024, True), (64 * 1024 + 1, False), (70_000, False), (200_000, False)):
+        content = b'{"a":"' + (size - 8) * b"x" + b'"}'
+        status = post(content, content)
+        assert (status not in (401, 413)) == goes_on and (goes_on or status == 413), (size, status)
+    big = 200_000 * b"x"
+    refused = client.post("/api/bots", content=in_chunks(big), headers=signature(signer, "POST", "/api/bots", big))
+    assert refused.status_code == 413 and "64 KiB" in refused.json()["title"]
+    small = 30_000 * b"x"
+    assert post(in_chunks(small), small) not in (401, 413)
+    assert post(in_chunks(small), small + b"x") == 401
+
+
+def test_a_signature_of_another_request_or_time_is_none(gateway, signer):
+    client = gateway.client()
+    good = signature(signer, "GET", "/api/bots")
+    assert client.get("/api/bots?x", headers=good).status_code == 401
+    assert client.post("/api/bots", headers=good).status_code == 401
+    for name in ("X-API-Timestamp", "X-API-Nonce", "X-API-Content-SHA256", "X-API-Signature"):
+        assert client.get("/api/bots", headers={k: v for k, v in good.items() if k != name}).status_code == 401
+        assert client.get("/api/bots", headers=[*good.items(), (name, good[name])]).status_code == 400
+    assert client.get("/api/bots", headers=good).status_code == 200
+    now = int(time.time())
+    assert client.get("/api/bots", headers=signature(signer, "GET", "/api/bots", at=now - 60)).status_code == 401
+    assert client.get("/api/bots", headers=signature(signer, "GET", "/api/bots", at=now + 60)).status_code == 401
+
+
+def test_the_secret_of_a_signed_key_is_never_taken_and_control_takes_none(gateway, signer):
+    for headers in ({"X-API-Key": signer}, {"Authorization": f"Bearer {signer}"}, {"X-API-Key": signer[:12]}):
+        assert gateway.client().get("/api/bots", headers=headers).status_code == 401
+    plain = make(gateway, gateway.add_user("trader").name)["secret"]
+    for headers in (signature(plain, "GET", "/api/bots"), {**signature(plain, "GET", "/api/bots"), "X-API-Key": plain}):
+        assert gateway.client().get("/api/bots", headers=headers).status_code == 401
+    assert gateway.client().get("/api/auth/profile", headers=signature(signer, "GET", "/api/auth/profile")).status_code == 401
+
+
+def test_a_signed_key_is_turned_over_and_outlives_a_restart(make_gateway):
+    gateway = make_gateway()
+    old = make(gateway, gateway.users["trader"].name, "--signed")
+    new = gateway.aaiti_json("apikey", "rotate", old["key"], "--overlap", "1h")
+    assert new["signed"]
+    gateway.stop()
+    offline = gateway.aaiti("apikey", "add", gateway.users["trader"].name, "--signed", check=False)
+    assert offline.returncode == 1 and "running control" in offline.stderr
+    gateway.start()
+    for key in (old["secret"], new["secret"]):
+        until(lambda: gateway.client().get("/api/bots", headers=signature(key, "GET", "/api/bots")).status_code == 200, what="a segment that is old enough")
+    gateway.aaiti("apikey", "revoke", new["key"])
+    assert gateway.client().get("/api/bots", headers=signature(new["secret"], "GET", "/api/bots")).status_code == 401
+
+
+@pytest.mark.parametrize("first, command", [("import hashlib", "python3"), ("target=", "bash")])
+def test_the_examples_of_the_document_work(gateway, signer, first, command):
+    paragraphs = (ROOT / "docs/api-keys.md").read_text().split("\n    " + first)
+    lines = ("    " + first + paragraphs[1]).split("\n")
+    program = "\n".join(line[4:] for line in itertools.takewhile(lambda line: line.startswith("    ") or not line, lines))
+    certificate = str(gateway.home / "tls/cert.pem")
+    gateway.backend.forget()
+    done = subprocess.run([command, "-ec" if command == "bash" else "-c", program], capture_output=True, text=True,
+                          env={**os.environ, "KEY": signer, "URL": gateway.url, "SSL_CERT_FILE": certificate, "CURL_CA_BUNDLE": certificate})
+    assert len(gateway.backend.received()) == 1, done.stdout + done.stderr  # what the backend thinks of it is another matter
