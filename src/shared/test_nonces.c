@@ -156,13 +156,13 @@ static void *take_all(void *arg)
     return NULL;
 }
 
-static void run(void *(*work)(void *))
+static void run(void *(*work)(void *), size_t count)
 {
     pthread_t threads[THREADS];
-    pthread_barrier_init(&start, NULL, THREADS);
-    for (size_t i = 0; i < THREADS; i++)
+    pthread_barrier_init(&start, NULL, (unsigned)count);
+    for (size_t i = 0; i < count; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, work, (void *)i), 0);
-    for (size_t i = 0; i < THREADS; i++)
+    for (size_t i = 0; i < count; i++)
         pthread_join(threads[i], NULL);
     pthread_barrier_destroy(&start);
 }
@@ -171,7 +171,7 @@ static void of_equal_ones_at_most_one_is_taken_while_time_passes(void **state)
 {
     (void)state;
     make(8, 0);
-    run(take_all);
+    run(take_all, THREADS);
     for (int i = 0; i < ROUNDS; i++)
         assert_true(atomic_load(&taken[i]) <= 1);
 }
@@ -196,9 +196,49 @@ static void of_equal_ones_at_once_exactly_one_is_taken(void **state)
 {
     (void)state;
     make(1 << 16, 0);
-    run(take_at_once);
+    run(take_at_once, THREADS);
     for (int i = 0; i < ROUNDS; i++)
         assert_int_equal(atomic_load(&taken_at_once[i]), 1);
+}
+
+/* Clocks that differ by a second: the first word is free to one thread, the second to the other. Who has the earlier time is there first as often
+ * as not, so that both would take one if nobody looked again. */
+#define ROUNDS_APART 30000
+
+static _Atomic uint32_t taken_apart;
+static _Atomic int turn;
+static _Atomic bool took_both;
+
+static void *take_apart(void *arg)
+{
+    int64_t now_s = NOW_S + (int64_t)((uintptr_t)arg % 2);
+    for (int i = 0; i < ROUNDS_APART; i++) {
+        pthread_barrier_wait(&start);
+        if (arg == NULL) {
+            for (size_t w = 0; w < GW_NONCES_BUCKET; w++)
+                atomic_store(&x.t.words[w], w == 0 ? (uint64_t)NOW_S : 0);
+            atomic_store(&taken_apart, 0);
+            atomic_store(&turn, 0);
+        }
+        pthread_barrier_wait(&start);
+        atomic_fetch_add(&turn, 1);
+        for (int spins = 0; atomic_load(&turn) < 2 && spins < 100000; spins++) {
+        }
+        if (take(1, "0123456789abcdef", NOW_S + 1, now_s) == GW_NONCE_OK)
+            atomic_fetch_add(&taken_apart, 1);
+        pthread_barrier_wait(&start);
+        if (atomic_load(&taken_apart) > 1)
+            atomic_store(&took_both, true);
+    }
+    return NULL;
+}
+
+static void of_equal_ones_at_most_one_is_taken_by_clocks_that_differ(void **state)
+{
+    (void)state;
+    make(8, 0);
+    run(take_apart, 2);
+    assert_false(atomic_load(&took_both));
 }
 
 int main(void)
@@ -211,6 +251,7 @@ int main(void)
         cmocka_unit_test_teardown(a_clock_set_back_revives_nothing, tear_down),
         cmocka_unit_test_teardown(a_full_bucket_refuses_and_forgets_none, tear_down),
         cmocka_unit_test_teardown(of_equal_ones_at_most_one_is_taken_while_time_passes, tear_down),
+        cmocka_unit_test_teardown(of_equal_ones_at_most_one_is_taken_by_clocks_that_differ, tear_down),
         cmocka_unit_test_teardown(of_equal_ones_at_once_exactly_one_is_taken, tear_down),
     };
     return cmocka_run_group_tests_name("shared/nonces", tests, NULL, NULL);

@@ -112,7 +112,7 @@ TABLE = {
     "apikey add": [
         Case(["{user}"], YES),
         Case(["{user}", "--name", "bot", "--scope", "users:read,bots:*", "--expires", "90d", "--from", "192.0.2.0/24,2001:db8::/32"], YES),
-        Case(["{user}", "--signed"], YES, down=NO, says="running control"),
+        Case(["{user}", "--signed"], YES, down=NO),
         Case([NOBODY], NO, says="."),
         Case(["{user}", "--scope", "bots:fly"], NO, says="bots:fly"),
         Case(["{user}", "--from", "somewhere"], NO, says="CIDR"),
