@@ -120,7 +120,7 @@ static void tell_quota(const struct explain *e, struct gw_buf *b)
         gw_buf_add(b, GW_STR("not counted: no limit keeps a user from what reduces risk"));
         return;
     }
-    gw_buf_addf(b, "counts %s in ", budget->of == GW_BUDGET_OF_USER ? "for the user" : "for the address");
+    gw_buf_addf(b, "counts %s in ", budget->of == GW_BUDGET_OF_ADDRESS ? "for the address" : "for the user");
     for (size_t i = 0; i < budget->count; i++) {
         gw_buf_add(b, i > 0 ? GW_STR(" and ") : GW_STR(""));
         tell_class(budget->classes[i], b);

@@ -11,7 +11,7 @@
 
 struct gw_verdict;
 
-enum gw_budget_of { GW_BUDGET_OF_NOBODY, GW_BUDGET_OF_ADDRESS, GW_BUDGET_OF_USER };
+enum gw_budget_of { GW_BUDGET_OF_NOBODY, GW_BUDGET_OF_ADDRESS, GW_BUDGET_OF_USER, GW_BUDGET_OF_KEY };
 
 /* The classes in which a request is counted: all must have room. */
 struct gw_budget {
@@ -22,25 +22,27 @@ struct gw_budget {
 
 /* Of a request. */
 struct gw_quota {
-    bool knows_address; /* what follows is filled; the flood ceiling has been asked */
+    bool knows_address; /* the flood ceiling has been asked, so that what follows is filled */
     struct gw_rates_subject address;
     int64_t now_ms; /* monotonic */
     bool is_counted;
-    bool is_shared;                        /* in a full table */
+    bool is_shared;                        /* the counters were full: it was counted together with its network */
     struct gw_budget budget;               /* in which it was counted, or would be in a rehearsal */
     const struct gw_limit_class *tightest; /* of the rates that were asked the one with the least left; NULL: none */
     const struct gw_limit_rate *rate;
     struct gw_rate_answer left;
 };
 
-/* Asks one class and notes the tightest of its rates. False: one has no room; that is the tightest. */
+/* Counts the request in each rate of one class, and notes which of them has the least left. False: a rate had no room; then that one is
+ * noted, and the rates behind it have not been asked. share: as gw_rate_ask. */
 bool gw_quota_charge(struct gw_request *r, const struct gw_limit_class *c, const struct gw_rates_subject *who,
                      uint32_t share);
 /* Thousandths of an address's limits that it has at the moment. */
 uint32_t gw_quota_share(const struct gw_request *r);
+/* The refusal for want of room, with the real time until one more would be let through. */
 struct gw_verdict gw_quota_verdict(const struct gw_request *r, enum gw_reason reason, enum gw_budget_of of);
 
-/* A stage refuses, with *v: counted where it was not yet; a budget that is used up refuses in its place. */
+/* A stage has refused, with *v. A request that was not counted yet is counted now; where that finds the budget used up, *v becomes that refusal. */
 void gw_quota_refused(struct gw_request *r, struct gw_verdict *v);
 /* The header fields that tell what is left, into the decision. GW_ENOMEM. */
 GW_MUST_CHECK enum gw_code gw_quota_tell(struct gw_request *r);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The budget of whoever asks, once it is known who that is and that they may. A signed-in user's does not go by the address, so that nobody
- * else there uses it up; and nothing that reduces risk is kept from a signed-in user, nor delayed.
+ * else there uses it up. An API key's does not go by its owner, so that a program that runs wild leaves the owner's alone. Nothing that
+ * reduces risk is kept from a signed-in user, nor delayed.
  */
 #include "pipeline/pipeline.h"
 
@@ -55,11 +56,11 @@ static struct gw_budget budget_of(const struct gw_request *r, bool is_refused)
     }
     if (r->route->risk == GW_RISK_REDUCES && !is_refused)
         return (struct gw_budget){.of = GW_BUDGET_OF_NOBODY};
-    b.of = GW_BUDGET_OF_USER;
+    b.of = r->by_key ? GW_BUDGET_OF_KEY : GW_BUDGET_OF_USER;
     b.count = 0;
     if (r->route->limit != NULL) /* first: what it refuses uses up nothing else */
         b.classes[b.count++] = r->route->limit;
-    b.classes[b.count++] = gw_policy_limit(p, GW_LIMIT_USER);
+    b.classes[b.count++] = gw_policy_limit(p, r->by_key ? GW_LIMIT_MACHINE : GW_LIMIT_USER);
     return b;
 }
 
@@ -108,10 +109,12 @@ bool gw_quota_charge(struct gw_request *r, const struct gw_limit_class *c, const
 struct gw_verdict gw_quota_verdict(const struct gw_request *r, enum gw_reason reason, enum gw_budget_of of)
 {
     const struct gw_quota *q = &r->quota;
-    enum gw_detail detail = of == GW_BUDGET_OF_USER ? GW_DETAIL_BUDGET_OF_USER : GW_DETAIL_BUDGET_OF_ADDRESS;
+    static const enum gw_detail details[] = {[GW_BUDGET_OF_ADDRESS] = GW_DETAIL_BUDGET_OF_ADDRESS,
+                                             [GW_BUDGET_OF_USER] = GW_DETAIL_BUDGET_OF_USER,
+                                             [GW_BUDGET_OF_KEY] = GW_DETAIL_BUDGET_OF_KEY};
     if (q->is_shared)
         reason = GW_REASON_COUNTERS_FULL;
-    return (struct gw_verdict){.reason = reason, .detail = detail, .retry_after_s = gw_rate_seconds(q->left.wait)};
+    return (struct gw_verdict){.reason = reason, .detail = details[of], .retry_after_s = gw_rate_seconds(q->left.wait)};
 }
 
 static void count(struct gw_request *r, bool is_refused, struct gw_verdict *v)
@@ -120,14 +123,15 @@ static void count(struct gw_request *r, bool is_refused, struct gw_verdict *v)
     q->is_counted = true;
     q->tightest = NULL;
     q->budget = budget_of(r, is_refused);
+    bool by_address = q->budget.of == GW_BUDGET_OF_ADDRESS;
     struct gw_rates_subject who = q->address;
-    if (q->budget.of == GW_BUDGET_OF_USER)
-        who = gw_rates_identity(gw_shared_rates(r->gate->shared), &r->user_id);
-    uint32_t share = q->budget.of == GW_BUDGET_OF_USER ? GW_RATE_SHARE_WHOLE : gw_quota_share(r);
+    if (!by_address) /* a key's id stands where a session's does */
+        who = gw_rates_identity(gw_shared_rates(r->gate->shared), r->by_key ? &r->session_id : &r->user_id);
+    uint32_t share = by_address ? gw_quota_share(r) : GW_RATE_SHARE_WHOLE;
     bool has_room = true;
     for (size_t i = 0; has_room && i < q->budget.count; i++)
         has_room = gw_quota_charge(r, q->budget.classes[i], &who, share);
-    if (q->budget.of == GW_BUDGET_OF_ADDRESS && (!has_room || r->out->delay_ms > 0) && gw_client_is_allowed(r)) {
+    if (by_address && (!has_room || r->out->delay_ms > 0) && gw_client_is_allowed(r)) {
         r->out->delay_ms = 0;
         q->tightest = NULL;
         return;
@@ -150,7 +154,8 @@ enum gw_code gw_rehearse_quota(struct gw_request *r, struct gw_verdict *v)
     return GW_OK;
 }
 
-/* What is refused for want of room, or by the address, has been counted or is not to be. */
+/* Not counted here: what was refused as too much, for that has been counted; what was no fault of the client's (5xx); and what a block
+ * refused, for a blocked address has no budget. */
 void gw_quota_refused(struct gw_request *r, struct gw_verdict *v)
 {
     unsigned status = gw_reason_status(v->reason);
@@ -184,8 +189,8 @@ static char *put_number(char *at, uint64_t n)
     return at;
 }
 
-/* RateLimit has one rate, the tightest. The guide's X-Rate-Limit-Reset is a time, when all of it is there again. What caches may keep has
- * none: they would show one client's to all. */
+/* RateLimit names one rate, the tightest. X-Rate-Limit-*, for clients that know the older names, say the same; their Reset is the time of
+ * day when all of it is there again. An answer that caches may keep tells none of it: they would show one client's limits to all. */
 enum gw_code gw_quota_tell(struct gw_request *r)
 {
     const struct gw_quota *q = &r->quota;

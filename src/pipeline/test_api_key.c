@@ -1,23 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who asks by an API key: what is refused, what scopes leave, and what changes while the key is good. */
-#include "crypto/mac.h"
 #include "pipeline/test_cast.h"
 
 #include <string.h>
-
-#define KEY_ID 500
-#define KEY "aak_abcdef27_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
-
-/* A record of KEY, of the user's; what is changed of it is the test's. */
-static struct gw_live_key key_of(uint32_t user)
-{
-    struct gw_live_key k = {.id = gw_rig_uuid(KEY_ID), .user_id = gw_rig_uuid(user)};
-    uint8_t hash[GW_MAC_BYTES];
-    assert_int_equal(gw_sha256(GW_STR(KEY), hash, NULL), GW_OK);
-    memcpy(k.hash.b, hash, 16);
-    memcpy(k.proof, hash + 16, 16);
-    return k;
-}
 
 static void put(const struct gw_live_key *k)
 {
@@ -37,12 +22,12 @@ static void add_scope(struct gw_live_key *k, const char *right)
 
 static const char *api_key(void)
 {
-    return "x-api-key: " KEY;
+    return "x-api-key: " API_KEY;
 }
 
 static const char *bearer_key(void)
 {
-    return "authorization: Bearer " KEY;
+    return "authorization: Bearer " API_KEY;
 }
 
 static void assert_fault(const struct gw_decision *d, enum gw_detail detail)
@@ -63,7 +48,7 @@ static void test_a_key_signs_in_by_either_header_and_stays_here(void **state)
         assert_true(gw_rig_dropped(&rig, "x-api-key"));
         assert_true(d->credential.len > 0);
         assert_true(gw_str_eq(d->user, GW_STR("user2")));
-        struct gw_uuid id = gw_rig_uuid(KEY_ID);
+        struct gw_uuid id = gw_rig_uuid(API_KEY_ID);
         assert_true(gw_uuid_eq(&rig.request->session_id, &id)); /* what the journal gets */
     }
     assert_passed(ASK("POST", "/api/bots", api_key(), bearer_key()));
@@ -231,7 +216,7 @@ static void pin(void)
 static void put_another(void)
 {
     struct gw_live_key k = key_of(TRADER);
-    k.id = gw_rig_uuid(KEY_ID + 1);
+    k.id = gw_rig_uuid(API_KEY_ID + 1);
     put(&k);
 }
 static void disable_owner(void)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/test_cast.h"
 
+#include "crypto/mac.h"
+
 #include <stdio.h>
+#include <string.h>
 
 struct gw_rig rig;
 
@@ -43,6 +46,16 @@ const char *bearer(uint32_t user)
 const char *cookie(uint32_t user)
 {
     return line("cookie: __Host-aaiti_session=", gw_rig_token(&rig, 10 + user, user));
+}
+
+struct gw_live_key key_of(uint32_t user)
+{
+    struct gw_live_key k = {.id = gw_rig_uuid(API_KEY_ID), .user_id = gw_rig_uuid(user)};
+    uint8_t hash[GW_MAC_BYTES];
+    assert_int_equal(gw_sha256(GW_STR(API_KEY), hash, NULL), GW_OK);
+    memcpy(k.hash.b, hash, 16);
+    memcpy(k.proof, hash + 16, 16);
+    return k;
 }
 
 /* Reopened with the rig's key, it tells the same reason. */

@@ -31,6 +31,11 @@ const char *line(const char *start, const char *value);
 const char *bearer(uint32_t user);
 const char *cookie(uint32_t user);
 
+/* An API key, and the record of it that control would put for the user. */
+#define API_KEY_ID 500
+#define API_KEY "aak_abcdef27_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+struct gw_live_key key_of(uint32_t user);
+
 void assert_refused(const struct gw_decision *d, enum gw_reason reason);
 void assert_passed(const struct gw_decision *d);
 

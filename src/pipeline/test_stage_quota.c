@@ -20,6 +20,7 @@ static const char policy[] = "upstream:\n"
                              "    auth: {sustained: 3/60s}\n"
                              "    page: {burst: 6/10s}\n"
                              "    user: {burst: 5/10s, sustained: 8/60s, slow_down: {after: 1, step: 100ms, max: 1s}}\n"
+                             "    machine: {burst: 3/10s}\n"
                              "    orders: {sustained: 2/60s}\n"
                              "routes:\n"
                              "  - {match: 'GET /bots', permission: 'bots:read'}\n"
@@ -147,6 +148,23 @@ static void test_a_user_is_counted_wherever_he_comes_from_and_nobody_with_him(vo
     /* anonymous requests of the address, used up, cost a user nothing */
     assert_int_equal(passes("203.0.113.1", "GET", "/ping", NOTHING, 6), 4);
     assert_int_equal(passes("203.0.113.1", "GET", "/bots", viewer, 3), 2);
+}
+
+static void test_an_api_key_has_a_budget_of_its_own(void **state)
+{
+    (void)state;
+    struct gw_live_key key = key_of(VIEWER);
+    assert_int_equal(gw_shared_put_key(rig.writer, &key, NULL), GW_OK);
+    assert_int_equal(passes("203.0.113.1", "GET", "/bots", "x-api-key: " API_KEY, 2), 2);
+    assert_int_equal(passes("203.0.113.2", "GET", "/bots", "x-api-key: " API_KEY, 2), 1);
+    assert_refused(&rig.decision, GW_REASON_RATE_LIMITED);
+    assert_field("RateLimit-Policy", "\"machine-burst\";q=3;w=10");
+    assert_string_equal(rig.decision.detail, gw_detail_text(GW_DETAIL_BUDGET_OF_KEY));
+    key.id = gw_rig_uuid(API_KEY_ID + 1); /* another key of the same owner */
+    assert_int_equal(gw_shared_put_key(rig.writer, &key, NULL), GW_OK);
+    assert_int_equal(passes("203.0.113.1", "GET", "/bots", "x-api-key: " API_KEY, 4), 3);
+    /* a program that runs wild leaves its owner's budget alone */
+    assert_int_equal(passes("203.0.113.1", "GET", "/bots", bearer(VIEWER), 6), 5);
 }
 
 static void test_what_a_user_may_not_is_counted_too(void **state)
@@ -335,6 +353,7 @@ int main(void)
         LIMITS_CASE(test_each_kind_of_request_has_its_budget),
         LIMITS_CASE(test_what_is_refused_uses_up_the_anonymous_budget),
         LIMITS_CASE(test_a_user_is_counted_wherever_he_comes_from_and_nobody_with_him),
+        LIMITS_CASE(test_an_api_key_has_a_budget_of_its_own),
         LIMITS_CASE(test_what_a_user_may_not_is_counted_too),
         LIMITS_CASE(test_what_reduces_risk_is_never_kept_from_a_user),
         LIMITS_CASE(test_the_flood_ceiling_is_for_all_of_an_address),
