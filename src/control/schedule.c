@@ -84,10 +84,12 @@ static enum gw_code show_fill(struct gw_app *a, struct gw_error *err)
     gw_shared_set_gauge(shared, GW_GAUGE_USERS, f.users);
     gw_shared_set_gauge(shared, GW_GAUGE_REVOCATIONS, f.revocations);
     gw_shared_set_gauge(shared, GW_GAUGE_BLOCKS, f.blocks);
+    gw_shared_set_gauge(shared, GW_GAUGE_API_KEYS, f.api_keys);
     gw_shared_set_gauge(shared, GW_GAUGE_SESSION_SLOTS, f.session_slots);
     gw_shared_set_gauge(shared, GW_GAUGE_USER_SLOTS, f.user_slots);
     gw_shared_set_gauge(shared, GW_GAUGE_REVOCATION_SLOTS, f.revocation_slots);
     gw_shared_set_gauge(shared, GW_GAUGE_BLOCK_SLOTS, f.block_slots);
+    gw_shared_set_gauge(shared, GW_GAUGE_API_KEY_SLOTS, f.api_key_slots);
     return GW_OK;
 }
 
