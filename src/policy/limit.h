@@ -43,6 +43,3 @@ struct gw_limit_class {
 };
 
 const struct gw_limit_class *gw_policy_limit(const struct gw_policy *p, enum gw_limit_built_in which);
-size_t gw_policy_limit_count(const struct gw_policy *p);
-/* The built-in ones first. */
-const struct gw_limit_class *gw_policy_limit_at(const struct gw_policy *p, size_t i);

@@ -12,7 +12,8 @@
 #define POLICY_TEXT_MAX 256
 #define SECOND_MS INT64_C(1000)
 
-/* Those of the guide for anonymous traffic; what a bot does that polls ten endpoints a second is no attack. */
+/* {burst, sustained} as {number, seconds}. `anonymous` is strict, for strangers have little to ask here. The others are
+ * generous: a bot that polls ten endpoints a second is no attack. */
 static const struct built_in {
     struct gw_str name;
     struct {

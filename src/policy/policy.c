@@ -79,16 +79,6 @@ const struct gw_limit_class *gw_policy_limit(const struct gw_policy *p, enum gw_
     return &p->limits[which];
 }
 
-size_t gw_policy_limit_count(const struct gw_policy *p)
-{
-    return p->limit_count;
-}
-
-const struct gw_limit_class *gw_policy_limit_at(const struct gw_policy *p, size_t i)
-{
-    return &p->limits[i];
-}
-
 /* ---- roles and permissions ---- */
 
 int gw_policy_role(const struct gw_policy *p, struct gw_str name)

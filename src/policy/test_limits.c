@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/test_refusals.h"
-#include "policy/limit.h"
+#include "policy/compiled.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -75,7 +75,7 @@ static void a_policy_without_limits_has_those_built_in(void **state)
     };
     struct fixture *x = *state;
     load(x, START);
-    assert_int_equal(gw_policy_limit_count(x->p), GW_LIMIT_BUILT_IN_COUNT);
+    assert_int_equal(x->p->limit_count, GW_LIMIT_BUILT_IN_COUNT);
     for (int i = 0; i < GW_LIMIT_BUILT_IN_COUNT; i++)
         assert_class(gw_policy_limit(x->p, (enum gw_limit_built_in)i), classes[i][0], classes[i][1]);
     const struct gw_slow_down *s = &gw_policy_limit(x->p, GW_LIMIT_ANONYMOUS)->slow_down;
@@ -95,8 +95,8 @@ static void a_class_of_the_policy_stands_in_place_of_the_built_in(void **state)
     assert_class(gw_policy_limit(x->p, GW_LIMIT_ANONYMOUS), "anonymous", "\"anonymous-burst\";q=5;w=1");
     assert_int_equal(gw_policy_limit(x->p, GW_LIMIT_ANONYMOUS)->slow_down.step_ms, 0);
     assert_class(gw_policy_limit(x->p, GW_LIMIT_AUTH), "auth", "\"auth\";q=300;w=900");
-    assert_int_equal(gw_policy_limit_count(x->p), GW_LIMIT_BUILT_IN_COUNT + 1);
-    const struct gw_limit_class *orders = gw_policy_limit_at(x->p, GW_LIMIT_BUILT_IN_COUNT);
+    assert_int_equal(x->p->limit_count, GW_LIMIT_BUILT_IN_COUNT + 1);
+    const struct gw_limit_class *orders = &x->p->limits[GW_LIMIT_BUILT_IN_COUNT];
     assert_class(orders, "orders", "\"orders\";q=10;w=60");
     assert_int_equal(orders->slow_down.max_ms, 1000);
 }
@@ -106,13 +106,13 @@ static void a_rate_keeps_its_mark_when_its_numbers_change(void **state)
 {
     struct fixture *x = *state;
     load(x, CLASSES "    a: {burst: 5/1s, sustained: 5/1m}\n    b: {sustained: 7/1m}\n");
-    uint64_t burst = gw_policy_limit_at(x->p, GW_LIMIT_BUILT_IN_COUNT)->rates[GW_LIMIT_BURST].mark;
-    uint64_t sustained = gw_policy_limit_at(x->p, GW_LIMIT_BUILT_IN_COUNT)->rates[GW_LIMIT_SUSTAINED].mark;
-    uint64_t other = gw_policy_limit_at(x->p, GW_LIMIT_BUILT_IN_COUNT + 1)->rates[GW_LIMIT_SUSTAINED].mark;
+    uint64_t burst = x->p->limits[GW_LIMIT_BUILT_IN_COUNT].rates[GW_LIMIT_BURST].mark;
+    uint64_t sustained = x->p->limits[GW_LIMIT_BUILT_IN_COUNT].rates[GW_LIMIT_SUSTAINED].mark;
+    uint64_t other = x->p->limits[GW_LIMIT_BUILT_IN_COUNT + 1].rates[GW_LIMIT_SUSTAINED].mark;
     assert_true(burst != sustained && burst != other && sustained != other);
     load(x, CLASSES "    b: {sustained: 9/1h}\n    a: {burst: 50/1s, sustained: 50/1m}\n");
-    assert_true(gw_policy_limit_at(x->p, GW_LIMIT_BUILT_IN_COUNT)->rates[GW_LIMIT_SUSTAINED].mark == other);
-    assert_true(gw_policy_limit_at(x->p, GW_LIMIT_BUILT_IN_COUNT + 1)->rates[GW_LIMIT_BURST].mark == burst);
+    assert_true(x->p->limits[GW_LIMIT_BUILT_IN_COUNT].rates[GW_LIMIT_SUSTAINED].mark == other);
+    assert_true(x->p->limits[GW_LIMIT_BUILT_IN_COUNT + 1].rates[GW_LIMIT_BURST].mark == burst);
 }
 
 static void no_name_makes_two_rates_one(void **state)
@@ -120,7 +120,7 @@ static void no_name_makes_two_rates_one(void **state)
     struct fixture *x = *state;
     load(x, CLASSES "    user-burst: {sustained: 5/1h}\n");
     uint64_t burst = gw_policy_limit(x->p, GW_LIMIT_USER)->rates[GW_LIMIT_BURST].mark;
-    uint64_t named = gw_policy_limit_at(x->p, GW_LIMIT_BUILT_IN_COUNT)->rates[GW_LIMIT_SUSTAINED].mark;
+    uint64_t named = x->p->limits[GW_LIMIT_BUILT_IN_COUNT].rates[GW_LIMIT_SUSTAINED].mark;
     assert_true(burst != named);
 }
 
@@ -211,7 +211,7 @@ static void there_is_room_for_so_many_classes(void **state)
         snprintf(text + n, sizeof(text) - n, "    c%d: {burst: 1/1s}\n", i);
     }
     load(x, text);
-    assert_int_equal(gw_policy_limit_count(x->p), GW_LIMIT_CLASSES_MAX);
+    assert_int_equal(x->p->limit_count, GW_LIMIT_CLASSES_MAX);
     strcat(text, "    one-more: {burst: 1/1s}\n");
     assert_int_equal(try_load(x, text), GW_EINVAL);
 }
