@@ -49,22 +49,21 @@ static enum gw_code record_spraying(struct gw_exchange *x, const struct gw_spray
     return gw_store_end(x->view->store, gw_recorder_add(gw_app_recorder(x->app), x->view->store, &row, err), err);
 }
 
-/* Who sprays has half of its limits for an hour. An account that is tried from many places tells of no one of them. */
+/* The address or network that sprays has half of its limits for an hour. Where one account is tried from many addresses, none of them alone
+ * has done enough. */
 static void suspect(struct gw_exchange *x, const struct gw_sprayed *s)
 {
     const struct gw_block_desk desk = gw_app_blocks(x->app, x->view);
-    bool is_v4 = gw_ip_is_v4(&x->call->address), is_network = s->cause == GW_SPRAYING_NETWORK;
-    struct gw_block_wish wish = {.is_suspect = true,
-                                 .cause = GW_STR("login_spraying"),
-                                 .author = GW_STR("login guard"),
-                                 .reason = GW_STR("tried many accounts in vain")};
+    const struct gw_block_wish wish = {.network = gw_login_guard_sprayer(&x->call->address, s->cause),
+                                       .is_suspect = true,
+                                       .cause = GW_STR("login_spraying"),
+                                       .author = GW_STR("login guard"),
+                                       .reason = GW_STR("tried many accounts in vain")};
     struct gw_block_row row;
     enum gw_block_change change;
     struct gw_error err = {0};
     if (s->cause == GW_SPRAYING_ACCOUNT)
         return;
-    wish.network.bits = is_v4 ? (is_network ? 120 : 128) : (is_network ? 48 : 64);
-    memcpy(wish.network.net.b, x->call->address.b, wish.network.bits / 8);
     enum gw_code code = gw_block_add(&desk, &x->by, &wish, &row, &change, &err);
     if (code != GW_OK && code != GW_ECONFLICT)
         gw_log(GW_LOG_WARN, "login-spraying", {"address", gw_exchange_address(x)}, {"error", gw_str(err.msg)},

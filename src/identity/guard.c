@@ -23,10 +23,7 @@ struct gw_login_guard *gw_identity_guard(const struct gw_identity *i)
 bool gw_guard_is_allowed(const struct gw_identity *i, const struct gw_ip *address)
 {
     const struct gw_option_cidrs *allow = &i->options.settings->allow;
-    for (size_t n = 0; n < allow->count; n++)
-        if (gw_cidr_contains(&allow->item[n], address))
-            return true;
-    return false;
+    return gw_cidrs_contain(allow->item, allow->count, address);
 }
 
 enum gw_code gw_guard_begin(struct gw_identity *i, const struct gw_actor *by, struct gw_attempt *a,

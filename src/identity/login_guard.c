@@ -75,13 +75,16 @@ static uint64_t hash_of(const struct gw_login_guard *g, const struct fingerprint
     return gw_hash(&g->keys[half], f, sizeof(*f));
 }
 
-/* What a table that has no room counts by: so much as one who fills it has to have. */
-static struct gw_ip network_of(const struct gw_ip *address, unsigned v4_bytes, unsigned v6_bytes)
+#define V4_AT 96 /* in the 16-byte form of an address */
+
+static struct gw_cidr network_of(const struct gw_ip *address, unsigned v4_bits, unsigned v6_bits)
 {
-    struct gw_ip net = *address;
-    size_t keep = gw_ip_is_v4(address) ? 12 + v4_bytes : v6_bytes;
-    memset(net.b + keep, 0, sizeof(net.b) - keep);
-    return net;
+    return gw_cidr_around(address, gw_ip_is_v4(address) ? V4_AT + v4_bits : v6_bits);
+}
+
+struct gw_cidr gw_login_guard_sprayer(const struct gw_ip *address, enum gw_spraying_cause cause)
+{
+    return cause == GW_SPRAYING_NETWORK ? network_of(address, 24, 48) : network_of(address, 32, 64);
 }
 
 static struct fingerprint print_of(const struct gw_attempt_by *by, enum gw_guard_scope scope)
@@ -109,7 +112,7 @@ static struct gw_window_name name_of(const struct gw_login_guard *g, const struc
         .effect = locks ? GW_WINDOW_LOCKS : GW_WINDOW_SLOWS,
         .share = is_known ? GW_WINDOW_KNOWN : GW_WINDOW_STRANGERS,
         .address = f.address,
-        .network = network_of(&by->address, 3, 4),
+        .network = network_of(&by->address, 24, 32).net, /* who fills the table has at least as much */
     };
 }
 
@@ -252,10 +255,9 @@ static void note_in_vain(struct gw_login_guard *g, struct gw_attempt *a, int64_t
     struct fingerprint account = print_of(&a->by, GW_GUARD_ACCOUNT);
     struct fingerprint address = print_of(&a->by, GW_GUARD_ADDRESS);
     struct fingerprint network = address;
-    network.address = network_of(&a->by.address, 3, 6);
-    bool told = note(g, a, GW_SPRAYING_ADDRESS, &address, &account, now_ms);
-    told = (told || note(g, a, GW_SPRAYING_NETWORK, &network, &account, now_ms)) || told;
-    if (!told)
+    network.address = gw_login_guard_sprayer(&a->by.address, GW_SPRAYING_NETWORK).net;
+    if (!note(g, a, GW_SPRAYING_ADDRESS, &address, &account, now_ms) &&
+        !note(g, a, GW_SPRAYING_NETWORK, &network, &account, now_ms))
         (void)note(g, a, GW_SPRAYING_ACCOUNT, &account, &address, now_ms);
 }
 

@@ -3,8 +3,8 @@
 /*
  * Who may try a password, a code or a token, and how soon. Failures alone count, in sliding windows (identity/windows.h): of the
  * address, of the pair of address and account, of the account, and of a device's cookie. Address and pair delay more and more and then lock, that call
- * alone; the account delays and never locks; a device that is known is not held up by the account's. An account is the name as it was
- * typed, so that those that there are and those that there are not are told apart by nothing.
+ * alone; the account delays and never locks; a device that is known is not held up by the account's. Accounts are counted by the
+ * name as it was typed, so that one that exists and one that does not are treated alike.
  *
  * It lives as long as control, over reloads; a restart forgets it. Any thread.
  */
@@ -69,12 +69,15 @@ struct gw_held_up {
     int64_t for_ms; /* the real rest of the lock; else when to try again */
 };
 
-/* What an attempt showed; tell once. */
+/* What an attempt showed: that somebody sprays. To be told once. */
 struct gw_sprayed {
     bool is_new;
     enum gw_spraying_cause cause;
     struct gw_spraying_count count;
 };
+
+/* What tries many accounts: the address (of IPv6 its /64), or its network (/24, of IPv6 /48). Not for GW_SPRAYING_ACCOUNT, which many try. */
+struct gw_cidr gw_login_guard_sprayer(const struct gw_ip *address, enum gw_spraying_cause cause);
 
 struct gw_attempt {
     struct gw_attempt_by by;
@@ -83,22 +86,23 @@ struct gw_attempt {
     struct gw_window *windows[GW_GUARD_SCOPES]; /* reserved in; NULL: not counted by this */
 };
 
-/* The address or the pair is locked: GW_ELIMIT, with a->held_up. Asks of windows alone, so the same for all accounts. */
+/* Only looks: GW_ELIMIT, with a->held_up, where the address or the pair is locked. It asks the windows and no user, so that it takes the same
+ * time whether the account exists or not. */
 GW_MUST_CHECK enum gw_code gw_login_guard_check(struct gw_login_guard *g, const struct gw_attempt_by *by,
                                                 struct gw_attempt *a, struct gw_error *err);
-/* Waits for as long as the attempt is delayed, and while as many are under way as may yet fail. GW_OK: go on, and end it.
+/* Waits as long as the attempt is delayed, and while so many others are under way that they would lock, should all of them fail. GW_OK: go on, and end it.
  * GW_ELIMIT: a->held_up. GW_ETIMEOUT: the client has gone. After these it has ended. */
 GW_MUST_CHECK enum gw_code gw_login_guard_begin(struct gw_login_guard *g, const struct gw_attempt_by *by,
                                                 struct gw_attempt *a, struct gw_error *err);
 enum gw_attempt_end {
     GW_ATTEMPT_FAILED,
     GW_ATTEMPT_SUCCEEDED, /* clears its pair alone */
-    GW_ATTEMPT_WITHDRAWN, /* was not decided */
+    GW_ATTEMPT_WITHDRAWN, /* nobody found out whether it was right: it does not count */
 };
 void gw_login_guard_end(struct gw_login_guard *g, struct gw_attempt *a, enum gw_attempt_end end);
 /* Between begin and end: whose account it is, for those who list and clear. */
 void gw_login_guard_name(struct gw_login_guard *g, struct gw_attempt *a, const struct gw_uuid *user_id);
-/* Clears the pair of that address and that name, too: the account's other one. */
+/* A success clears the pair of the name that was typed. This clears that of the account's other name (user name or e-mail address). */
 void gw_login_guard_forgive(struct gw_login_guard *g, const struct gw_ip *address, struct gw_str account);
 /* Whether a cookie has failed too often to count as a known device's. */
 bool gw_login_guard_is_spent(struct gw_login_guard *g, const uint8_t cookie[GW_DEVICE_NONCE_BYTES]);
