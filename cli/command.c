@@ -193,9 +193,11 @@ static size_t print_commands(const struct gw_command *table, size_t count, const
     for (size_t i = 0; i < count; i++) {
         if (strncmp(table[i].name, prefix, len) != 0 || (len > 0 && table[i].name[len] != ' '))
             continue;
+        if (len == 0 && table[i].heading != NULL)
+            fprintf(out, "\n%s\n", table[i].heading);
         char left[48];
         snprintf(left, sizeof(left), "%s %s", table[i].name, table[i].arguments);
-        fprintf(out, "  %-30s %s\n", left, table[i].summary);
+        fprintf(out, "  %-31s %s\n", left, table[i].summary);
         shown++;
     }
     return shown;

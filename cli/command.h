@@ -32,7 +32,8 @@ enum gw_cli_output {
 struct gw_cli;
 
 struct gw_command {
-    const char *name; /* "user add" */
+    const char *name;    /* "user add" */
+    const char *heading; /* stands above it in --help; NULL: it belongs to what is above */
     /* argv[0] is the name's last word; the rest are the positional arguments, whose number the row has checked. */
     int (*run)(struct gw_cli *cli, int argc, char **argv);
     enum gw_cli_output output;

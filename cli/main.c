@@ -18,6 +18,7 @@
 /* In the order of --help. A name of two words groups with its neighbours of the same first word. */
 static const struct gw_command commands[] = {
     {.name = "init",
+     .heading = "Run it",
      .run = cmd_init,
      NO_ARGUMENTS,
      .summary = "Make what the home directory lacks: settings, policy, keys, a TLS certificate",
@@ -48,6 +49,7 @@ static const struct gw_command commands[] = {
      .help =
          "Exit status 0: it is; 1: the data plane or control is down; 3: could not tell. Fit for a container's check."},
     {.name = "panic",
+     .heading = "In an emergency",
      .run = cmd_panic,
      NO_ARGUMENTS,
      .summary = "Stop what opens risk, at once; what closes positions still works",
@@ -75,7 +77,18 @@ static const struct gw_command commands[] = {
                  {"--all", NULL, "Lift all that are in force"},
                  {"--reason", "TEXT", "Recorded"}}},
     {.name = "mode", .run = cmd_mode, NO_ARGUMENTS, .summary = "Show the emergency modes in force"},
+    {.name = "make-safe",
+     .run = cmd_make_safe,
+     NO_ARGUMENTS,
+     .summary = "Close at the backend what the policy's make_safe says, and tell what is left open",
+     .help =
+         "Each result is shown as it comes and recorded in the audit trail. What may have happened is not sent again unless the\n"
+         "policy says that twice is once: it is told as unknown. When control is down the run is made here, and what changes\n"
+         "users or sessions waits until it ends. Exit status 0: all was done; 1: refused, or something failed or is unknown.",
+     .options = {{"--plan", NULL, "Read the lists, show the calls, and call nothing"},
+                 {"--as", "USER", "Make the calls as this user; by default as whom the policy names"}}},
     {.name = "user add",
+     .heading = "Who may sign in",
      .run = cmd_user_add,
      ONE_ARGUMENT("NAME"),
      .summary = "Add a user; asks for the password",
@@ -183,6 +196,7 @@ static const struct gw_command commands[] = {
      .help = "Exit status 0: its signature and claims are good; 1: they are not; 3: there is no key here to tell by.\n"
              "Whether its session still lives, only the gateway knows."},
     {.name = "audit tail",
+     .heading = "What happened, and why",
      .run = cmd_audit_tail,
      NO_ARGUMENTS,
      .summary = "Print the last events of the audit trail: who did what, and how it ended",
@@ -209,7 +223,21 @@ static const struct gw_command commands[] = {
      .run = cmd_audit_show,
      ONE_ARGUMENT("ID"),
      .summary = "Print all that is known of one event of the audit trail"},
+    {.name = "explain",
+     .run = cmd_explain,
+     .arguments = "ID | METHOD PATH",
+     .min_args = 1,
+     .max_args = 2,
+     .summary = "Tell why a request was refused, or what each stage would say to one",
+     .help =
+         "ID is what a refused client was shown: `instance` of the answer's body, or its X-Request-Id. It tells stage, reason,\n"
+         "route and what would have been needed, to who holds the home's keys/request-id.key and to nobody else.\n"
+         "METHOD PATH asks the gate's own stages, in their order. A name that is both a user's and a role's means the role; an\n"
+         "e-mail address or id means the user. Exit status 0: it would pass; 1: it would be refused.",
+     .options = {{"--as", "USER|ROLE", "Who asks; nobody, when not given"},
+                 {"--from", "ADDRESS", "Where from: is it blocked or suspicious?"}}},
     {.name = "block add",
+     .heading = "Addresses that are kept out",
      .run = cmd_block_add,
      ONE_ARGUMENT("ADDRESS|NETWORK"),
      .summary = "Cut an address or a network off at once, or call it suspicious",
@@ -230,6 +258,7 @@ static const struct gw_command commands[] = {
      ONE_ARGUMENT("ADDRESS|NETWORK|ID"),
      .summary = "Lift a block, or clear a suspect, as it stands in the list"},
     {.name = "key list",
+     .heading = "Keys, settings and policy",
      .run = cmd_key_list,
      NO_ARGUMENTS,
      .summary = "List the keys: what signs, what is next, until when"},
@@ -268,30 +297,8 @@ static const struct gw_command commands[] = {
      .help =
          "A file with faults changes nothing; all its faults are listed. What nginx itself is told (listen, tls, workers,\n"
          "upstream.url) takes a restart of `aaiti serve`."},
-    {.name = "make-safe",
-     .run = cmd_make_safe,
-     NO_ARGUMENTS,
-     .summary = "Close at the backend what the policy's make_safe says, and tell what is left open",
-     .help =
-         "Each result is shown as it comes and recorded in the audit trail. What may have happened is not sent again unless the\n"
-         "policy says that twice is once: it is told as unknown. When control is down the run is made here, and what changes\n"
-         "users or sessions waits until it ends. Exit status 0: all was done; 1: refused, or something failed or is unknown.",
-     .options = {{"--plan", NULL, "Read the lists, show the calls, and call nothing"},
-                 {"--as", "USER", "Make the calls as this user; by default as whom the policy names"}}},
-    {.name = "explain",
-     .run = cmd_explain,
-     .arguments = "ID | METHOD PATH",
-     .min_args = 1,
-     .max_args = 2,
-     .summary = "Tell why a request was refused, or what each stage would say to one",
-     .help =
-         "ID is what a refused client was shown: `instance` of the answer's body, or its X-Request-Id. It tells stage, reason,\n"
-         "route and what would have been needed, to who holds the home's keys/request-id.key and to nobody else.\n"
-         "METHOD PATH asks the gate's own stages, in their order. A name that is both a user's and a role's means the role; an\n"
-         "e-mail address or id means the user. Exit status 0: it would pass; 1: it would be refused.",
-     .options = {{"--as", "USER|ROLE", "Who asks; nobody, when not given"},
-                 {"--from", "ADDRESS", "Where from: is it blocked or suspicious?"}}},
     {.name = "completion",
+     .heading = "The program itself",
      .run = cmd_completion,
      .output = GW_CLI_STREAM,
      ONE_ARGUMENT("SHELL"),

@@ -19,7 +19,7 @@ def run(*arguments, text="", **environment):
     return subprocess.run([AAITI, *map(str, arguments)], input=text, text=True, capture_output=True, timeout=30, env={**clean, **environment})
 
 
-COMMANDS = re.findall(r"^  ([a-z]+(?: [a-z-]+)?)(?= |$)", run("--help").stdout.split("Commands:")[1].split("Options,")[0], re.M)
+COMMANDS = re.findall(r"^  ([a-z-]+(?: [a-z-]+)?)(?= |$)", run("--help").stdout.split("Commands:")[1].split("Options,")[0], re.M)
 
 
 def test_help_lists_what_there_is():

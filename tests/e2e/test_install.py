@@ -58,7 +58,7 @@ def test_everything_is_installed_and_nothing_else(prefix):
 
 def test_manual_and_completion_know_every_command(prefix):
     shown = run(prefix, "--help").stdout
-    commands = re.findall(r"^  ([a-z]+(?: [a-z-]+)?)(?= |$)", shown.split("Commands:")[1].split("Options,")[0], re.M)
+    commands = re.findall(r"^  ([a-z-]+(?: [a-z-]+)?)(?= |$)", shown.split("Commands:")[1].split("Options,")[0], re.M)
     assert len(commands) > 20
     manual = (prefix / "share/man/man1/aaiti.1").read_text()
     assert re.findall(r"^\.SS ([a-z]+(?: [a-z-]+)?)(?= |$)", manual, re.M) == commands
