@@ -72,7 +72,7 @@ int cmd_apikey_revoke(struct gw_cli *cli, int argc, char **argv)
     return GW_EXIT_YES;
 }
 
-/* "bots:read,bots:write", or what stands for none. */
+/* "bots:read,bots:write"; none where the list is empty. */
 static void print_list(struct gw_cli *cli, const json_t *list, const char *none)
 {
     for (size_t i = 0; i < json_array_size(list); i++)

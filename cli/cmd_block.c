@@ -7,7 +7,7 @@
 #define BLOCKS "/aaiti/v1/blocks"
 #define PAGE "?limit=1000"
 
-/* Workers have what control last told them. */
+/* Without control the command changes the database alone, and workers go on with what control last told them. */
 static void note_offline(struct gw_cli *cli)
 {
     if (!cli_is_online())

@@ -18,7 +18,7 @@ uint64_t gw_rate_full(const struct gw_rate *rate)
     return rate->limit * rate->interval;
 }
 
-/* A smaller share is the same bucket with larger drops; one always fits. */
+/* A share is granted by weighing each request more: at half of the limit each weighs as much as two. One request always fits. */
 static uint64_t cost_of(const struct gw_rate *rate, uint32_t share)
 {
     uint64_t full = gw_rate_full(rate);

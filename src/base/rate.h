@@ -35,7 +35,8 @@ struct gw_rate_answer {
     uint64_t wait;      /* ticks until one would be; 0 where some remain */
 };
 
-/* share: how much of the limit is granted, in thousandths, 1 to GW_RATE_SHARE_WHOLE; a backlog weighs more then. */
+/* Whether one more request is admitted, given the backlog that is there. share: how much of the limit is granted, in thousandths, 1 to
+ * GW_RATE_SHARE_WHOLE. */
 struct gw_rate_answer gw_rate_ask(const struct gw_rate *rate, uint32_t share, uint64_t backlog);
 
 /* Whole seconds, a part of one counting as one. */

@@ -48,7 +48,7 @@ static int64_t now_s(const struct gw_exchange *x)
     return gw_clock_real_s(gw_app_clock(x->app));
 }
 
-/* After a walk, for a walk holds the store. */
+/* Not in the callback of a walk: a walk holds the store, and this asks it again. */
 static enum gw_code add_username(struct gw_exchange *x, json_t *key, struct gw_error *err)
 {
     struct gw_user_row user = {0};

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A key whose time is over is listed, and refused for what it is, for so long. */
+/* So long a key whose time is over is still listed, as expired, and its refusal can be explained. */
 #define SHOWN_AFTER_S 86400
 #define NAME_TRIES 8
 
@@ -22,7 +22,7 @@ static_assert(GW_SHARED_KEY_PROOF_BYTES == GW_MAC_BYTES, "a signed key signs by 
 
 /* ---- fields ---- */
 
-/* What no terminal obeys and no JSON escapes. */
+/* Printable ASCII that JSON needs no escapes for: it is shown on terminals and in records as it is. */
 static bool is_name(struct gw_str s)
 {
     for (size_t n = 0; n < s.len; n++)
@@ -322,7 +322,7 @@ static enum gw_code record(struct gw_change *c, const char *action, const struct
         err);
 }
 
-/* Ids are of 40 bits, so that two may meet. */
+/* Public ids have 40 bits, so that two keys may draw the same one: then another is drawn. */
 static enum gw_code insert(struct gw_change *c, struct gw_api_key_made *m, struct gw_live_key *live,
                            struct gw_error *err)
 {

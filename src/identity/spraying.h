@@ -28,8 +28,8 @@ struct gw_spraying_count {
     unsigned attempts; /* in vain, within this window */
 };
 
-/* One attempt in vain: cause and what are keyed hashes, of the network and of the account, say. True once a window, when there have
- * been l->distinct different ones: then out tells. Never true of fewer; of as many, a little later at worst. Of a
- * hundred causes in one window at most. */
+/* One attempt in vain: cause and what are keyed hashes, of the network and of the account, say. True once in a window, when the cause
+ * has tried at least l->distinct different things; then *out is filled. Never too early, and perhaps a few things late, for two may set the same
+ * bit. In one window it is true of a hundred causes at most. */
 bool gw_spraying_note(struct gw_spraying *s, const struct gw_spraying_limits *l, uint64_t cause, uint64_t what,
                       int64_t now_ms, struct gw_spraying_count *out);

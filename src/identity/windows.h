@@ -74,7 +74,7 @@ void gw_windows_each(struct gw_windows *w, const struct gw_window_limits *l, int
 int64_t gw_window_locked_ms(const struct gw_window_limits *l, const struct gw_window *window, int64_t now_ms);
 /* Failures that still count, at most l->failures. */
 unsigned gw_window_failures(const struct gw_window_limits *l, const struct gw_window *window, int64_t now_ms);
-/* As many attempts are under way as may yet fail. */
+/* So many attempts are under way that the window would lock, should all of them fail. */
 bool gw_window_is_taken(const struct gw_window_limits *l, const struct gw_window *window, int64_t now_ms);
 /* An attempt begins, and ends: it failed, or does not count. The failure that makes it l->failures locks, where the window locks. */
 void gw_window_begin(struct gw_window *window);

@@ -9,7 +9,7 @@
 /* Of one header line. */
 #define GW_FORWARDED_HOPS_MAX 32
 
-/* The values of `for` in the order of the line, quotes taken off; an element without one, which no address is in, is empty. GW_EPARSE: the line is
+/* The values of `for` in the order of the line, quotes taken off; an element without a `for` is empty, which is no address. GW_EPARSE: the line is
  * none of RFC 7239's, as a whole: of a line that is only partly read, a quote to the left could swallow what the proxy wrote. GW_ELIMIT: more
  * hops than the cap. */
 GW_MUST_CHECK enum gw_code gw_forwarded_parse(struct gw_str line, struct gw_str hops[GW_FORWARDED_HOPS_MAX],

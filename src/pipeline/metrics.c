@@ -14,7 +14,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* A page a worker; beyond these they share. */
+/* Each worker has a page of its own; where there are more workers than pages, some share one. */
 #define PAGES 32u
 #define CONTROL_DEAD_AFTER_S 5
 #define TEXT_MAX ((size_t)128 * 1024)
@@ -23,7 +23,7 @@
 
 static const int64_t bucket_ms[] = {1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000};
 #define BUCKETS (sizeof(bucket_ms) / sizeof(bucket_ms[0]))
-#define HISTOGRAM_WORDS (BUCKETS + 2) /* beyond the last bucket; the sum */
+#define HISTOGRAM_WORDS (BUCKETS + 2) /* the buckets, one for what is beyond the last of them, and the sum */
 
 enum {
     N_NONE = 1,
@@ -237,7 +237,7 @@ void gw_gate_count_request(struct gw_gate *g, const struct gw_request *r, unsign
     gw_metrics_observe(m, GW_HISTOGRAM_DURATION, outcome, duration_ms);
 }
 
-/* ---- readings: false: there is none ---- */
+/* ---- readings; false: there is nothing to show now ---- */
 
 static bool read_build(struct gw_gate *g, unsigned i, int64_t *out)
 {
@@ -403,7 +403,7 @@ static void add_counter(const struct gw_metrics *m, size_t row, struct gw_buf *b
     }
 }
 
-/* `le` counts what is below, too; its last is the count, so that the two cannot differ. */
+/* In this format a bucket counts all that is below it, too. The last, +Inf, is printed as the count as well, so that the two cannot differ. */
 static void add_series(const struct gw_metrics *m, size_t row, unsigned label, struct gw_buf *b)
 {
     const char *name = histograms[row].name, *key = sets[histograms[row].a].key;

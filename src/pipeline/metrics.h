@@ -47,8 +47,8 @@ enum gw_histogram {
 };
 
 struct gw_metrics {
-    _Atomic uint64_t *own;       /* page; NULL: nothing is counted */
-    const _Atomic uint64_t *all; /* GW_METRICS_PAGES pages */
+    _Atomic uint64_t *own;       /* this worker's page; NULL: nothing is counted */
+    const _Atomic uint64_t *all; /* the pages of all workers, one behind the other */
 };
 
 /* a, b: index in the row's label sets; 0 for NONE. */

@@ -9,7 +9,7 @@
 
 #define SUSPECT_FACTOR 0.5
 
-/* Half at first, whole at the end, and as much as has passed of the time in between. */
+/* Half at first, and from there in a straight line to the whole at the end. */
 static double factor_of(const struct gw_live_block *b, int64_t now_s)
 {
     int64_t whole = b->expires_s - b->since_s, left = b->expires_s - now_s;

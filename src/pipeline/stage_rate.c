@@ -9,12 +9,12 @@ enum gw_code gw_stage_rate(struct gw_request *r, struct gw_verdict *v)
 {
     struct gw_quota *q = &r->quota;
     if (r->gate->shared == NULL)
-        return GW_OK; /* the stage before has held it */
+        return GW_OK; /* nothing can be counted; the stage before has held the request */
     q->now_ms = gw_clock_mono_ms(r->gate->clock);
     q->address = gw_rates_address(gw_shared_rates(r->gate->shared), &r->client);
     q->knows_address = true;
     if (gw_quota_charge(r, gw_policy_limit(r->snapshot->policy, GW_LIMIT_FLOOD), &q->address, gw_quota_share(r))) {
-        q->tightest = NULL; /* a ceiling is nobody's budget */
+        q->tightest = NULL; /* the client is told of its budget, and of the ceiling only where that refuses */
         return GW_OK;
     }
     if (gw_client_is_allowed(r)) {

@@ -139,7 +139,7 @@ static bool settle(const struct key *k, const struct place *p, uint64_t taken, u
 
 /* ---- charging ---- */
 
-/* Not GW_OK-like: true when the charge is final. */
+/* One try. True: *out is the answer. False: another thread changed the word meanwhile, so look again. */
 static bool try_charge(const struct key *k, const struct gw_rate *rate, uint32_t share, uint64_t now, struct place *p,
                        struct gw_rate_answer *out)
 {

@@ -26,7 +26,7 @@ struct gw_rates_head {
     _Atomic uint64_t cursor;
     _Atomic uint64_t overflows;
     _Atomic uint64_t live, live_of_pass;
-    uint64_t unused[3];
+    uint64_t unused[3]; /* the words begin on a cache line */
 };
 
 struct gw_rates {

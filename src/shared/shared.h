@@ -44,7 +44,7 @@ struct gw_live_session {
     uint32_t idle_s;
 };
 
-/* What is known of a network. A block cuts it off, a suspect has less of its limits, and more again the nearer its end is. */
+/* What is known of a network. A block cuts it off. A suspect has half of its limits at first, and more and more of them until its time is over. */
 enum gw_block_kind { GW_BLOCK_FULL, GW_BLOCK_SUSPECT };
 struct gw_live_block {
     struct gw_cidr network; /* at least one bit long; of IPv4 at least 97 */
