@@ -299,7 +299,8 @@ int gw_cli_main(struct gw_cli *cli, const struct gw_command *table, size_t count
 {
     int status = run_line(cli, table, count, argc, argv);
     /* A full disk or a closed pipe must not look like success. */
-    if (fflush(cli->out) != 0 && status == GW_EXIT_YES)
+    bool is_written = fflush(cli->out) == 0 && ferror(cli->out) == 0; /* an earlier flush may be the one that failed */
+    if (!is_written && status == GW_EXIT_YES)
         return gw_cli_fail(cli, GW_EXIT_UNKNOWN, "could not write the output");
     return status;
 }

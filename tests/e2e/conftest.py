@@ -48,6 +48,7 @@ session:
 login:
   floor: {floor}
 {login}{more}"""
+WIDE_LIMITS = "limits: {classes: {user: {burst: 10000/1s, sustained: 6000000/10m}, machine: {burst: 10000/1s, sustained: 6000000/10m}}}"
 DEFAULTS = {"workers": 2, "per_user": 1000, "at_limit": "evict-oldest", "idle": "24h", "floor": "20ms", "more": "",
             "login": "  attempts: 10\n  delay: 0ms\n"}
 
@@ -200,8 +201,16 @@ class Gateway:
 
     def make_home(self):
         self.aaiti("init", "--port", str(self.port))
+        self.widen_limits()
         for role in ROLES:
             self.users[role] = self.add_user(role, name=role)
+
+    def widen_limits(self):
+        """A test under load is one user with more requests than a person's bots have. In place of a comment, so that no line moves."""
+        policy = self.home / "policy.yaml"
+        lines = policy.read_text().split("\n")
+        lines[2] = WIDE_LIMITS
+        policy.write_text("\n".join(lines))
 
     def settings(self, **changes):
         """Writes gateway.yaml; what is not given is DEFAULTS'. more="…" is YAML of its own."""

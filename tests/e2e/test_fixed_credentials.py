@@ -8,7 +8,7 @@ import pytest
 
 KINDS = {
     "basic": ("{basic: {key_file: keys/upstream.key}}", "bot:pw1", "Authorization", "Basic " + base64.b64encode(b"bot:pw1").decode()),
-    "header": ("{header: {name: X-Api-Key, key_file: keys/upstream.key}}", "k-1", "X-Api-Key", "k-1"),
+    "header": ("{header: {name: X-Backend-Key, key_file: keys/upstream.key}}", "k-1", "X-Backend-Key", "k-1"),
 }
 
 
@@ -66,7 +66,7 @@ routes:
 def test_the_backend_gets_its_own_credential_and_nobody_elses(fixed):
     gateway, backend, header, value = fixed
     token = gateway.login(gateway.users["trader"])
-    assert gateway.client(token).get("/api/bots", headers={"X-Api-Key": "of the client"}).status_code == 200
+    assert gateway.client(token).get("/api/bots", headers={"X-Backend-Key": "of the client"}).status_code == 200
     assert gateway.client(gateway.login(gateway.users["viewer"])).get("/api/bots").status_code == 403
     assert gateway.client().get("/api/bots").status_code == 401
     [seen] = backend.received

@@ -37,7 +37,7 @@ def add_sessions(gateway):
     users = [(uuid.uuid4(), f"seed{n}", f"seed{n}@example.org", upstream_id, now) for n, upstream_id in enumerate(gateway.spare_ids[:USERS])]
     sessions = [(uuid.uuid4(), user[0]) for user in users for _ in range(SESSIONS_EACH)]
     with contextlib.closing(sqlite3.connect(gateway.home / "aaiti.db")) as db, db:
-        db.executemany("INSERT INTO users VALUES (?1, ?2, ?3, 'trader', ?4, '!', 1, ?5, ?5, ?5, 1)", [(u[0].bytes, *u[1:]) for u in users])
+        db.executemany("INSERT INTO users VALUES (?1, ?2, ?3, 'trader', ?4, '!', 1, ?5, ?5, ?5, 1, 0)", [(u[0].bytes, *u[1:]) for u in users])
         db.executemany("INSERT INTO sessions VALUES (?1, ?2, ?3, ?3, ?4, '127.0.0.1', '', '')",
                        [(session.bytes, user.bytes, now, now + 86400) for session, user in sessions])
     return sessions
