@@ -324,7 +324,7 @@ static bool is_gone(struct gw_login_guard *g, const struct gw_attempt_by *by)
     return gone;
 }
 
-static enum gw_code hold_up(struct gw_attempt *a, int why, int64_t for_ms, struct gw_error *err)
+static enum gw_code hold_up(struct gw_attempt *a, enum gw_held_up_why why, int64_t for_ms, struct gw_error *err)
 {
     a->held_up.why = why;
     a->held_up.for_ms = for_ms;

@@ -65,7 +65,7 @@ struct gw_attempt_by {
 
 /* Why an attempt was not let through. */
 struct gw_held_up {
-    enum { GW_HELD_UP_NOT, GW_HELD_UP_LOCKED, GW_HELD_UP_CROWDED } why;
+    enum gw_held_up_why { GW_HELD_UP_NOT, GW_HELD_UP_LOCKED, GW_HELD_UP_CROWDED } why;
     int64_t for_ms; /* the real rest of the lock; else when to try again */
 };
 
