@@ -152,8 +152,8 @@ static void tell_token(const struct explain *e, struct gw_buf *b)
 {
     if (!e->signed_in)
         gw_buf_add(b, GW_STR("nobody is signed in"));
-    else if (!e->asked.signed_in && gw_target_is_control(e->asked.route->target))
-        gw_buf_add(b, GW_STR("not looked at here; control looks at it"));
+    else if (gw_target_is_control(e->asked.route->target))
+        gw_buf_add(b, GW_STR("counts for the budget alone; control looks at it again, and decides"));
     else if (!e->asked.signed_in && e->asked.route->target != GW_TARGET_BACKEND)
         gw_buf_add(b, GW_STR("not looked at; the answer is anybody's"));
     else if (!e->asked.signed_in)

@@ -49,6 +49,7 @@ static void write_refusal(struct gw_decision *out, struct gw_verdict v)
     out->status = gw_reason_status(v.reason);
     out->detail = gw_detail_text(v.detail);
     out->members = v.members;
+    out->field_count = 0;
     bool passes_soon = out->status == 503 || out->status == 429;
     out->retry_after_s = v.retry_after_s > 0 ? v.retry_after_s : passes_soon ? 1 : 0;
     out->delay_ms = 0;

@@ -190,11 +190,13 @@ static char *put_number(char *at, uint64_t n)
 }
 
 /* RateLimit names one rate, the tightest. X-Rate-Limit-*, for clients that know the older names, say the same; their Reset is the time of
- * day when all of it is there again. An answer that caches may keep tells none of it: they would show one client's limits to all. */
+ * day when all of it is there again. An answer that caches may keep tells none of it: they would show one client's limits to all.
+ * Nor does a refusal but for want of room: whose budget it was would tell which of several reasons for its status it was. */
 enum gw_code gw_quota_tell(struct gw_request *r)
 {
     const struct gw_quota *q = &r->quota;
-    if (q->tightest == NULL || r->out->cache_control.len > 0)
+    bool is_other_refusal = r->out->action == GW_REFUSE && r->out->status != 429;
+    if (q->tightest == NULL || r->out->cache_control.len > 0 || is_other_refusal)
         return GW_OK;
     struct gw_header_field *fields = gw_arena_alloc(r->arena, FIELDS * sizeof(*fields));
     char *text = gw_arena_alloc(r->arena, FIELD_TEXT_MAX);

@@ -284,10 +284,10 @@ STAGES = ["headers", "address", "block", "rate", "route", "held", "token", "acce
     (["POST", "/api/auth/logout", "--as", "trader"], None, {"cross-site": "by cookie 403", "identity": "the backend sees nothing; control answers"}),
     (["POST", "/api/auth/login"], None, {"token": "nobody", "cross-site": "another site's page 403"}),
     (["POST", "/api/auth/refresh"], None, {"token": "nobody", "cross-site": "another site's page 403; the cookie counts with proof"}),
-    (["GET", "/aaiti/v1/users", "--as", "viewer"], None, {"token": "control looks at it", "access": "control asks for the right"}),
+    (["GET", "/aaiti/v1/users", "--as", "viewer"], None, {"token": "control looks at it again", "access": "control asks for the right"}),
     (["GET", "/api/bots"], "access", {"access": "401"}),
     (["GET", "//api/bots"], "route", {"route": "400: .*canonical form"}),
-    (["POST", "/api/bots", "--as", "viewer"], "access", {"access": "403: the user's role lacks"}),
+    (["POST", "/api/bots", "--as", "viewer"], "access", {"access": "403: the user's role, or the API key's scopes, lack"}),
 ])
 def test_explain_says_what_each_stage_says(gateway, arguments, refuses, says):
     text = gateway.aaiti("explain", *arguments, check=False).stdout.splitlines()
