@@ -15,9 +15,10 @@ static void parse(struct gw_str text)
     if (gw_api_key_parse(text, &t) != GW_OK)
         return;
     assert(gw_api_key_is_one(text) && t.public_id.len == GW_API_KEY_PUBLIC_LEN);
-    memcpy(again, GW_API_KEY_PREFIX, 4);
-    memcpy(again + 4, t.public_id.ptr, t.public_id.len);
-    size_t len = 4 + t.public_id.len;
+    const struct gw_str prefix = GW_STR(GW_API_KEY_PREFIX);
+    memcpy(again, prefix.ptr, prefix.len);
+    memcpy(again + prefix.len, t.public_id.ptr, t.public_id.len);
+    size_t len = prefix.len + t.public_id.len;
     if (t.secret.len > 0) {
         again[len++] = '_';
         assert(t.secret.len == GW_API_KEY_SECRET_LEN);

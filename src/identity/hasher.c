@@ -133,6 +133,7 @@ static struct job *dequeue(struct gw_hasher *h)
 {
     struct ring *ring = next_ring(h);
     struct lane *lane = ring->first;
+    assert(lane != NULL); /* somebody waits */
     struct job *job = lane->first;
     ring->first = lane->next;
     if (ring->first == NULL)
