@@ -217,6 +217,7 @@ static void sweep_some(const struct gw_rates *t, int64_t now_ms)
 {
     uint64_t buckets = all_slots(t) / GW_RATES_BUCKET, now = ticks_of(now_ms);
     uint64_t named = buckets - t->slots[GW_RATES_OVERFLOW] / GW_RATES_BUCKET;
+    assert(buckets > 0); /* each region has some: its opener saw to it */
     uint64_t from = atomic_fetch_add(&t->head->cursor, SWEEP_BUCKETS);
     for (uint64_t i = from; i < from + SWEEP_BUCKETS; i++) {
         uint64_t bucket = i % buckets;
