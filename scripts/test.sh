@@ -20,7 +20,7 @@ scripts/build.sh build-test -Dtest_hooks=true -Dbuildtype=debugoptimized || fail
 # Results of an earlier run must not be counted when this one dies before it writes its own.
 rm -f build-test/meson-logs/testlog.json build-test/e2e.xml
 meson test -C build-test --no-rebuild --print-errorlogs
-# Two files side by side, for most of them wait most of the time; the tests of one file share fixtures, so they stay together.
-AAITI_BUILD=$PWD/build-test /usr/bin/python3 -m pytest tests/e2e -q -p no:cacheprovider -n 2 --dist loadfile \
+# Four files side by side, for most of them wait most of the time; the tests of one file share fixtures, so they stay together.
+AAITI_BUILD=$PWD/build-test /usr/bin/python3 -m pytest tests/e2e -q -p no:cacheprovider -n 4 --dist loadfile \
     --junitxml=build-test/e2e.xml "$@" < /dev/null
 /usr/bin/python3 scripts/tally.py build-test/meson-logs/testlog.json build-test/e2e.xml

@@ -22,12 +22,15 @@ HASH_MIB = 19  # a pool of hashers made anew may keep one more block of Argon2id
 
 
 def held(pid):
-    """(resident MiB without what is shared, open files); who may not count the files gets none."""
-    [anonymous] = re.findall(r"^RssAnon:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M)
+    """(resident MiB without what is shared, open files); who may not count the files gets none. None: it is ending, and has no memory."""
     files = 0
-    with contextlib.suppress(PermissionError):
-        files = len(os.listdir(f"/proc/{pid}/fd"))
-    return int(anonymous) / 1024, files
+    try:
+        anonymous = re.search(r"^RssAnon:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M)
+        with contextlib.suppress(PermissionError):
+            files = len(os.listdir(f"/proc/{pid}/fd"))
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return anonymous and (int(anonymous[1]) / 1024, files)
 
 
 def processes(gateway):
@@ -37,7 +40,7 @@ def processes(gateway):
 
 
 def all_held(gateway):
-    return {name: held(pid) for name, pid in processes(gateway).items()}
+    return {name: h for name, pid in processes(gateway).items() if (h := held(pid))}
 
 
 def until_steady(gateway, before, growth_mib=GROWTH_MIB):

@@ -239,7 +239,7 @@ def test_explain_tells_of_the_classes_and_counts_nothing(limited, address):
     assert "flood (60 in 3600 s)" in said["rate"]
     assert re.fullmatch(r"counts for the user in orders \(\d in 3600 s\) and user \(20 in 3600 s\)", said["quota"])
     refused = ask(limited, address, "/api/bots", token="e30.e30.e30")
-    assert refused.headers["ratelimit"] == '"anonymous";r=11;t=300'
+    assert refused.status_code == 401 and "ratelimit" not in refused.headers
     statuses(limited, address, "/nowhere", 11)
     last = ask(limited, address, "/nowhere")
     told = limited.aaiti("explain", last.headers["x-request-id"]).stdout
