@@ -138,6 +138,8 @@ static void tell_route(const struct explain *e, struct gw_buf *b)
         gw_buf_addf(b, " (line %u)", route->line);
     gw_buf_addf(b, ": %s, risk %s, answered by %s", access, gw_risk_name(route->risk),
                 policy_target_name(route->target));
+    if (route->ui != GW_UI_API)
+        gw_buf_addf(b, " with %s", route->ui == GW_UI_PAGE ? "a page" : "what a page is made of");
 }
 
 static void tell_held(const struct explain *e, struct gw_buf *b)

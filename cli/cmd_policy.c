@@ -47,11 +47,12 @@ static json_t *routes_json(const struct gw_policy *p)
         const struct gw_route *r = gw_policy_route(p, i);
         char access[POLICY_TEXT_MAX];
         policy_access_text(p, r, access);
-        json_array_append_new(
-            list, json_pack("{s:s%, s:s, s:s, s:s, s:s, s:s%, s:I}", "route", r->pattern.ptr, r->pattern.len, "access",
-                            access, "risk", gw_risk_name(r->risk), "answeredBy", policy_target_name(r->target), "audit",
-                            gw_audit_name(r->audit), "action", r->action.ptr != NULL ? r->action.ptr : "",
-                            r->action.len, "line", (json_int_t)r->line));
+        json_array_append_new(list,
+                              json_pack("{s:s%, s:s, s:s, s:s, s:s, s:s%, s:s, s:I}", "route", r->pattern.ptr,
+                                        r->pattern.len, "access", access, "risk", gw_risk_name(r->risk), "answeredBy",
+                                        policy_target_name(r->target), "audit", gw_audit_name(r->audit), "action",
+                                        r->action.ptr != NULL ? r->action.ptr : "", r->action.len, "ui",
+                                        gw_ui_name(r->ui), "line", (json_int_t)r->line));
     }
     return list;
 }

@@ -39,6 +39,12 @@ const char *gw_risk_name(enum gw_risk r)
     return names[r];
 }
 
+const char *gw_ui_name(enum gw_ui u)
+{
+    static const char *const names[] = {[GW_UI_API] = "api", [GW_UI_PAGE] = "page", [GW_UI_ASSET] = "asset"};
+    return names[u];
+}
+
 const char *gw_audit_name(enum gw_audit a)
 {
     static const char *const names[] = {

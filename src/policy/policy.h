@@ -29,6 +29,10 @@ bool gw_method_is_safe(enum gw_method m);
 enum gw_risk { GW_RISK_NEUTRAL, GW_RISK_OPENS, GW_RISK_REDUCES };
 const char *gw_risk_name(enum gw_risk r);
 
+/* What a route answers with: an API's data, a page that a browser shows, or what a page is made of. Says which headers the answer gets. */
+enum gw_ui { GW_UI_API, GW_UI_PAGE, GW_UI_ASSET };
+const char *gw_ui_name(enum gw_ui u);
+
 /* What the journal gets of a request that goes to the backend. */
 enum gw_audit {
     GW_AUDIT_NONE,
@@ -78,6 +82,7 @@ struct gw_route {
     unsigned role;       /* index; GW_ACCESS_ROLE */
     enum gw_risk risk;
     enum gw_audit audit;
+    enum gw_ui ui;
     struct gw_str group;  /* what an emergency mode can be set for: "bots" */
     struct gw_str action; /* what the audit trail calls it: "bot_created"; empty: the gateway itself answers */
     const struct gw_limit_class *limit; /* a class of its own; NULL: none */

@@ -225,6 +225,19 @@ static void load_limit(struct gw_policy_loader *l, const struct gw_yaml *map, st
         r->limit = gw_load_limit_class(l, node);
 }
 
+/* An asset is what a page fetches, which is never a change. */
+static void load_ui(struct gw_policy_loader *l, const struct gw_yaml *map, struct gw_route *r)
+{
+    static const char *const uis[] = {[GW_UI_API] = "api", [GW_UI_PAGE] = "page", [GW_UI_ASSET] = "asset", NULL};
+    const struct gw_yaml *node = gw_yaml_get(map, GW_STR("ui"));
+    int ui = GW_UI_API;
+    if (node != NULL)
+        gw_load_choice(l, node, "ui", uis, &ui);
+    r->ui = (enum gw_ui)ui;
+    if (r->ui == GW_UI_ASSET && !gw_method_is_safe(r->method))
+        GW_LOAD_FAULT(l, node->line, "ui: an asset is read: expected GET");
+}
+
 /* ---- adding ---- */
 
 /* Room was made for all; a route of wrong form is not added, but its faults are. */
@@ -247,7 +260,7 @@ static void load_route(struct gw_policy_loader *l, const struct gw_yaml *node)
 {
     static const struct gw_str keys[] = {GW_STR("match"), GW_STR("permission"), GW_STR("access"), GW_STR("role"),
                                          GW_STR("risk"),  GW_STR("query"),      GW_STR("audit"),  GW_STR("action"),
-                                         GW_STR("group"), GW_STR("limit")};
+                                         GW_STR("group"), GW_STR("limit"),      GW_STR("ui")};
     struct gw_compiled_route r = {.route = {.target = GW_TARGET_BACKEND}};
     if (!gw_load_map(l, node, "route", keys, sizeof(keys) / sizeof(keys[0])))
         return;
@@ -266,6 +279,7 @@ static void load_route(struct gw_policy_loader *l, const struct gw_yaml *node)
     load_audit(l, node, &r.route);
     load_action(l, node, &r.route);
     load_limit(l, node, &r.route);
+    load_ui(l, node, &r.route);
     if (good)
         add_route(l, &r);
 }
@@ -343,7 +357,8 @@ static void add_built_in(struct gw_policy *p)
         [GW_BUILT_IN_LANDING] = {.pattern = GW_STR("GET /"),
                                  .method = GW_METHOD_GET,
                                  .target = GW_TARGET_LANDING,
-                                 .access = GW_ACCESS_PUBLIC},
+                                 .access = GW_ACCESS_PUBLIC,
+                                 .ui = GW_UI_PAGE},
         [GW_BUILT_IN_JWKS] = {.pattern = GW_STR("GET /aaiti/jwks.json"),
                               .method = GW_METHOD_GET,
                               .target = GW_TARGET_JWKS,
@@ -351,7 +366,8 @@ static void add_built_in(struct gw_policy *p)
         [GW_BUILT_IN_PANIC] = {.pattern = GW_STR("GET /aaiti/panic"),
                                .method = GW_METHOD_GET,
                                .target = GW_TARGET_PANIC,
-                               .access = GW_ACCESS_PUBLIC},
+                               .access = GW_ACCESS_PUBLIC,
+                               .ui = GW_UI_PAGE},
         [GW_BUILT_IN_METRICS] = {.pattern = GW_STR("GET /aaiti/metrics"),
                                  .method = GW_METHOD_GET,
                                  .target = GW_TARGET_METRICS,

@@ -313,6 +313,34 @@ static void changes_leave_records_and_deletions_durable_ones(void **state)
     }
 }
 
+static void a_route_is_of_the_api_unless_it_says_page_or_asset(void **state)
+{
+    static const struct {
+        enum gw_ui ui;
+        const char *name;
+    } cases[] = {
+        {GW_UI_API, "api"}, {GW_UI_API, "api"}, {GW_UI_PAGE, "page"}, {GW_UI_PAGE, "page"}, {GW_UI_ASSET, "asset"}};
+    struct fixture *x = *state;
+    load(x, UPSTREAM ROLES "routes:\n"
+                           "  - {match: GET /a, access: public}\n"
+                           "  - {match: GET /b, access: public, ui: api}\n"
+                           "  - {match: GET /c, access: signed-in, ui: page}\n"
+                           "  - {match: POST /c, access: signed-in, ui: page}\n"
+                           "  - {match: GET /d/**, access: public, ui: asset}\n");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(gw_policy_route(x->p, i)->ui, cases[i].ui);
+        assert_string_equal(gw_ui_name(cases[i].ui), cases[i].name);
+    }
+    static const struct {
+        const char *path;
+        enum gw_ui ui;
+    } built_in[] = {
+        {"/", GW_UI_PAGE}, {"/aaiti/panic", GW_UI_PAGE}, {"/aaiti/health", GW_UI_API}, {"/aaiti/jwks.json", GW_UI_API}};
+    for (size_t i = 0; i < sizeof(built_in) / sizeof(built_in[0]); i++)
+        assert_int_equal(gw_policy_match(x->p, GW_METHOD_GET, gw_str(built_in[i].path), GW_STR_NULL)->ui,
+                         built_in[i].ui);
+}
+
 /* ---- upstream ---- */
 
 static void credentials_of_each_kind_are_read(void **state)
@@ -401,6 +429,9 @@ static void wrong_policies_are_refused_with_their_line(void **state)
         {ROUTES "  - {match: GET /x, access: public, audit: yes}\n", 4, "none or record or durable"},
         {ROUTES "  - {match: POST /x, permission: a:b, audit: none}\n", 4, "leaves a record"},
         {ROUTES "  - {match: DELETE /x, permission: a:b, risk: reduces, audit: none}\n", 4, "leaves a record"},
+        {ROUTES "  - {match: GET /x, access: public, ui: html}\n", 4, "api or page or asset"},
+        {ROUTES "  - {match: GET /x, access: public, ui: [page]}\n", 4, "ui: expected"},
+        {ROUTES "  - {match: POST /x, access: public, ui: asset}\n", 4, "ui: an asset is read: expected GET"},
         {ROUTES "  - {match: POST /x, permission: a:b, action: Bot-Created}\n", 4, "expected lower-case letters"},
         {ROUTES "  - {match: POST /x, permission: a:b, action: ''}\n", 4, "action: expected"},
         {ROUTES "  - {match: GET /x, access: public, query: {}}\n", 4, "expected a map of 1 to"},
@@ -583,6 +614,7 @@ int main(void)
         CASE(roles_hold_names_wildcards_and_what_they_inherit),
         CASE(access_is_decided_in_one_place),
         CASE(risk_has_a_careful_default),
+        CASE(a_route_is_of_the_api_unless_it_says_page_or_asset),
         CASE(changes_leave_records_and_deletions_durable_ones),
         CASE(credentials_of_each_kind_are_read),
         CASE(settings_can_replace_the_upstream),

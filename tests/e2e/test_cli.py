@@ -353,6 +353,7 @@ def test_policy_list(gateway):
     shown = gateway.aaiti_json("policy", "list")
     by_route = {r["route"]: r for r in shown}
     assert by_route["POST /api/bots/{id}/stop"]["risk"] == "reduces" and by_route["POST /api/bots/{id}/start"]["risk"] == "opens"
+    assert by_route["GET /aaiti/panic"]["ui"] == "page" and by_route["GET /aaiti/health"]["ui"] == "api"
     assert "bots:read" in gateway.aaiti("policy", "list").stdout
 
 
