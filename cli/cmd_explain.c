@@ -154,7 +154,7 @@ static void tell_token(const struct explain *e, struct gw_buf *b)
 {
     if (!e->signed_in)
         gw_buf_add(b, GW_STR("nobody is signed in"));
-    else if (gw_target_is_control(e->asked.route->target))
+    else if (e->asked.route->target == GW_TARGET_CONTROL && e->asked.route->access == GW_ACCESS_PUBLIC)
         gw_buf_add(b, GW_STR("counts for the budget alone; control looks at it again, and decides"));
     else if (!e->asked.signed_in && e->asked.route->target != GW_TARGET_BACKEND)
         gw_buf_add(b, GW_STR("not looked at; the answer is anybody's"));

@@ -50,12 +50,12 @@ static struct gw_budget budget_of(const struct gw_request *r, bool is_refused)
 {
     const struct gw_policy *p = r->snapshot->policy;
     struct gw_budget b = {.of = GW_BUDGET_OF_ADDRESS, .count = 1};
+    if (r->signed_in && r->route->risk == GW_RISK_REDUCES && !is_refused)
+        return (struct gw_budget){.of = GW_BUDGET_OF_NOBODY};
     if (goes_by_address(r)) {
         b.classes[0] = is_refused ? gw_policy_limit(p, GW_LIMIT_ANONYMOUS) : class_of_address(r);
         return b;
     }
-    if (r->route->risk == GW_RISK_REDUCES && !is_refused)
-        return (struct gw_budget){.of = GW_BUDGET_OF_NOBODY};
     b.of = r->by_key ? GW_BUDGET_OF_KEY : GW_BUDGET_OF_USER;
     b.count = 0;
     if (r->route->limit != NULL) /* first: what it refuses uses up nothing else */

@@ -12,7 +12,7 @@ static const char policy[] = "upstream:\n"
                              "  logout: POST /api/auth/logout\n"
                              "roles:\n"
                              "  admin: {permissions: ['*']}\n"
-                             "  trader: {permissions: ['bots:*']}\n"
+                             "  trader: {permissions: ['bots:*', 'system:*']}\n"
                              "  viewer: {permissions: ['bots:read']}\n"
                              "routes:\n"
                              "  - {match: 'GET /bots', permission: 'bots:read'}\n"
@@ -55,6 +55,12 @@ static void test_a_block_cuts_all_but_what_reduces_risk_of_who_is_signed_in(void
         {"POST", "/api/auth/login", GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED},
         {"POST", "/api/auth/logout", GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED},
         {"POST", "/aaiti/v1/mode", GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED},
+        {"POST", "/aaiti/v1/panic", GW_REASON_BLOCKED, GW_REASON_TOKEN_REFUSED, GW_REASON_NO_PERMISSION,
+         GW_REASON_NONE},
+        {"POST", "/aaiti/v1/make-safe", GW_REASON_BLOCKED, GW_REASON_TOKEN_REFUSED, GW_REASON_NO_PERMISSION,
+         GW_REASON_NONE},
+        {"GET", "/aaiti/v1/panic", GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED},
+        {"POST", "/aaiti/v1/panic/x", GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED},
         {"GET", "/aaiti/health", GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED},
         {"GET", "/aaiti/panic", GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED},
     };
@@ -78,6 +84,20 @@ static void test_by_cookie_it_is_the_same(void **state)
     gw_rig_put_block(&rig, "192.0.2.1", GW_BLOCK_FULL);
     assert_passed(ASK("POST", "/bots/b1/stop", cookie(TRADER), "sec-fetch-site: same-origin"));
     assert_refused(ASK("POST", "/bots", cookie(TRADER), "sec-fetch-site: same-origin"), GW_REASON_BLOCKED);
+}
+
+/* A key is held to its scopes: one that may not press is cut off as any other. */
+static void test_a_key_presses_if_it_may(void **state)
+{
+    (void)state;
+    struct gw_live_key key = key_of(TRADER);
+    gw_rig_put_block(&rig, "192.0.2.1", GW_BLOCK_FULL);
+    assert_int_equal(gw_shared_put_key(rig.writer, &key, NULL), GW_OK);
+    assert_int_equal(ASK("POST", "/aaiti/v1/panic", "x-api-key: " API_KEY)->action, GW_CONTROL);
+    assert_refused(ASK("POST", "/aaiti/v1/mode", "x-api-key: " API_KEY), GW_REASON_BLOCKED);
+    key.scopes[key.scope_count++] = gw_key_scope(GW_STR("bots:read"));
+    assert_int_equal(gw_shared_put_key(rig.writer, &key, NULL), GW_OK);
+    assert_refused(ASK("POST", "/aaiti/v1/panic", "x-api-key: " API_KEY), GW_REASON_NO_PERMISSION);
 }
 
 static void test_whose_address_it_is(void **state)
@@ -195,6 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BLOCKS_CASE(test_a_block_cuts_all_but_what_reduces_risk_of_who_is_signed_in),
         BLOCKS_CASE(test_by_cookie_it_is_the_same),
+        BLOCKS_CASE(test_a_key_presses_if_it_may),
         BLOCKS_CASE(test_whose_address_it_is),
         BLOCKS_CASE(test_the_allow_list_wins),
         BLOCKS_CASE(test_a_block_ends_by_the_clock),

@@ -10,8 +10,11 @@ static const char policy[] = "upstream:\n"
                              "  credential: {mint: hs256, key_file: k, claims: {userId: upstream_id}}\n"
                              "auth:\n"
                              "  login: POST /api/auth/login\n"
+                             "  refresh: POST /api/auth/refresh\n"
+                             "  logout: POST /api/auth/logout\n"
+                             "  profile: GET /api/auth/profile\n"
                              "roles:\n"
-                             "  trader: {permissions: ['bots:*']}\n"
+                             "  trader: {permissions: ['bots:*', 'system:panic']}\n"
                              "  viewer: {permissions: ['bots:read']}\n"
                              "limits:\n"
                              "  flood: 20/10s\n"
@@ -191,6 +194,24 @@ static void test_what_reduces_risk_is_never_kept_from_a_user(void **state)
     assert_refused(ask_from("203.0.113.1", "POST", "/bots/b/stop", NOTHING), GW_REASON_RATE_FLOOD);
 }
 
+static void test_the_button_is_never_kept_from_who_may_press(void **state)
+{
+    (void)state;
+    const char *trader = bearer(TRADER);
+    assert_int_equal(passes("203.0.113.1", "GET", "/bots", trader, 10), 5);
+    assert_int_equal(passes("203.0.113.1", "GET", "/aaiti/v1/mode", trader, 30), 5);
+    assert_refused(&rig.decision, GW_REASON_RATE_FLOOD);
+    for (int k = 0; k < 30; k++) {
+        assert_int_equal(ask_from("203.0.113.1", "POST", "/aaiti/v1/panic", trader)->action, GW_CONTROL);
+        assert_int_equal(rig.decision.delay_ms, 0);
+    }
+    assert_refused(ask_from("203.0.113.1", "POST", "/aaiti/v1/panic", BAD_BEARER), GW_REASON_TOKEN_REFUSED);
+    assert_refused(ask_from("203.0.113.1", "POST", "/aaiti/v1/panic", NOTHING), GW_REASON_RATE_FLOOD);
+    for (int k = 0; k < 4; k++)
+        assert_refused(ask_from("203.0.113.2", "POST", "/aaiti/v1/panic", bearer(VIEWER)), GW_REASON_NO_PERMISSION);
+    assert_refused(ask_from("203.0.113.2", "POST", "/aaiti/v1/panic", bearer(VIEWER)), GW_REASON_RATE_LIMITED);
+}
+
 /* ---- the ceiling ---- */
 
 static void test_the_flood_ceiling_is_for_all_of_an_address(void **state)
@@ -250,8 +271,22 @@ static void test_calls_of_control_are_apart_from_the_users_others(void **state)
     (void)state;
     const char *trader = bearer(TRADER);
     assert_int_equal(passes("203.0.113.1", "GET", "/bots", trader, 10), 5);
-    assert_int_equal(passes("203.0.113.1", "POST", "/aaiti/v1/panic", trader, 10), 5);
-    assert_int_equal(passes("203.0.113.2", "POST", "/aaiti/v1/panic", trader, 1), 1);
+    assert_int_equal(passes("203.0.113.1", "GET", "/aaiti/v1/mode", trader, 10), 5);
+    assert_int_equal(passes("203.0.113.2", "GET", "/aaiti/v1/mode", trader, 1), 1);
+}
+
+/* Behind one address a neighbour uses up what counts by it, and keeps nobody signed in from his own affairs. */
+static void test_a_neighbour_keeps_nobody_from_logging_out(void **state)
+{
+    (void)state;
+    const char *trader = bearer(TRADER);
+    assert_int_equal(passes("203.0.113.1", "POST", "/api/auth/login", NOTHING, 10), 3);
+    assert_refused(ask_from("203.0.113.1", "GET", "/api/auth/profile", BAD_BEARER), GW_REASON_TOKEN_REFUSED);
+    assert_int_equal(ask_from("203.0.113.1", "GET", "/api/auth/profile", trader)->action, GW_CONTROL);
+    assert_field("RateLimit-Policy", "\"user-burst\";q=5;w=10, \"user\";q=8;w=60");
+    assert_int_equal(ask_from("203.0.113.1", "POST", "/api/auth/logout", trader)->action, GW_CONTROL);
+    assert_int_equal(passes("203.0.113.2", "GET", "/bots", trader, 10), 3);
+    assert_refused(ask_from("203.0.113.1", "POST", "/api/auth/refresh", trader), GW_REASON_RATE_LIMITED);
 }
 
 /* The burst first, then what holds in the long run. */
@@ -356,10 +391,12 @@ int main(void)
         LIMITS_CASE(test_an_api_key_has_a_budget_of_its_own),
         LIMITS_CASE(test_what_a_user_may_not_is_counted_too),
         LIMITS_CASE(test_what_reduces_risk_is_never_kept_from_a_user),
+        LIMITS_CASE(test_the_button_is_never_kept_from_who_may_press),
         LIMITS_CASE(test_the_flood_ceiling_is_for_all_of_an_address),
         LIMITS_CASE(test_headers_tell_what_is_left),
         LIMITS_CASE(test_what_caches_keep_tells_of_nobody),
         LIMITS_CASE(test_calls_of_control_are_apart_from_the_users_others),
+        LIMITS_CASE(test_a_neighbour_keeps_nobody_from_logging_out),
         LIMITS_CASE(test_the_tightest_rate_is_told),
         LIMITS_CASE(test_each_request_waits_a_step_longer),
         LIMITS_CASE(test_so_many_are_held_back),

@@ -39,5 +39,7 @@ enum gw_built_in {
     GW_BUILT_IN_JWKS,
     GW_BUILT_IN_PANIC,
     GW_BUILT_IN_METRICS,
+    GW_BUILT_IN_PRESS,
+    GW_BUILT_IN_MAKE_SAFE,
     GW_BUILT_IN_COUNT
 };

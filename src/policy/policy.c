@@ -177,28 +177,29 @@ static const struct gw_route *built_in(const struct gw_policy *p, enum gw_built_
     return &p->routes[p->route_count - GW_BUILT_IN_COUNT + which].route;
 }
 
+static struct gw_str path_of(const struct gw_route *r)
+{
+    return gw_str_sub(r->pattern, gw_str_find(r->pattern, ' ') + 1, r->pattern.len);
+}
+
 struct gw_str gw_policy_auth_path(const struct gw_policy *p, enum gw_target target)
 {
     for (size_t i = 0; i < p->route_count; i++) {
-        struct gw_str pattern = p->routes[i].route.pattern;
         if (p->routes[i].route.target == target)
-            return gw_str_sub(pattern, gw_str_find(pattern, ' ') + 1, pattern.len);
+            return path_of(&p->routes[i].route);
     }
     return GW_STR_NULL;
 }
 
 /* Everything at and below /aaiti is the gateway's own, whatever the policy says. */
-static const struct gw_route *match_own(const struct gw_policy *p, enum gw_method m, struct gw_str below)
+static const struct gw_route *match_own(const struct gw_policy *p, enum gw_method m, struct gw_str path)
 {
-    if (m == GW_METHOD_GET && gw_str_eq(below, GW_STR("/health")))
-        return built_in(p, GW_BUILT_IN_HEALTH);
-    if (m == GW_METHOD_GET && gw_str_eq(below, GW_STR("/jwks.json")))
-        return built_in(p, GW_BUILT_IN_JWKS);
-    if (m == GW_METHOD_GET && gw_str_eq(below, GW_STR("/panic")))
-        return built_in(p, GW_BUILT_IN_PANIC);
-    if (m == GW_METHOD_GET && gw_str_eq(below, GW_STR("/metrics")))
-        return built_in(p, GW_BUILT_IN_METRICS);
-    if (gw_str_eq(below, GW_STR("/v1")) || gw_str_starts(below, GW_STR("/v1/")))
+    for (enum gw_built_in which = 0; which < GW_BUILT_IN_COUNT; which++) {
+        const struct gw_route *r = built_in(p, which);
+        if (r->method == m && gw_str_eq(path, path_of(r)))
+            return r;
+    }
+    if (gw_str_eq(path, GW_STR("/aaiti/v1")) || gw_str_starts(path, GW_STR("/aaiti/v1/")))
         return built_in(p, GW_BUILT_IN_CONTROL);
     return NULL;
 }
@@ -212,7 +213,7 @@ const struct gw_route *gw_policy_match(const struct gw_policy *p, enum gw_method
         m = GW_METHOD_GET;
     struct gw_str own = GW_STR("/aaiti");
     if (gw_str_starts(path, own) && (path.len == own.len || path.ptr[own.len] == '/'))
-        return match_own(p, m, gw_str_sub(path, own.len, path.len));
+        return match_own(p, m, path);
 
     const struct gw_route *found = gw_matcher_find(p->matcher, m, path, query);
     if (found == NULL && m == GW_METHOD_GET && gw_str_eq(path, GW_STR("/")))

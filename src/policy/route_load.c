@@ -342,7 +342,8 @@ static void load_list(struct gw_policy_loader *l, const struct gw_yaml *section)
         load_route(l, node);
 }
 
-/* Not in the matcher: gw_policy_match looks for them itself. */
+/* Not in the matcher: gw_policy_match looks for them itself. Of control's calls, those that reduce risk and nothing else stand apart, with
+ * the right that control asks for, too: no block or limit keeps from them who has it. */
 static void add_built_in(struct gw_policy *p)
 {
     static const struct gw_route routes[GW_BUILT_IN_COUNT] = {
@@ -372,12 +373,25 @@ static void add_built_in(struct gw_policy *p)
                                  .method = GW_METHOD_GET,
                                  .target = GW_TARGET_METRICS,
                                  .access = GW_ACCESS_PERMISSION},
+        [GW_BUILT_IN_PRESS] = {.pattern = GW_STR("POST /aaiti/v1/panic"),
+                               .method = GW_METHOD_POST,
+                               .target = GW_TARGET_CONTROL,
+                               .access = GW_ACCESS_PERMISSION,
+                               .risk = GW_RISK_REDUCES},
+        [GW_BUILT_IN_MAKE_SAFE] = {.pattern = GW_STR("POST /aaiti/v1/make-safe"),
+                                   .method = GW_METHOD_POST,
+                                   .target = GW_TARGET_CONTROL,
+                                   .access = GW_ACCESS_PERMISSION,
+                                   .risk = GW_RISK_REDUCES},
     };
+    static const struct gw_str permissions[GW_BUILT_IN_COUNT] = {[GW_BUILT_IN_METRICS] = GW_STR("system:read"),
+                                                                 [GW_BUILT_IN_PRESS] = GW_STR("system:panic"),
+                                                                 [GW_BUILT_IN_MAKE_SAFE] = GW_STR("system:write")};
     for (size_t i = 0; i < GW_BUILT_IN_COUNT; i++) {
         struct gw_compiled_route *r = &p->routes[p->route_count];
         r->route = routes[i];
         if (r->route.access == GW_ACCESS_PERMISSION)
-            r->route.permission = (unsigned)gw_policy_permission(p, GW_STR("system:read"));
+            r->route.permission = (unsigned)gw_policy_permission(p, permissions[i]);
         r->route.id = (unsigned)p->route_count++;
     }
 }
