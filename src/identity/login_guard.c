@@ -9,6 +9,8 @@
  */
 #include "identity/login_guard.h"
 
+#include "identity/guard_name.h"
+
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -18,7 +20,6 @@
 #define SLICE_MS 250 /* so often the client of a waiting attempt is asked after */
 #define CROWDED_MS 2000
 #define WAITING_ROOM 1024
-#define ACCOUNT_MAX 256 /* longer names are as good as their beginning */
 
 struct gw_login_guard {
     struct gw_login_guard_options options;
@@ -33,108 +34,6 @@ struct gw_login_guard {
     uint64_t overflows_told;
 };
 
-const char *gw_guarded_text(enum gw_guarded call)
-{
-    static const char *const texts[] = {
-#define GW_GUARDED(name, text) [GW_GUARDED_##name] = (text),
-#include "identity/guarded.def"
-#undef GW_GUARDED
-    };
-    return texts[call];
-}
-
-const char *gw_guard_scope_text(enum gw_guard_scope scope)
-{
-    static const char *const texts[GW_GUARD_SCOPES] = {"address", "pair", "account", "device"};
-    return texts[scope];
-}
-
-/* ---- names ---- */
-
-struct fingerprint {
-    uint8_t call, scope;
-    struct gw_ip address; /* the unit that limits count by */
-    uint8_t cookie[GW_DEVICE_NONCE_BYTES];
-    uint8_t account_len[2];
-    char account[ACCOUNT_MAX]; /* without ASCII case, as the store compares */
-};
-
-static void put_account(struct fingerprint *f, struct gw_str account)
-{
-    size_t len = account.len < ACCOUNT_MAX ? account.len : ACCOUNT_MAX;
-    for (size_t i = 0; i < len; i++) {
-        char c = account.ptr[i];
-        f->account[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-    }
-    f->account_len[0] = (uint8_t)(len >> 8);
-    f->account_len[1] = (uint8_t)len;
-}
-
-static uint64_t hash_of(const struct gw_login_guard *g, const struct fingerprint *f, unsigned half)
-{
-    return gw_hash(&g->keys[half], f, sizeof(*f));
-}
-
-#define V4_AT 96 /* in the 16-byte form of an address */
-
-static struct gw_cidr network_of(const struct gw_ip *address, unsigned v4_bits, unsigned v6_bits)
-{
-    return gw_cidr_around(address, gw_ip_is_v4(address) ? V4_AT + v4_bits : v6_bits);
-}
-
-struct gw_cidr gw_login_guard_sprayer(const struct gw_ip *address, enum gw_spraying_cause cause)
-{
-    return cause == GW_SPRAYING_NETWORK ? network_of(address, 24, 48) : network_of(address, 32, 64);
-}
-
-static struct fingerprint print_of(const struct gw_attempt_by *by, enum gw_guard_scope scope)
-{
-    struct fingerprint f = {.call = (uint8_t)by->call, .scope = (uint8_t)scope};
-    if (scope == GW_GUARD_ADDRESS || scope == GW_GUARD_PAIR)
-        f.address = gw_ip_limit_key(&by->address);
-    if (scope == GW_GUARD_PAIR || scope == GW_GUARD_ACCOUNT)
-        put_account(&f, by->account);
-    if (scope == GW_GUARD_DEVICE)
-        memcpy(f.cookie, by->cookie, sizeof(f.cookie));
-    return f;
-}
-
-static struct gw_window_name name_of(const struct gw_login_guard *g, const struct gw_attempt_by *by,
-                                     enum gw_guard_scope scope)
-{
-    struct fingerprint f = print_of(by, scope);
-    bool is_known = by->device == GW_DEVICE_KNOWN && scope != GW_GUARD_ADDRESS;
-    bool locks = scope == GW_GUARD_ADDRESS || scope == GW_GUARD_PAIR ||
-                 (scope == GW_GUARD_ACCOUNT && by->call == GW_GUARDED_PASSWORD);
-    return (struct gw_window_name){
-        .tag = {hash_of(g, &f, 0), hash_of(g, &f, 1)},
-        .kind = (uint8_t)(by->call * GW_GUARD_SCOPES + scope),
-        .effect = locks ? GW_WINDOW_LOCKS : GW_WINDOW_SLOWS,
-        .share = is_known ? GW_WINDOW_KNOWN : GW_WINDOW_STRANGERS,
-        .address = f.address,
-        .network = network_of(&by->address, 24, 32).net, /* who fills the table has at least as much */
-    };
-}
-
-/* A password change is by somebody signed in, and counts by him alone; the calls that name no account, by address alone. */
-static bool counts_by(const struct gw_attempt_by *by, enum gw_guard_scope scope)
-{
-    bool is_login = by->call == GW_GUARDED_LOGIN;
-    switch (scope) {
-    case GW_GUARD_ADDRESS:
-        return by->call != GW_GUARDED_PASSWORD && !by->is_allowed;
-    case GW_GUARD_PAIR:
-        return is_login;
-    case GW_GUARD_ACCOUNT:
-        return by->call == GW_GUARDED_PASSWORD || (is_login && by->device != GW_DEVICE_KNOWN);
-    case GW_GUARD_DEVICE:
-        return is_login && by->cookie != NULL;
-    case GW_GUARD_SCOPES:
-        break;
-    }
-    return false;
-}
-
 /* ---- judging, under the lock ---- */
 
 static int64_t now_of(const struct gw_login_guard *g)
@@ -146,9 +45,9 @@ static int64_t locked_ms(struct gw_login_guard *g, const struct gw_attempt_by *b
 {
     int64_t longest_ms = 0;
     for (enum gw_guard_scope scope = 0; scope < GW_GUARD_SCOPES; scope++) {
-        if (!counts_by(by, scope))
+        if (!gw_guard_counts_by(by, scope))
             continue;
-        struct gw_window_name name = name_of(g, by, scope);
+        struct gw_window_name name = gw_guard_name(g->keys, by, scope);
         const struct gw_window *window = gw_windows_find(g->windows, &name);
         int64_t left_ms = window != NULL ? gw_window_locked_ms(&g->limits.windows, window, now_ms) : 0;
         longest_ms = left_ms > longest_ms ? left_ms : longest_ms;
@@ -177,9 +76,9 @@ static void reserve(struct gw_login_guard *g, struct gw_attempt *a, int64_t now_
 {
     for (enum gw_guard_scope scope = 0; scope < GW_GUARD_SCOPES; scope++) {
         a->windows[scope] = NULL;
-        if (!counts_by(&a->by, scope))
+        if (!gw_guard_counts_by(&a->by, scope))
             continue;
-        struct gw_window_name name = name_of(g, &a->by, scope);
+        struct gw_window_name name = gw_guard_name(g->keys, &a->by, scope);
         struct gw_window *window = gw_windows_open(g->windows, &g->limits.windows, &name, now_ms);
         if (is_among(a->windows, scope, window) || is_spared(g, &a->by, scope, window))
             continue;
@@ -235,12 +134,12 @@ static struct judgement judge(struct gw_login_guard *g, const struct gw_attempt 
 /* ---- spraying ---- */
 
 static bool note(struct gw_login_guard *g, struct gw_attempt *a, enum gw_spraying_cause cause,
-                 const struct fingerprint *who, const struct fingerprint *what, int64_t now_ms)
+                 const struct gw_guard_print *who, const struct gw_guard_print *what, int64_t now_ms)
 {
-    struct fingerprint f = *who;
+    struct gw_guard_print f = *who;
     f.scope = (uint8_t)(GW_GUARD_SCOPES + cause); /* a tag of its own */
-    if (!gw_spraying_note(g->spraying, &g->limits.spraying, hash_of(g, &f, 0), hash_of(g, what, 0), now_ms,
-                          &a->sprayed.count))
+    if (!gw_spraying_note(g->spraying, &g->limits.spraying, gw_guard_print_hash(&g->keys[0], &f),
+                          gw_guard_print_hash(&g->keys[0], what), now_ms, &a->sprayed.count))
         return false;
     a->sprayed.is_new = true;
     a->sprayed.cause = cause;
@@ -252,9 +151,9 @@ static void note_in_vain(struct gw_login_guard *g, struct gw_attempt *a, int64_t
 {
     if (a->by.call != GW_GUARDED_LOGIN || a->by.is_allowed)
         return;
-    struct fingerprint account = print_of(&a->by, GW_GUARD_ACCOUNT);
-    struct fingerprint address = print_of(&a->by, GW_GUARD_ADDRESS);
-    struct fingerprint network = address;
+    struct gw_guard_print account = gw_guard_print(&a->by, GW_GUARD_ACCOUNT);
+    struct gw_guard_print address = gw_guard_print(&a->by, GW_GUARD_ADDRESS);
+    struct gw_guard_print network = address;
     network.address = gw_login_guard_sprayer(&a->by.address, GW_SPRAYING_NETWORK).net;
     if (!note(g, a, GW_SPRAYING_ADDRESS, &address, &account, now_ms) &&
         !note(g, a, GW_SPRAYING_NETWORK, &network, &account, now_ms))
@@ -435,7 +334,7 @@ void gw_login_guard_name(struct gw_login_guard *g, struct gw_attempt *a, const s
 void gw_login_guard_forgive(struct gw_login_guard *g, const struct gw_ip *address, struct gw_str account)
 {
     const struct gw_attempt_by by = {.call = GW_GUARDED_LOGIN, .address = *address, .account = account};
-    struct gw_window_name name = name_of(g, &by, GW_GUARD_PAIR);
+    struct gw_window_name name = gw_guard_name(g->keys, &by, GW_GUARD_PAIR);
     pthread_mutex_lock(&g->lock);
     struct gw_window *window = gw_windows_find(g->windows, &name);
     if (window != NULL)
@@ -446,7 +345,7 @@ void gw_login_guard_forgive(struct gw_login_guard *g, const struct gw_ip *addres
 bool gw_login_guard_is_spent(struct gw_login_guard *g, const uint8_t cookie[GW_DEVICE_NONCE_BYTES])
 {
     const struct gw_attempt_by by = {.call = GW_GUARDED_LOGIN, .cookie = cookie};
-    struct gw_window_name name = name_of(g, &by, GW_GUARD_DEVICE);
+    struct gw_window_name name = gw_guard_name(g->keys, &by, GW_GUARD_DEVICE);
     pthread_mutex_lock(&g->lock);
     const struct gw_window *window = gw_windows_find(g->windows, &name);
     const struct gw_window_limits *l = &g->limits.windows;
