@@ -52,6 +52,10 @@ GW_MUST_CHECK enum gw_code gw_change_end_session(struct gw_change *c, const stru
 GW_MUST_CHECK enum gw_code gw_change_end_sessions(struct gw_change *c, const struct gw_uuid *user_id,
                                                   const struct gw_uuid *keep, struct gw_error *err);
 
+/* Checks what is asked of a new API key and writes it into its row; GW_EINVAL: a field that breaks its rule (api_key_fields.c). */
+GW_MUST_CHECK enum gw_code gw_api_key_fill(struct gw_identity *i, const struct gw_policy *p,
+                                           const struct gw_api_key_new *n, struct gw_api_key_row *r,
+                                           struct gw_error *err);
 /* Within a change: deletes an API key with what is sealed of it, and notes it for the segment. */
 GW_MUST_CHECK enum gw_code gw_change_end_key(struct gw_change *c, const struct gw_api_key_row *r, struct gw_error *err);
 /* All of a user's; NULL: all of anybody's whose time has been over for a day. */
