@@ -22,12 +22,12 @@ static json_t *list_of(const char *words)
 
 static json_t *show(const struct gw_api_key_row *r, int64_t now_s)
 {
-    bool is_over = r->expires_s != 0 && r->expires_s <= now_s;
     return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o}", "id", gw_reply_uuid(&r->id), "key",
                      json_sprintf(GW_API_KEY_PREFIX "%s", r->public_id), "name", r->name, "userId",
                      gw_reply_uuid(&r->user_id), "scopes", list_of(r->scopes), "networks", list_of(r->networks),
-                     "signed", (int)r->is_signed, "expired", (int)is_over, "createdAt", gw_reply_time(r->created_s),
-                     "expiresAt", gw_reply_time(r->expires_s), "lastUsedAt", gw_reply_time(r->last_used_s));
+                     "signed", (int)r->is_signed, "expired", (int)gw_api_key_is_over(r, now_s), "createdAt",
+                     gw_reply_time(r->created_s), "expiresAt", gw_reply_time(r->expires_s), "lastUsedAt",
+                     gw_reply_time(r->last_used_s));
 }
 
 struct listing {

@@ -8,7 +8,6 @@
 #include "identity/sealed.h"
 #include "identity/state.h"
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,14 +20,9 @@ static_assert(GW_SHARED_KEY_PROOF_BYTES == GW_MAC_BYTES, "a signed key signs by 
 
 /* ---- the secret ---- */
 
-#define SECRET_NAME_MAX (sizeof("api_keys//secret") + GW_UUID_LEN)
-
-static struct gw_str secret_name(const struct gw_uuid *id, char dst[SECRET_NAME_MAX])
+static struct gw_str secret_name(const struct gw_uuid *id, char dst[GW_SEALED_NAME_MAX + 1])
 {
-    char text[GW_UUID_LEN + 1];
-    gw_uuid_format(id, text);
-    (void)snprintf(dst, SECRET_NAME_MAX, "api_keys/%s/secret", text);
-    return gw_str(dst);
+    return gw_sealed_name("api_keys", id, "secret", dst);
 }
 
 /* What is presented of a signed one is its public part. */
@@ -87,7 +81,7 @@ static enum gw_code live_key_of(const struct gw_api_key_row *r, const uint8_t ma
     return fill_networks(r, out, err);
 }
 
-static bool is_over(const struct gw_api_key_row *r, int64_t now_s)
+bool gw_api_key_is_over(const struct gw_api_key_row *r, int64_t now_s)
 {
     return r->expires_s != 0 && r->expires_s <= now_s;
 }
@@ -116,7 +110,7 @@ static enum gw_code open_secret(struct gw_identity *i, const struct gw_api_key_r
                                 struct gw_error *err)
 {
     gw_auto(gw_buf) struct gw_buf secret = {0};
-    char name[SECRET_NAME_MAX];
+    char name[GW_SEALED_NAME_MAX + 1];
     gw_buf_init(&secret, 2 * GW_MAC_BYTES);
     GW_TRY(gw_sealed_get(i->options.sealed, secret_name(&r->id, name), &secret, err));
     if (secret.len != GW_MAC_BYTES)
@@ -144,7 +138,7 @@ enum gw_code gw_publish_keys(struct gw_identity *i, struct gw_error *err)
     int64_t now_s = gw_clock_real_s(i->options.clock);
     enum gw_code code = gw_store_api_key_each(i->options.store, NULL, gather, &all, err);
     for (size_t n = 0; code == GW_OK && n < all.count; n++)
-        if (!is_over(&all.rows[n], now_s))
+        if (!gw_api_key_is_over(&all.rows[n], now_s))
             code = publish_one(i, &all.rows[n], err);
     free(all.rows);
     return code;
@@ -208,7 +202,7 @@ static enum gw_code insert(struct gw_change *c, struct gw_api_key_made *m, struc
 {
     struct gw_identity *i = c->identity;
     uint8_t mac_key[GW_MAC_BYTES];
-    char name[SECRET_NAME_MAX];
+    char name[GW_SEALED_NAME_MAX + 1];
     enum gw_code code = GW_ECONFLICT;
     for (int tries = 0; code == GW_ECONFLICT && tries < NAME_TRIES; tries++) {
         GW_TRY(make_secret(i, m, mac_key, err));
@@ -314,7 +308,7 @@ enum gw_code gw_api_key_rotate(struct gw_identity *i, const struct gw_actor *by,
 enum gw_code gw_change_end_key(struct gw_change *c, const struct gw_api_key_row *r, struct gw_error *err)
 {
     struct gw_store *store = c->identity->options.store;
-    char name[SECRET_NAME_MAX];
+    char name[GW_SEALED_NAME_MAX + 1];
     struct gw_uuid hash;
     memcpy(hash.b, r->hash, sizeof(hash.b));
     GW_TRY(gw_store_sealed_delete(store, secret_name(&r->id, name), err));
@@ -328,7 +322,7 @@ enum gw_code gw_change_end_keys(struct gw_change *c, const struct gw_uuid *user_
     int64_t now_s = gw_clock_real_s(c->identity->options.clock);
     enum gw_code code = gw_store_api_key_each(c->identity->options.store, user_id, gather, &found, err);
     for (size_t n = 0; code == GW_OK && n < found.count; n++)
-        if (user_id != NULL || is_over(&found.rows[n], now_s - SHOWN_AFTER_S))
+        if (user_id != NULL || gw_api_key_is_over(&found.rows[n], now_s - SHOWN_AFTER_S))
             code = gw_change_end_key(c, &found.rows[n], err);
     free(found.rows);
     return code;

@@ -252,6 +252,8 @@ GW_MUST_CHECK enum gw_code gw_api_key_revoke(struct gw_identity *i, const struct
 /* By its public id, with or without "aak_", or its UUID. GW_ENOTFOUND. */
 GW_MUST_CHECK enum gw_code gw_api_key_find(struct gw_identity *i, struct gw_str name, struct gw_api_key_row *out,
                                            struct gw_error *err);
+/* Its time has ended. */
+bool gw_api_key_is_over(const struct gw_api_key_row *r, int64_t now_s);
 /* Of one user (NULL: of all), with last_used_s freshened from the counter segment; also those whose time is over. fn may not call the
  * store. */
 GW_MUST_CHECK enum gw_code gw_api_key_each(struct gw_identity *i, const struct gw_uuid *user_id, gw_api_key_fn fn,

@@ -13,7 +13,6 @@
 #include "identity/sealed.h"
 #include "identity/state.h"
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #define TOKEN_BYTES 32
@@ -55,20 +54,15 @@ enum gw_code gw_change_begin_family(struct gw_change *c, const struct gw_uuid *s
 
 /* ---- the successor, kept for those who ask again ---- */
 
-#define SUCCESSOR_NAME_MAX (sizeof("refresh_tokens//successor") + GW_UUID_LEN)
-
 /* One a family: each newest over the one before. */
-static struct gw_str successor_name(const struct gw_uuid *session_id, char dst[SUCCESSOR_NAME_MAX])
+static struct gw_str successor_name(const struct gw_uuid *session_id, char dst[GW_SEALED_NAME_MAX + 1])
 {
-    char id[GW_UUID_LEN + 1];
-    gw_uuid_format(session_id, id);
-    (void)snprintf(dst, SUCCESSOR_NAME_MAX, "refresh_tokens/%s/successor", id);
-    return gw_str(dst);
+    return gw_sealed_name("refresh_tokens", session_id, "successor", dst);
 }
 
 static enum gw_code rotate(struct gw_identity *i, const struct gw_refresh_row *row, char *dst, struct gw_error *err)
 {
-    char name[SUCCESSOR_NAME_MAX];
+    char name[GW_SEALED_NAME_MAX + 1];
     int64_t now_s = gw_clock_real_s(i->options.clock);
     GW_TRY(gw_store_refresh_spend(i->options.store, row->hash, now_s, err));
     GW_TRY(make(i, &row->session_id, row->number + 1, dst, err));
@@ -80,7 +74,7 @@ static enum gw_code rotate(struct gw_identity *i, const struct gw_refresh_row *r
 static enum gw_code repeat(struct gw_identity *i, const struct gw_refresh_row *newest, char *dst, struct gw_error *err)
 {
     gw_auto(gw_buf) struct gw_buf text = {0};
-    char name[SUCCESSOR_NAME_MAX];
+    char name[GW_SEALED_NAME_MAX + 1];
     uint8_t hash[GW_MAC_BYTES];
     gw_buf_init(&text, GW_REFRESH_TOKEN_LEN + 1);
     enum gw_code code = gw_sealed_get(i->options.sealed, successor_name(&newest->session_id, name), &text, err);

@@ -10,6 +10,7 @@
 
 #include "crypto/keyring.h"
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,6 +151,15 @@ enum gw_code gw_sealed_rotate(struct gw_sealed *s, uint32_t *out_id, struct gw_e
 }
 
 /* ---- secrets ---- */
+
+struct gw_str gw_sealed_name(const char *table, const struct gw_uuid *row, const char *field,
+                             char dst[GW_SEALED_NAME_MAX + 1])
+{
+    char id[GW_UUID_LEN + 1];
+    gw_uuid_format(row, id);
+    (void)snprintf(dst, GW_SEALED_NAME_MAX + 1, "%s/%s/%s", table, id, field);
+    return gw_str(dst);
+}
 
 static enum gw_code seal_row(struct gw_sealed *s, struct gw_str name, struct gw_str secret, int64_t expires_s,
                              struct gw_sealed_row *out, struct gw_error *err)

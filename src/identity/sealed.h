@@ -28,6 +28,9 @@ GW_MUST_CHECK enum gw_code gw_sealed_open(const struct gw_sealed_options *o, str
 void gw_sealed_free(struct gw_sealed *s);
 GW_DEFINE_AUTO_FREE(gw_sealed);
 
+/* "table/row/field" into dst, which it gives as a text. */
+struct gw_str gw_sealed_name(const char *table, const struct gw_uuid *row, const char *field,
+                             char dst[GW_SEALED_NAME_MAX + 1]);
 /* name: "table/row/field", 1..GW_SEALED_NAME_MAX bytes without NUL. secret may be empty; GW_ELIMIT beyond the maximum. expires_s 0: never.
  * Over what has the name. */
 GW_MUST_CHECK enum gw_code gw_sealed_put(struct gw_sealed *s, struct gw_str name, struct gw_str secret,
