@@ -119,14 +119,8 @@ static bool find_to_lift(struct gw_cli *cli, struct gw_mode_entry *out)
     struct gw_mode_set set;
     if ((group == NULL) == (user == NULL) || cli_modes(cli, &set) != GW_EXIT_YES)
         return false;
-    const struct gw_mode_entry *e =
-        gw_mode_named(&set, user != NULL ? GW_MODE_USER : GW_MODE_GROUP, gw_str(user != NULL ? user : group));
-    if (e == NULL)
-        return false;
-    out->scope = e->scope;
-    out->user = e->user;
-    memcpy(out->name, e->name, sizeof(out->name));
-    return true;
+    return gw_mode_take_scope(&set, user != NULL ? GW_MODE_USER : GW_MODE_GROUP, gw_str(user != NULL ? user : group),
+                              out);
 }
 
 static int read_until(struct gw_cli *cli, int64_t now_s, int64_t *out)

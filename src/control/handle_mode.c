@@ -62,13 +62,7 @@ static bool find_to_lift(struct gw_exchange *x, enum gw_mode_scope scope, struct
     if (out->mode != GW_MODE_OFF)
         return false;
     gw_modes_read(x->app, &set);
-    const struct gw_mode_entry *e = gw_mode_named(&set, scope, name);
-    if (e == NULL)
-        return false;
-    out->scope = e->scope;
-    out->user = e->user;
-    memcpy(out->name, e->name, sizeof(out->name));
-    return true;
+    return gw_mode_take_scope(&set, scope, name, out);
 }
 
 /* "global", "group:NAME" or "user:NAME". */

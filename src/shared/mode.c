@@ -109,7 +109,8 @@ const struct gw_mode_entry *gw_mode_of_scope(const struct gw_mode_set *set, cons
     return strongest;
 }
 
-const struct gw_mode_entry *gw_mode_named(const struct gw_mode_set *set, enum gw_mode_scope scope, struct gw_str name)
+static const struct gw_mode_entry *entry_named(const struct gw_mode_set *set, enum gw_mode_scope scope,
+                                               struct gw_str name)
 {
     for (size_t i = 0; i < set->count; i++) {
         const struct gw_mode_entry *e = &set->entries[i];
@@ -118,6 +119,18 @@ const struct gw_mode_entry *gw_mode_named(const struct gw_mode_set *set, enum gw
             return e;
     }
     return NULL;
+}
+
+bool gw_mode_take_scope(const struct gw_mode_set *set, enum gw_mode_scope scope, struct gw_str name,
+                        struct gw_mode_entry *out)
+{
+    const struct gw_mode_entry *e = entry_named(set, scope, name);
+    if (e == NULL)
+        return false;
+    out->scope = e->scope;
+    out->user = e->user;
+    memcpy(out->name, e->name, sizeof(out->name));
+    return true;
 }
 
 static void take_away(struct gw_mode_set *set, size_t i)

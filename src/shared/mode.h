@@ -61,8 +61,10 @@ const struct gw_mode_entry *gw_mode_find(const struct gw_mode_set *set, const st
                                          int64_t now_s);
 /* The strongest entry of that scope, in force or not; NULL: there is none. name is looked at for a group, user for a user. */
 const struct gw_mode_entry *gw_mode_of_scope(const struct gw_mode_set *set, const struct gw_mode_entry *scope);
-/* An entry by the name that is shown, whether or not the group or the user is still there; NULL: there is none. */
-const struct gw_mode_entry *gw_mode_named(const struct gw_mode_set *set, enum gw_mode_scope scope, struct gw_str name);
+/* Makes out's scope that of the entry which shows this name, whether or not the group or the user is still there: so what is in force
+ * can be lifted. False: there is none. */
+bool gw_mode_take_scope(const struct gw_mode_set *set, enum gw_mode_scope scope, struct gw_str name,
+                        struct gw_mode_entry *out);
 /* Takes the place of all entries of its scope; GW_MODE_OFF: only takes those away. GW_ELIMIT: the set is full, which it never is for
  * GLOBAL. */
 GW_MUST_CHECK enum gw_code gw_mode_put(struct gw_mode_set *set, const struct gw_mode_entry *entry,
