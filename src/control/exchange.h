@@ -48,7 +48,7 @@ GW_MUST_CHECK enum gw_code gw_exchange_intend(struct gw_exchange *x, const struc
 /* How it ended; gives code back. */
 GW_MUST_CHECK enum gw_code gw_exchange_conclude(struct gw_exchange *x, struct gw_audit_row *row, enum gw_code code);
 
-/* ---- the login guard (handle_lockout.c) ---- */
+/* ---- the login guard (guarded.c) ---- */
 
 /* gw_guard_begin for this call. */
 GW_MUST_CHECK enum gw_code gw_exchange_guard(struct gw_exchange *x, enum gw_guarded call, struct gw_attempt *a,
