@@ -126,6 +126,82 @@ enum gw_code gw_sqlite_audit_sql(const struct gw_audit_query *q, struct gw_buf *
                                  struct gw_db_value out_values[AUDIT_VALUES_MAX], size_t *out_count,
                                  struct gw_error *err);
 
+/* For a statement of one number: out is an int64_t. */
+enum gw_code gw_sqlite_read_number(sqlite3_stmt *st, void *out, struct gw_error *err);
+
+/* Users: store_sqlite_user.c. */
+enum gw_code gw_sqlite_user_insert(struct gw_store *s, const struct gw_user_row *u, struct gw_error *err);
+enum gw_code gw_sqlite_user_update(struct gw_store *s, struct gw_user_row *u, struct gw_error *err);
+enum gw_code gw_sqlite_user_delete(struct gw_store *s, const struct gw_uuid *id, struct gw_error *err);
+enum gw_code gw_sqlite_user_get(struct gw_store *s, const struct gw_uuid *id, struct gw_user_row *out,
+                                struct gw_error *err);
+enum gw_code gw_sqlite_user_by_name(struct gw_store *s, struct gw_str username, struct gw_user_row *out,
+                                    struct gw_error *err);
+enum gw_code gw_sqlite_user_by_email(struct gw_store *s, struct gw_str email, struct gw_user_row *out,
+                                     struct gw_error *err);
+enum gw_code gw_sqlite_user_count_active(struct gw_store *s, struct gw_str role, int64_t *out, struct gw_error *err);
+enum gw_code gw_sqlite_user_each(struct gw_store *s, gw_user_fn fn, void *ctx, struct gw_error *err);
+enum gw_code gw_sqlite_known_pair_put(struct gw_store *s, const struct gw_uuid *user_id, const struct gw_ip *address,
+                                      int64_t now_s, struct gw_error *err);
+enum gw_code gw_sqlite_known_pair_has(struct gw_store *s, const struct gw_uuid *user_id, const struct gw_ip *address,
+                                      int64_t since_s, bool *out, struct gw_error *err);
+enum gw_code gw_sqlite_known_pair_purge(struct gw_store *s, int64_t before_s, struct gw_error *err);
+enum gw_code gw_sqlite_reset_put(struct gw_store *s, const struct gw_reset_row *r, struct gw_error *err);
+enum gw_code gw_sqlite_reset_get(struct gw_store *s, const uint8_t code_hash[32], int64_t now_s,
+                                 struct gw_uuid *out_user_id, struct gw_error *err);
+enum gw_code gw_sqlite_reset_delete(struct gw_store *s, const struct gw_uuid *user_id, struct gw_error *err);
+
+/* Sessions: store_sqlite_session.c. */
+enum gw_code gw_sqlite_session_insert(struct gw_store *s, const struct gw_session_row *r, struct gw_error *err);
+enum gw_code gw_sqlite_session_get(struct gw_store *s, const struct gw_uuid *id, struct gw_session_row *out,
+                                   struct gw_error *err);
+enum gw_code gw_sqlite_session_delete(struct gw_store *s, const struct gw_uuid *id, struct gw_error *err);
+enum gw_code gw_sqlite_session_touch(struct gw_store *s, const struct gw_uuid *id, int64_t last_seen_s,
+                                     struct gw_error *err);
+enum gw_code gw_sqlite_session_each(struct gw_store *s, const struct gw_uuid *user_id, gw_session_fn fn, void *ctx,
+                                    struct gw_error *err);
+enum gw_code gw_sqlite_refresh_insert(struct gw_store *s, const struct gw_refresh_row *r, struct gw_error *err);
+enum gw_code gw_sqlite_refresh_get(struct gw_store *s, const uint8_t hash[32], struct gw_refresh_row *out,
+                                   struct gw_error *err);
+enum gw_code gw_sqlite_refresh_newest(struct gw_store *s, const struct gw_uuid *session_id, struct gw_refresh_row *out,
+                                      struct gw_error *err);
+enum gw_code gw_sqlite_refresh_spend(struct gw_store *s, const uint8_t hash[32], int64_t now_s, struct gw_error *err);
+enum gw_code gw_sqlite_refresh_delete(struct gw_store *s, const struct gw_uuid *session_id, struct gw_error *err);
+enum gw_code gw_sqlite_revocation_insert(struct gw_store *s, const struct gw_uuid *jti, int64_t expires_s,
+                                         struct gw_error *err);
+enum gw_code gw_sqlite_revocation_each(struct gw_store *s, gw_revocation_fn fn, void *ctx, struct gw_error *err);
+enum gw_code gw_sqlite_revocation_purge(struct gw_store *s, int64_t now_s, struct gw_error *err);
+
+/* Blocks: store_sqlite_block.c. */
+enum gw_code gw_sqlite_block_insert(struct gw_store *s, const struct gw_block_row *b, struct gw_error *err);
+enum gw_code gw_sqlite_block_extend(struct gw_store *s, const struct gw_uuid *id, int64_t expires_s,
+                                    struct gw_error *err);
+enum gw_code gw_sqlite_block_end(struct gw_store *s, const struct gw_uuid *id, int64_t ended_s, struct gw_error *err);
+enum gw_code gw_sqlite_block_get(struct gw_store *s, const struct gw_uuid *id, struct gw_block_row *out,
+                                 struct gw_error *err);
+enum gw_code gw_sqlite_block_of_network(struct gw_store *s, const struct gw_cidr *network, struct gw_block_row *out,
+                                        struct gw_error *err);
+enum gw_code gw_sqlite_block_each(struct gw_store *s, const struct gw_uuid *after, int64_t due_s, size_t count,
+                                  gw_block_fn fn, void *ctx, struct gw_error *err);
+enum gw_code gw_sqlite_block_count(struct gw_store *s, int64_t *out, struct gw_error *err);
+enum gw_code gw_sqlite_block_count_earlier(struct gw_store *s, const struct gw_cidr *network, int64_t since_s,
+                                           int64_t *out, struct gw_error *err);
+enum gw_code gw_sqlite_block_purge(struct gw_store *s, int64_t before_s, struct gw_error *err);
+
+/* Data keys and secrets: store_sqlite_sealed.c. */
+enum gw_code gw_sqlite_data_key_insert(struct gw_store *s, const struct gw_data_key_row *k, struct gw_error *err);
+enum gw_code gw_sqlite_data_key_each(struct gw_store *s, gw_data_key_fn fn, void *ctx, struct gw_error *err);
+enum gw_code gw_sqlite_data_key_reserve(struct gw_store *s, uint32_t id, uint64_t uses, struct gw_error *err);
+enum gw_code gw_sqlite_data_key_retire(struct gw_store *s, uint32_t id, int64_t now_s, struct gw_error *err);
+enum gw_code gw_sqlite_sealed_put(struct gw_store *s, const struct gw_sealed_row *r, struct gw_error *err);
+enum gw_code gw_sqlite_sealed_get(struct gw_store *s, struct gw_str name, int64_t now_s, struct gw_sealed_row *out,
+                                  struct gw_error *err);
+enum gw_code gw_sqlite_sealed_delete(struct gw_store *s, struct gw_str name, struct gw_error *err);
+enum gw_code gw_sqlite_sealed_purge(struct gw_store *s, int64_t now_s, struct gw_error *err);
+enum gw_code gw_sqlite_sealed_count(struct gw_store *s, uint32_t key_id, int64_t *out, struct gw_error *err);
+enum gw_code gw_sqlite_sealed_each_of_key(struct gw_store *s, uint32_t key_id, struct gw_str after, size_t count,
+                                          gw_sealed_fn fn, void *ctx, struct gw_error *err);
+
 /* API keys: store_sqlite_api_key.c. */
 enum gw_code gw_sqlite_api_key_insert(struct gw_store *s, const struct gw_api_key_row *r, struct gw_error *err);
 enum gw_code gw_sqlite_api_key_get(struct gw_store *s, const struct gw_uuid *id, struct gw_api_key_row *out,

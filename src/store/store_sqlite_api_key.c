@@ -67,16 +67,9 @@ enum gw_code gw_sqlite_api_key_each(struct gw_store *s, const struct gw_uuid *us
     return gw_db_walk(gw_sqlite_db(s), API_KEY_EACH_OF_USER, VALUES(UUID(user_id)), walk_api_key, &w, err);
 }
 
-static enum gw_code read_count(sqlite3_stmt *st, void *ctx, struct gw_error *err)
-{
-    (void)err;
-    *(int64_t *)ctx = sqlite3_column_int64(st, 0);
-    return GW_OK;
-}
-
 enum gw_code gw_sqlite_api_key_count(struct gw_store *s, int64_t *out, struct gw_error *err)
 {
-    return gw_db_query_one(gw_sqlite_db(s), API_KEY_COUNT, NULL, 0, read_count, out, "count", err);
+    return gw_db_query_one(gw_sqlite_db(s), API_KEY_COUNT, NULL, 0, gw_sqlite_read_number, out, "count", err);
 }
 
 enum gw_code gw_sqlite_api_key_expire(struct gw_store *s, const struct gw_uuid *id, int64_t expires_s,
