@@ -2,7 +2,7 @@
 #pragma once
 /*
  * A file mapped whole and shared: made complete under another name, then renamed, so that nobody maps half a segment; never
- * reached through a symlink. Knows nothing of what is in it. Used by shared_shm.c alone.
+ * reached through a symlink. Knows nothing of what is in it. Used by the files of shared_shm and by mode_file.c.
  */
 #include <gw/cleanup.h>
 #include <gw/error.h>

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * A hash table of fixed-size records in shared memory: one writer, any number of readers in any process, no locks that
- * a dead process could hold. Each record begins with its 16-byte key. Used by shared_shm.c alone; a gw_table is a view whose bounds the
+ * a dead process could hold. Each record begins with its 16-byte key. Used by the files of shared_shm alone; a gw_table is a view whose bounds the
  * opener has validated, so nothing in the mapping is trusted for a length.
  */
 #include "base/encode.h"
