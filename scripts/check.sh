@@ -15,41 +15,43 @@ deps()   { scripts/check_deps.py; }
 banned() { scripts/check_banned.py; }
 shell()  { git ls-files '*.sh' .ci/run | xargs -n 1 bash -n; }
 
-gcc()   { CC=gcc scripts/build.sh build && meson test -C build --no-rebuild --suite unit --print-errorlogs; }
-clang() { CC=clang scripts/build.sh build-clang && built; }
+gcc() { CC=gcc scripts/build.sh build && meson test -C build --no-rebuild --suite unit --print-errorlogs; }
 # A source that no meson.build names is neither compiled nor tested: it is listed, and that is a failure.
 built()
 {
-    ! comm -23 <(git ls-files '*.c' | sort) <(jq -r '.[].file' build-clang/compile_commands.json | sed 's|^\.\./||' | sort -u) |
+    ! comm -23 <(git ls-files '*.c' | sort) <(jq -r '.[].file' build-asan/compile_commands.json | sed 's|^\.\./||' | sort -u) |
         grep .
 }
 
-# DIR KIND: what a sanitizer can see: the unit tests and the fuzz corpora. Builds nothing else. Slow, so five times the time.
-sanitized()
+# DIR KIND
+with_sanitizer()
 {
     [ -f "$1/build.ninja" ] || CC=clang meson setup -Dbuildtype=debugoptimized -Db_sanitize="$2" -Db_lundef=false \
-        -Dtest_hooks=true "$1" || return 1
-    meson test -C "$1" -t 5 --suite unit --suite fuzz --print-errorlogs
+        -Dtest_hooks=true "$1"
 }
+# DIR: what a sanitizer can see: the unit tests and the fuzz corpora. Slow, so five times the time.
+sanitized() { meson test -C "$1" -t 5 --suite unit --suite fuzz --print-errorlogs; }
 # Tests ask for absurd sizes and want what malloc itself answers.
 allocator=allocator_may_return_null=1
+# Everything is built, so that clang has seen it: clang's build without a sanitizer has no other warnings.
 asan()
 {
-    ASAN_OPTIONS=$allocator:detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-        sanitized build-asan address,undefined
+    with_sanitizer build-asan address,undefined && ninja -C build-asan && built &&
+        ASAN_OPTIONS=$allocator:detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+        sanitized build-asan
 }
-tsan() { TSAN_OPTIONS=$allocator:halt_on_error=1 sanitized build-tsan thread; }
+tsan() { with_sanitizer build-tsan thread && TSAN_OPTIONS=$allocator:halt_on_error=1 sanitized build-tsan; }
 
 # Tests are not analysed: the sanitizers run them.
 tidy()
 {
-    [ -f build-clang/compile_commands.json ] || CC=clang scripts/build.sh build-clang || return 1
-    run-clang-tidy -quiet -p build-clang -j "$(nproc)" '/(src|cli|nginx|fuzz)/(?!(.*/)?test_)'
+    with_sanitizer build-asan address,undefined && ninja -C build-asan nginx/ngx_auto_config.h || return 1
+    run-clang-tidy -quiet -p build-asan -j "$(nproc)" '/(src|cli|nginx|fuzz)/(?!(.*/)?test_)'
 }
 
 passed=0 failed=0
 if [ $# -eq 0 ]; then
-    set -- format deps banned shell gcc clang asan tsan tidy
+    set -- format deps banned shell gcc asan tsan tidy
 fi
 for step in "$@"; do
     began=$SECONDS
