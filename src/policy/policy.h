@@ -74,6 +74,7 @@ struct gw_limit_class; /* limit.h */
 
 struct gw_route {
     struct gw_str pattern; /* "GET /api/bots/{id}", as written */
+    unsigned id;           /* position in the policy, for logs and metrics */
     unsigned line;
     enum gw_method method;
     enum gw_target target;
@@ -86,7 +87,6 @@ struct gw_route {
     struct gw_str group;  /* what an emergency mode can be set for: "bots" */
     struct gw_str action; /* what the audit trail calls it: "bot_created"; empty: the gateway itself answers */
     const struct gw_limit_class *limit; /* a class of its own; NULL: none */
-    unsigned id;                        /* position in the policy, for logs and metrics */
 };
 
 enum gw_credential { GW_CREDENTIAL_NONE, GW_CREDENTIAL_MINT_HS256, GW_CREDENTIAL_BASIC, GW_CREDENTIAL_HEADER };
