@@ -83,7 +83,7 @@ static void refuse(struct gw_request *r, const char *stage, struct gw_verdict v)
     if (r->out->request_id.len > 0)
         seal_id(r, stage, v);
     gw_record_refusal(r);
-    gw_metrics_refusal(&r->gate->metrics, stage, v.reason);
+    gw_metrics_refusal(r, stage, v.reason);
 }
 
 void gw_request_refuse(struct gw_request *r, enum gw_reason reason, struct gw_decision *out)
