@@ -60,6 +60,39 @@ struct gw_uuid uuid(uint8_t n)
     return u;
 }
 
+struct gw_user_row user_row(uint8_t n, const char *name, const char *email)
+{
+    struct gw_user_row u = {.id = uuid(n), .active = true, .created_s = 100, .updated_s = 101, .last_login_s = 0};
+    snprintf(u.username, sizeof(u.username), "%s", name);
+    snprintf(u.email, sizeof(u.email), "%s", email);
+    strcpy(u.role, "trader");
+    strcpy(u.upstream_id, "up-1");
+    strcpy(u.password_hash, "$argon2id$test");
+    return u;
+}
+
+struct gw_session_row session_row(uint8_t n, uint8_t user_n, int64_t last_seen_s)
+{
+    struct gw_session_row r = {
+        .id = uuid(n), .user_id = uuid(user_n), .created_s = 10, .last_seen_s = last_seen_s, .expires_s = 1000};
+    strcpy(r.address, "192.0.2.1");
+    strcpy(r.user_agent, "curl/8");
+    strcpy(r.country, "unknown");
+    return r;
+}
+
+void add_user(struct fixture *f, uint8_t n, const char *name, const char *email)
+{
+    struct gw_user_row u = user_row(n, name, email);
+    assert_int_equal(gw_store_user_insert(f->store, &u, &f->err), GW_OK);
+}
+
+void add_session(struct fixture *f, uint8_t n, uint8_t user_n, int64_t last_seen_s)
+{
+    struct gw_session_row r = session_row(n, user_n, last_seen_s);
+    assert_int_equal(gw_store_session_insert(f->store, &r, &f->err), GW_OK);
+}
+
 int run_on_each_backend(struct CMUnitTest *tests, size_t count)
 {
     int failed = 0;

@@ -24,6 +24,11 @@ int tear_down(void **state);
 void reopen(struct fixture *f);
 struct gw_uuid uuid(uint8_t n);
 
+struct gw_user_row user_row(uint8_t n, const char *name, const char *email);
+struct gw_session_row session_row(uint8_t n, uint8_t user_n, int64_t last_seen_s);
+void add_user(struct fixture *f, uint8_t n, const char *name, const char *email);
+void add_session(struct fixture *f, uint8_t n, uint8_t user_n, int64_t last_seen_s);
+
 #define CASE(test)                           \
     {                                        \
 #test, test, set_up, tear_down, NULL \
