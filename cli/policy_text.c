@@ -24,10 +24,12 @@ void policy_access_text(const struct gw_policy *p, const struct gw_route *r, cha
 const char *policy_target_name(enum gw_target t)
 {
     static const char *const names[] = {
-        [GW_TARGET_BACKEND] = "backend", [GW_TARGET_LOGIN] = "control",   [GW_TARGET_REFRESH] = "control",
-        [GW_TARGET_LOGOUT] = "control",  [GW_TARGET_PROFILE] = "control", [GW_TARGET_REGISTER] = "control",
-        [GW_TARGET_HEALTH] = "gateway",  [GW_TARGET_LANDING] = "gateway", [GW_TARGET_CONTROL] = "control",
-        [GW_TARGET_JWKS] = "gateway",    [GW_TARGET_PANIC] = "gateway",   [GW_TARGET_METRICS] = "gateway",
+        [GW_TARGET_BACKEND] = "backend",     [GW_TARGET_LOGIN] = "control",       [GW_TARGET_REFRESH] = "control",
+        [GW_TARGET_LOGOUT] = "control",      [GW_TARGET_PROFILE] = "control",     [GW_TARGET_REGISTER] = "control",
+        [GW_TARGET_HEALTH] = "gateway",      [GW_TARGET_LANDING] = "gateway",     [GW_TARGET_CONTROL] = "control",
+        [GW_TARGET_JWKS] = "gateway",        [GW_TARGET_PANIC] = "gateway",       [GW_TARGET_METRICS] = "gateway",
+        [GW_TARGET_LOGIN_PAGE] = "gateway",  [GW_TARGET_LOGOUT_PAGE] = "gateway", [GW_TARGET_LOGIN_FORM] = "control",
+        [GW_TARGET_LOGOUT_FORM] = "control",
     };
     return names[t];
 }

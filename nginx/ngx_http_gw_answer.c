@@ -116,7 +116,7 @@ ngx_http_gw_answer_handler(ngx_http_request_t *r)
     ctx = ngx_http_gw_get_ctx(r);
     d = &ctx->decision;
 
-    if (d->action == GW_ANSWER) {
+    if (d->action == GW_ANSWER || d->content_type.len > 0) {
         type = d->content_type;
         body = d->body;
 
@@ -126,7 +126,10 @@ ngx_http_gw_answer_handler(ngx_http_request_t *r)
                           &ctx->arena);
     }
 
-    if (ngx_http_gw_retry_after(r, d->retry_after_s) != NGX_OK) {
+    if (ngx_http_gw_retry_after(r, d->retry_after_s) != NGX_OK
+        || (d->location.len > 0
+            && ngx_http_gw_add_header(r, GW_STR("Location"), d->location) != NGX_OK))
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -175,9 +178,11 @@ ngx_http_gw_ended_unanswered(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx,
 /* Told instead of an answer: why the gate refuses, that the outcome is unknown, or else what the status says by itself. */
 static struct gw_str
 ngx_http_gw_problem_body(ngx_http_gw_ctx_t *ctx, ngx_uint_t *status,
-    struct gw_arena *arena)
+    struct gw_str *type, struct gw_arena *arena)
 {
     struct gw_decision  *d;
+
+    *type = GW_STR("application/problem+json");
 
     if (ctx == NULL) {
         return gw_problem_of_status((unsigned) *status, GW_STR_NULL, arena);
@@ -187,6 +192,12 @@ ngx_http_gw_problem_body(ngx_http_gw_ctx_t *ctx, ngx_uint_t *status,
 
     if (d->action == GW_REFUSE && d->reason != GW_REASON_NONE) {
         *status = gw_reason_status(d->reason);
+
+        if (d->body.len > 0) {
+            *type = d->content_type;
+            return d->body;
+        }
+
         return gw_problem(d->reason, d->request_id, d->members, arena);
     }
 
@@ -203,7 +214,7 @@ ngx_http_gw_problem_handler(ngx_http_request_t *r)
 {
     u_char             *space;
     ngx_uint_t          status;
-    struct gw_str       body;
+    struct gw_str       body, type;
     struct gw_arena     arena;
     ngx_http_gw_ctx_t  *ctx;
 
@@ -234,10 +245,10 @@ ngx_http_gw_problem_handler(ngx_http_request_t *r)
         }
     }
 
-    body = ngx_http_gw_problem_body(ctx, &status, &arena);
+    body = ngx_http_gw_problem_body(ctx, &status, &type, &arena);
     r->err_status = status;         /* ngx_http_send_header prefers it */
 
-    return ngx_http_gw_send(r, status, GW_STR("application/problem+json"), body);
+    return ngx_http_gw_send(r, status, type, body);
 }
 
 
@@ -347,13 +358,16 @@ ngx_http_gw_look_at_credential(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 }
 
 
-/* Control's answers go through the same list, lest a security header stand twice; but the session cookie is its to set. */
+/* Control's answers go through the same list, lest a security header stand twice; but cookies of ours are its to set, and to sign
+   out takes what pages have kept. */
 static bool
 ngx_http_gw_is_dropped(struct gw_str name, struct gw_str value,
     enum gw_action action)
 {
     return gw_response_header_is_dropped(name, value)
-           && !(action == GW_CONTROL && gw_str_eq(name, GW_STR("set-cookie")));
+           && !(action == GW_CONTROL
+                && (gw_str_eq(name, GW_STR("set-cookie"))
+                    || gw_str_eq(name, GW_STR("clear-site-data"))));
 }
 
 
@@ -387,7 +401,7 @@ ngx_http_gw_field_value(ngx_http_gw_ctx_t *ctx, const struct gw_header_field *fi
 {
     struct gw_decision  *d;
 
-    if (ctx == NULL || ctx->decision.action != GW_ANSWER) {
+    if (ctx == NULL) {
         return field->value;
     }
 

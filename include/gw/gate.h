@@ -123,9 +123,10 @@ struct gw_decision {
     struct gw_str cookie;             /* PASS: Cookie header to add, the client's own without ours; empty: none */
     struct gw_str client_address;     /* text form, for X-Forwarded-For */
     struct gw_str request_id;         /* UUIDv7 text; GW_REFUSE: sealed, for `aaiti explain` */
-    struct gw_str content_type, body; /* GW_ANSWER */
+    struct gw_str content_type, body; /* GW_ANSWER; GW_REFUSE: a page in place of the problem; empty: the problem */
+    struct gw_str location;           /* ANSWER, REFUSE: where a browser is to go instead; empty: nowhere */
     struct gw_str cache_control;      /* GW_ANSWER: in place of no-store; empty: no-store */
-    struct gw_str content_security;   /* GW_ANSWER: a Content-Security-Policy in place of the common one; empty: that */
+    struct gw_str content_security;   /* a Content-Security-Policy in place of the common one; empty: that */
     struct gw_str members;  /* GW_REFUSE: further members of the problem, as JSON after a comma; empty: none */
     unsigned retry_after_s; /* 0: none */
     unsigned delay_ms;      /* PASS, CONTROL, ANSWER: to be held back so long first; 0: not at all */

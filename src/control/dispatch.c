@@ -5,8 +5,12 @@
  */
 #include "control/dispatch.h"
 #include "control/exchange.h"
+#include "control/form.h"
 #include "control/log.h"
 #include "pipeline/api_key.h"
+#include "pipeline/csrf.h"
+#include "pipeline/next.h"
+#include "pipeline/pages.h"
 #include "policy/path.h"
 #include "shared/mode.h"
 #include <gw/gate.h>
@@ -39,6 +43,15 @@ static const struct gw_api_member login_body[] = {
     PASSWORD("password", GW_API_REQUIRED),
     END,
 };
+/* The hidden fields come from a page of ours, and whoever changed them is shown no less than anybody: as long as a body may be. */
+#define HIDDEN(member) STRING(member, GW_API_OPTIONAL, 0, GW_CONTROL_BODY_MAX)
+static const struct gw_api_member login_form[] = {
+    STRING("username", GW_API_REQUIRED, 1, GW_EMAIL_MAX),
+    PASSWORD("password", GW_API_REQUIRED),
+    HIDDEN("next"),
+    END,
+};
+static const struct gw_api_member logout_form[] = {HIDDEN(GW_CSRF_FIELD), END};
 /* Longer than any of ours: what is none gets the one answer of all that are not good. */
 static const struct gw_api_member refresh_body[] = {
     STRING("refreshToken", GW_API_OPTIONAL, 1, 512),
@@ -142,17 +155,23 @@ static const struct gw_api_member block_body[] = {
 
 /* ---- the table ---- */
 
-#define AUTH(method_, path_, target_, access_, body_, handle_)                                  \
-    {                                                                                           \
-        method_, path_, GW_TARGET_##target_, GW_API_##access_, NULL, body_, gw_handle_##handle_ \
+#define AUTH(method_, path_, target_, access_, body_, handle_)                                        \
+    {                                                                                                 \
+        method_, path_, GW_TARGET_##target_, GW_API_##access_, NULL, body_, gw_handle_##handle_, NULL \
     }
-#define CALL(method_, path_, access_, body_, handle_)                                                     \
-    {                                                                                                     \
-        method_, "/aaiti/v1" path_, GW_TARGET_CONTROL, GW_API_##access_, NULL, body_, gw_handle_##handle_ \
+#define CALL(method_, path_, access_, body_, handle_)                                                           \
+    {                                                                                                           \
+        method_, "/aaiti/v1" path_, GW_TARGET_CONTROL, GW_API_##access_, NULL, body_, gw_handle_##handle_, NULL \
     }
-#define WITH(method_, path_, permission_, body_, handle_)                                                         \
-    {                                                                                                             \
-        method_, "/aaiti/v1" path_, GW_TARGET_CONTROL, GW_API_PERMISSION, permission_, body_, gw_handle_##handle_ \
+#define WITH(method_, path_, permission_, body_, handle_)                                                          \
+    {                                                                                                              \
+        method_, "/aaiti/v1" path_, GW_TARGET_CONTROL, GW_API_PERMISSION, permission_, body_, gw_handle_##handle_, \
+            NULL                                                                                                   \
+    }
+
+#define FORM(path_, target_, access_, form_)                                                                  \
+    {                                                                                                         \
+        "POST", path_, GW_TARGET_##target_, GW_API_##access_, NULL, form_, gw_handle_##form_, gw_show_##form_ \
     }
 
 static const struct gw_api_route routes[] = {
@@ -161,6 +180,9 @@ static const struct gw_api_route routes[] = {
     AUTH("POST", "/api/auth/logout", LOGOUT, PERSONAL, NULL, logout),
     AUTH("GET", "/api/auth/profile", PROFILE, SIGNED_IN, NULL, profile),
     AUTH("POST", "/api/auth/register", REGISTER, REGISTRATION, register_body, register),
+
+    FORM(GW_LOGIN_PAGE, LOGIN_FORM, PUBLIC, login_form),
+    FORM(GW_LOGOUT_PAGE, LOGOUT_FORM, PERSONAL, logout_form),
 
     CALL("PUT", "/password", PERSONAL, password_body, password_change),
     CALL("POST", "/password/reset", PUBLIC, reset_body, password_reset),
@@ -387,7 +409,7 @@ static enum gw_code check_member(const struct gw_api_member *m, const json_t *bo
     return code == GW_ENOTFOUND ? gw_fail(err, GW_EINVAL, "/%s: missing", m->name) : code;
 }
 
-static enum gw_code parse_body(struct gw_exchange *x, struct gw_error *err)
+static enum gw_code parse_json(struct gw_exchange *x, struct gw_error *err)
 {
     const char *names[GW_API_MEMBERS_MAX + 1] = {NULL};
     struct gw_str text = x->call->body.len > 0 ? x->call->body : GW_STR("{}");
@@ -398,7 +420,12 @@ static enum gw_code parse_body(struct gw_exchange *x, struct gw_error *err)
         return gw_fail(err, GW_EINVAL, "the body: expected a JSON object");
     for (size_t i = 0; x->route->body[i].name != NULL; i++)
         names[i] = x->route->body[i].name;
-    GW_TRY(gw_json_only(x->body, names, err));
+    return gw_json_only(x->body, names, err);
+}
+
+static enum gw_code parse_body(struct gw_exchange *x, struct gw_error *err)
+{
+    GW_TRY(x->route->show != NULL ? gw_form_read(x->call->body, x->route->body, &x->body, err) : parse_json(x, err));
     for (size_t i = 0; x->route->body[i].name != NULL; i++)
         GW_TRY(check_member(&x->route->body[i], x->body, err));
     return GW_OK;
@@ -473,6 +500,16 @@ static void refuse_for(struct gw_exchange *x, const struct gw_error *err)
                           refusals[i].message == SHOW && err->msg[0] != '\0' ? err->msg : NULL);
 }
 
+/* A page that did not come out whole is none: the problem stands for it. */
+static void show_refusal(struct gw_exchange *x)
+{
+    if (x->route == NULL || x->route->show == NULL || !x->reply->is_problem)
+        return;
+    x->route->show(x);
+    if (gw_buf_check(&x->reply->page, NULL) != GW_OK)
+        gw_buf_reset(&x->reply->page);
+}
+
 static enum gw_code answer(struct gw_exchange *x, struct gw_caller *caller, struct gw_error *err)
 {
     if (!find_route(x))
@@ -486,6 +523,8 @@ static enum gw_code answer(struct gw_exchange *x, struct gw_caller *caller, stru
     if (x->route->body != NULL) {
         if (x->call->body.len > GW_CONTROL_BODY_MAX)
             return gw_reply_refuse(x, 413, NULL, NULL);
+        if (x->route->show != NULL && !gw_form_is_one(x->call->media_type))
+            return gw_reply_refuse(x, 415, NULL, NULL);
         GW_TRY(parse_body(x, err));
     }
     return x->route->handle(x, err);
@@ -501,6 +540,8 @@ void gw_dispatch(struct gw_app *a, const struct gw_call *call, struct gw_reply *
     gw_buf_init(&out->session_cookie, 8 * 1024);
     gw_buf_init(&out->refresh_cookie, 8 * 1024);
     gw_buf_init(&out->device_cookie, 8 * 1024);
+    gw_buf_init(&out->page, GW_PAGE_MAX);
+    gw_buf_init(&out->location, GW_NEXT_MAX_BYTES + 1);
     const struct gw_app_view *view = gw_app_view_get(a);
     struct gw_exchange x = {.app = a, .view = view, .call = call, .arena = &arena, .reply = out};
     enum gw_code code = answer(&x, &caller, &err);
@@ -509,6 +550,7 @@ void gw_dispatch(struct gw_app *a, const struct gw_call *call, struct gw_reply *
         refuse_for(&x, &err);
     }
     gw_exchange_count_refusal(&x);
+    show_refusal(&x);
     json_decref(x.body);
     gw_app_view_put(a, view);
 }

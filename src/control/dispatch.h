@@ -21,7 +21,7 @@ struct gw_call {
     bool is_bearer;                              /* token is no cookie's */
     bool is_api_key;                             /* token is an API key */
     struct gw_str refresh_cookie, device_cookie; /* our other cookies; empty: none */
-    struct gw_str body;
+    struct gw_str body, media_type;              /* the latter as Content-Type has it; empty: none */
     struct gw_ip address;
     struct gw_str user_agent, request_id;
     gw_gone_fn gone;
@@ -34,6 +34,9 @@ struct gw_reply {
     bool is_problem;                                             /* body is problem+json */
     struct gw_buf session_cookie, refresh_cookie, device_cookie; /* to set, with their attributes; empty: none */
     unsigned retry_after_s;                                      /* 0: none */
+    struct gw_buf page;                                          /* HTML in place of body; empty: none */
+    struct gw_buf location;                                      /* where a browser is to go; empty: nowhere */
+    bool clears_storage;                                         /* what pages have kept in the browser is to go */
 };
 /* Makes *r a refusal, of gw/problem.def: error is for the person (NULL: the status's title); detail (NULL: none) says which member, or how
  * to mend it. request_id may be empty. */
@@ -77,5 +80,8 @@ struct gw_api_route {
         *body; /* ends with a row without name; NULL: a body is not looked at. An empty one is `{}` */
     /* What it returns beside GW_OK becomes a refusal by one table (dispatch.c). */
     enum gw_code (*handle)(struct gw_exchange *x, struct gw_error *err);
+    /* Of a call that a page's form sends: puts into reply's page what a person is shown of a refusal, whose problem is in its body. NULL: the
+     * body is JSON, and a refusal its problem. */
+    void (*show)(struct gw_exchange *x);
 };
 const struct gw_api_route *gw_api_routes(size_t *out_count);

@@ -59,6 +59,20 @@ enum gw_code gw_exchange_held_up(struct gw_exchange *x, const struct gw_attempt 
 /* What an attempt showed of spraying, into log and audit trail. */
 void gw_exchange_tell_spraying(struct gw_exchange *x, const struct gw_attempt *a);
 
+/* ---- signing in and out (handle_auth.c), for JSON and for forms ---- */
+
+/* By name and the body's password. reply fills the answer to whom is let in; any other is a refusal already. */
+GW_MUST_CHECK enum gw_code gw_exchange_sign_in(struct gw_exchange *x, struct gw_str name,
+                                               enum gw_code (*reply)(struct gw_exchange *x,
+                                                                     const struct gw_signed_in *s,
+                                                                     struct gw_error *err),
+                                               struct gw_error *err);
+/* The caller's session ends, and the cookies with it; refuses who has none. */
+GW_MUST_CHECK enum gw_code gw_exchange_sign_out(struct gw_exchange *x, struct gw_error *err);
+/* All that a sign-in sets. */
+GW_MUST_CHECK enum gw_code gw_reply_sign_in_cookies(struct gw_exchange *x, const struct gw_signed_in *s,
+                                                    struct gw_error *err);
+
 /* ---- answers (reply.c) ---- */
 
 /* Set our cookies to a token, or take them away (empty); max_age_s counts for a token. The other one only where the policy has a refresh path. */
@@ -89,6 +103,11 @@ enum gw_code gw_handle_logout(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_refresh(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_profile(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_register(struct gw_exchange *x, struct gw_error *err);
+
+enum gw_code gw_handle_login_form(struct gw_exchange *x, struct gw_error *err);
+void gw_show_login_form(struct gw_exchange *x);
+enum gw_code gw_handle_logout_form(struct gw_exchange *x, struct gw_error *err);
+void gw_show_logout_form(struct gw_exchange *x);
 
 enum gw_code gw_handle_password_change(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_password_reset(struct gw_exchange *x, struct gw_error *err);

@@ -2,6 +2,20 @@
 /* The sign-in calls, in the shapes of the backend that the gateway answers for (A.A.I.T.I v1.2.1), or supersets of them. */
 #include "control/exchange.h"
 #include "control/log.h"
+#include "pipeline/csrf.h"
+
+static enum gw_code set_token_cookies(struct gw_exchange *x, const struct gw_signed_in *s, struct gw_error *err)
+{
+    int64_t left_s = s->session.expires_s - gw_clock_real_s(gw_app_clock(x->app));
+    GW_TRY(gw_reply_session_cookie(x, gw_buf_str(&s->token), s->expires_in_s, err));
+    return s->refresh[0] != '\0' ? gw_reply_refresh_cookie(x, gw_str(s->refresh), left_s, err) : GW_OK;
+}
+
+enum gw_code gw_reply_sign_in_cookies(struct gw_exchange *x, const struct gw_signed_in *s, struct gw_error *err)
+{
+    GW_TRY(set_token_cookies(x, s, err));
+    return gw_reply_device_cookie(x, gw_str(s->device), err);
+}
 
 /* What login and refresh have in common: access token, user, and cookies for both tokens. The refresh token where there is one, and
  * somewhere to bring it. */
@@ -9,14 +23,14 @@ static enum gw_code reply_signed_in(struct gw_exchange *x, const char *message, 
                                     struct gw_error *err)
 {
     struct gw_str token = gw_buf_str(&s->token);
-    int64_t left_s = s->session.expires_s - gw_clock_real_s(gw_app_clock(x->app));
-    GW_TRY(gw_reply_session_cookie(x, token, s->expires_in_s, err));
-    if (s->refresh[0] != '\0')
-        GW_TRY(gw_reply_refresh_cookie(x, gw_str(s->refresh), left_s, err));
+    char csrf[GW_CSRF_LEN + 1];
+    GW_TRY(set_token_cookies(x, s, err));
+    GW_TRY(gw_csrf_make(token, csrf));
     return gw_reply_json(x, 200,
-                         json_pack("{s:s, s:s%, s:s%, s:I, s:o}", "message", message, "token", token.ptr, token.len,
-                                   "accessToken", token.ptr, token.len, "expiresIn", (json_int_t)s->expires_in_s,
-                                   "user", gw_reply_user_brief(&s->user)),
+                         json_pack("{s:s, s:s%, s:s%, s:I, s:s, s:o}", "message", message, "token", token.ptr,
+                                   token.len, "accessToken", token.ptr, token.len, "expiresIn",
+                                   (json_int_t)s->expires_in_s, "csrfToken", csrf, "user",
+                                   gw_reply_user_brief(&s->user)),
                          err);
 }
 
@@ -65,18 +79,18 @@ static struct gw_refused failed_login(const struct gw_login_refusal *r)
         .action = "user_login_failed", .reason = gw_login_reason_name(r->reason), .user_id = r->user_id};
 }
 
-enum gw_code gw_handle_login(struct gw_exchange *x, struct gw_error *err)
+enum gw_code gw_exchange_sign_in(struct gw_exchange *x, struct gw_str name,
+                                 enum gw_code (*reply)(struct gw_exchange *x, const struct gw_signed_in *s,
+                                                       struct gw_error *err),
+                                 struct gw_error *err)
 {
-    struct gw_str username = gw_exchange_str(x, "username"), email = gw_exchange_str(x, "email");
     gw_auto(gw_signed_in) struct gw_signed_in s = {0};
     struct gw_login_refusal refusal;
     struct gw_attempt attempt = {.by = {.call = GW_GUARDED_LOGIN}};
     char known[GW_USERNAME_MAX + 1] = "";
-    if ((username.ptr == NULL) == (email.ptr == NULL))
-        return gw_fail(err, GW_EINVAL, "/username: one of `username` and `email` is needed");
     const struct gw_login in = {
         .by = &x->by,
-        .username = username.ptr != NULL ? username : email,
+        .username = name,
         .password = gw_exchange_str(x, "password"),
         .device = x->call->device_cookie,
         .attempt = &attempt,
@@ -91,7 +105,7 @@ enum gw_code gw_handle_login(struct gw_exchange *x, struct gw_error *err)
     case GW_OK:
         log_login(x, known, "ok", &s.session.id);
         log_notices(x, &s);
-        return reply_login(x, &s, err);
+        return reply(x, &s, err);
     case GW_EDENIED:
         log_login(x, known, "refused", NULL);
         x->refused = failed_login(&refusal);
@@ -109,7 +123,15 @@ enum gw_code gw_handle_login(struct gw_exchange *x, struct gw_error *err)
     }
 }
 
-enum gw_code gw_handle_logout(struct gw_exchange *x, struct gw_error *err)
+enum gw_code gw_handle_login(struct gw_exchange *x, struct gw_error *err)
+{
+    struct gw_str username = gw_exchange_str(x, "username"), email = gw_exchange_str(x, "email");
+    if ((username.ptr == NULL) == (email.ptr == NULL))
+        return gw_fail(err, GW_EINVAL, "/username: one of `username` and `email` is needed");
+    return gw_exchange_sign_in(x, username.ptr != NULL ? username : email, reply_login, err);
+}
+
+enum gw_code gw_exchange_sign_out(struct gw_exchange *x, struct gw_error *err)
 {
     if (x->caller == NULL)
         return gw_reply_refuse(x, 403, "An operator has no session", NULL);
@@ -121,6 +143,14 @@ enum gw_code gw_handle_logout(struct gw_exchange *x, struct gw_error *err)
     GW_TRY(gw_reply_refresh_cookie(x, GW_STR_NULL, 0, err));
     gw_log(GW_LOG_INFO, "logout", {"user", gw_exchange_actor(x)}, {"address", gw_exchange_address(x)},
            {"request", x->call->request_id});
+    return GW_OK;
+}
+
+enum gw_code gw_handle_logout(struct gw_exchange *x, struct gw_error *err)
+{
+    enum gw_code code = gw_exchange_sign_out(x, err);
+    if (code != GW_OK || x->reply->is_problem)
+        return code;
     return gw_reply_json(x, 200, json_pack("{s:s}", "message", "Logout successful"), err);
 }
 
@@ -220,7 +250,12 @@ enum gw_code gw_handle_profile(struct gw_exchange *x, struct gw_error *err)
 {
     if (x->caller == NULL)
         return gw_reply_refuse(x, 403, "An operator has no profile", NULL);
-    return gw_reply_json(x, 200, json_pack("{s:o}", "user", gw_reply_user_brief(&x->caller->user)), err);
+    GW_TRY(gw_reply_json(x, 200, json_pack("{s:o}", "user", gw_reply_user_brief(&x->caller->user)), err));
+    char csrf[GW_CSRF_LEN + 1];
+    if (x->call->is_bearer || x->call->is_api_key) /* it is for who comes by the cookie */
+        return GW_OK;
+    GW_TRY(gw_csrf_make(x->call->token, csrf));
+    return gw_reply_add(x, "csrfToken", json_string(csrf), err);
 }
 
 enum gw_code gw_handle_register(struct gw_exchange *x, struct gw_error *err)

@@ -2,6 +2,7 @@
 #include "control/exchange.h"
 #include "pipeline/answers.h"
 #include "pipeline/credential.h"
+#include "pipeline/next.h"
 
 enum gw_code gw_reply_json(struct gw_exchange *x, unsigned status, json_t *body, struct gw_error *err)
 {
@@ -49,6 +50,8 @@ void gw_reply_done(struct gw_reply *r)
     gw_buf_done(&r->session_cookie);
     gw_buf_done(&r->refresh_cookie);
     gw_buf_done(&r->device_cookie);
+    gw_buf_done(&r->page);
+    gw_buf_done(&r->location);
 }
 
 /* ---- cookies ---- */
@@ -92,7 +95,9 @@ enum gw_code gw_reply_refresh_cookie(struct gw_exchange *x, struct gw_str token,
 
 enum gw_code gw_reply_device_cookie(struct gw_exchange *x, struct gw_str text, struct gw_error *err)
 {
-    struct gw_str path = cookie_path(gw_policy_auth_path(x->view->policy, GW_TARGET_LOGIN));
+    bool by_form = x->route->target == GW_TARGET_LOGIN_FORM;
+    struct gw_str path =
+        by_form ? GW_STR(GW_LOGIN_PAGE) : cookie_path(gw_policy_auth_path(x->view->policy, GW_TARGET_LOGIN));
     if (path.len == 0 || text.len == 0)
         return GW_OK;
     return add_cookie(&x->reply->device_cookie, text, x->view->settings->login_device_ttl_ms / 1000, GW_DEVICE_COOKIE,

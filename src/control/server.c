@@ -47,7 +47,7 @@ struct request {
 
 /* The headers that count. One that stands twice counts as `doubled`. */
 struct head {
-    struct gw_str authorization, api_key, user_agent, address, request_id;
+    struct gw_str authorization, api_key, user_agent, address, request_id, media_type;
     struct gw_own_cookies cookies;
     bool doubled;
 };
@@ -93,7 +93,7 @@ static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const cha
     } wanted[] = {
         {"Authorization", &h->authorization},   {"X-API-Key", &h->api_key},
         {"User-Agent", &h->user_agent},         {"X-AAITI-Client-Address", &h->address},
-        {"X-AAITI-Request-Id", &h->request_id},
+        {"X-AAITI-Request-Id", &h->request_id}, {"Content-Type", &h->media_type},
     };
 
     (void)kind;
@@ -124,25 +124,48 @@ static bool set_cookie(struct MHD_Response *response, const struct gw_buf *cooki
     return cookie->len == 0 || MHD_add_response_header(response, "Set-Cookie", gw_buf_str(cookie).ptr) == MHD_YES;
 }
 
+static const char *media_type_of(const struct gw_reply *r)
+{
+    if (r->page.len > 0)
+        return "text/html; charset=utf-8";
+    return r->is_problem ? "application/problem+json" : "application/json";
+}
+
+/* NULL without memory. */
+static struct MHD_Response *response_of(const struct gw_reply *r)
+{
+    struct gw_str page = gw_buf_str(&r->page);
+    json_free_t free_wiped; /* the app's, which wipes: the text may be a token's */
+    if (page.len > 0)       /* copied */
+        return MHD_create_response_from_buffer(page.len, (void *)(uintptr_t)page.ptr, MHD_RESPMEM_MUST_COPY);
+    json_get_alloc_funcs(NULL, &free_wiped);
+    char *text = r->body != NULL ? json_dumps(r->body, JSON_COMPACT) : NULL;
+    if (text == NULL)
+        return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback(strlen(text), text, free_wiped);
+    if (response == NULL)
+        free_wiped(text);
+    return response;
+}
+
+static bool add_page_headers(struct MHD_Response *response, const struct gw_reply *r)
+{
+    struct gw_str location = gw_buf_str(&r->location);
+    bool added = location.len == 0 || MHD_add_response_header(response, "Location", location.ptr) == MHD_YES;
+    return added &&
+           (!r->clears_storage || MHD_add_response_header(response, "Clear-Site-Data", "\"storage\"") == MHD_YES);
+}
+
 static enum MHD_Result send_reply(struct MHD_Connection *c, const struct gw_reply *r)
 {
     char retry[16];
-    json_free_t free_wiped; /* the app's, which wipes: the text may be a token's */
-    json_get_alloc_funcs(NULL, &free_wiped);
-    char *text = r->body != NULL ? json_dumps(r->body, JSON_COMPACT) : NULL;
-    struct MHD_Response *response =
-        text != NULL ? MHD_create_response_from_buffer_with_free_callback(strlen(text), text, free_wiped)
-                     : MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-
-    if (response == NULL) {
-        free_wiped(text);
+    struct MHD_Response *response = response_of(r);
+    if (response == NULL)
         return MHD_NO;
-    }
     bool added = MHD_add_response_header(response, "Cache-Control", "no-store") == MHD_YES;
-    if (text != NULL)
-        added = added &&
-                MHD_add_response_header(response, "Content-Type",
-                                        r->is_problem ? "application/problem+json" : "application/json") == MHD_YES;
+    if (r->body != NULL || r->page.len > 0)
+        added = added && MHD_add_response_header(response, "Content-Type", media_type_of(r)) == MHD_YES;
+    added = added && add_page_headers(response, r);
     if (r->status == 401)
         added = added && MHD_add_response_header(response, "WWW-Authenticate", "Bearer realm=\"aaiti\"") == MHD_YES;
     added = added && set_cookie(response, &r->session_cookie) && set_cookie(response, &r->refresh_cookie) &&
@@ -171,6 +194,7 @@ static bool read_head(const struct listener *l, const struct head *h, struct gw_
 {
     call->kind = l->kind;
     call->user_agent = h->user_agent;
+    call->media_type = h->media_type;
     if (l->kind == GW_CALLER_OPERATOR)
         return gw_ip_parse(GW_STR("127.0.0.1"), &call->address) == GW_OK;
     call->request_id = h->request_id;

@@ -2,6 +2,7 @@
 /* The refresh call, in its three forms, over a whole application by an injected clock. */
 #include "control/dispatch.h"
 #include "control/test_home.h"
+#include "pipeline/csrf.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -152,7 +153,8 @@ static void a_refresh_by_body_answers_as_the_backend_and_more(void **state)
     assert_string_not_equal(member("token").s, access.s);
     assert_int_equal(json_integer_value(json_object_get(last.body, "expiresIn")), 24 * 3600);
     assert_string_equal(json_string_value(json_object_get(json_object_get(last.body, "user"), "username")), "tina");
-    assert_int_equal(json_object_size(last.body), 6);
+    assert_int_equal(json_object_size(last.body), 7);
+    assert_true(gw_csrf_is_of(gw_str(member("token").s), gw_str(member("csrfToken").s)));
     struct text second = member("refreshToken");
     assert_string_equal(cookie().s, second.s);
     assert_string_not_equal(second.s, first.s);

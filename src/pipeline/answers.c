@@ -42,6 +42,11 @@ const char *gw_reason_why(enum gw_reason reason)
     return reasons[reason].why;
 }
 
+struct gw_str gw_reason_title(enum gw_reason reason)
+{
+    return gw_str(problems[reasons[reason].problem].title);
+}
+
 /* ---- problems, RFC 9457 ---- */
 
 #define PROBLEM_MAX 512

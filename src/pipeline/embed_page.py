@@ -1,18 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the page of the panic button as C: embed_page.py OUT.c panic.html
+"""Writes one of the gateway's pages as C: embed_page.py OUT.c panic.html|page.html
 
-Its Content-Security-Policy names the page's one style and one script by their hashes, so that the browser runs these bytes and no
-others, whatever comes to stand between them. The page is cut where the gateway puts the policy's paths in.
+Its Content-Security-Policy names the page's one style, and its one script if it may have one, by their hashes, so that the browser takes these
+bytes and no others, whatever comes to stand between them. The page is cut at its marks, where the gateway puts in what differs.
 """
 import base64
 import hashlib
 import json
+import os
 import re
 import sys
 
-MARKS = ("@login@", "@logout@")
-POLICY = ("default-src 'none'; script-src {script}; style-src {style}; connect-src 'self'; form-action 'none'; base-uri 'none'; "
-          "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'")
+PAGES = {
+    "panic": {
+        "header": "pipeline/panic_page.h",
+        "marks": ("@login@", "@logout@"),
+        "elements": ("script", "style"),
+        "policy": "default-src 'none'; script-src {script}; style-src {style}; connect-src 'self'; form-action 'none'; base-uri 'none'; "
+                  "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+    },
+    "page": {
+        "header": "pipeline/pages.h",
+        "marks": ("@title@", "@main@"),
+        "elements": ("style",),
+        "policy": "default-src 'none'; style-src {style}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    },
+}
 
 
 def source_of(page, element):
@@ -35,20 +48,24 @@ def literal(text):
 out, name = sys.argv[1:]
 with open(name, encoding="utf-8", newline="") as file:
     page = file.read()
+what = os.path.splitext(os.path.basename(name))[0]
+rules = PAGES[what]
 if re.search(r"\bstyle=|\bon[a-z]+=|[a-z]+://", page):
     sys.exit("the page has an inline style or handler, or names another place: its policy would refuse it")
+if "script" not in rules["elements"] and re.search(r"<script\b", page):
+    sys.exit("the page has a script: its policy would refuse it")
 parts = []
 rest = page
-for mark in MARKS:
+for mark in rules["marks"]:
     before, found, rest = rest.partition(mark)
     if not found:
         sys.exit(f"the page lacks {mark}, or has the marks in another order")
     parts.append(before)
 parts.append(rest)
-if any(mark in part for mark in MARKS for part in parts):
+if any(mark in part for mark in rules["marks"] for part in parts):
     sys.exit("a mark stands twice")
-policy = POLICY.format(script=source_of(page, "script"), style=source_of(page, "style"))
+policy = rules["policy"].format(**{element: source_of(page, element) for element in rules["elements"]})
 with open(out, "w", encoding="ascii") as c:
-    c.write('#include "pipeline/panic_page.h"\n\nconst struct gw_str gw_panic_html[GW_PANIC_PARTS] = {\n')
+    c.write(f'#include "{rules["header"]}"\n\nconst struct gw_str gw_{what}_html[GW_{what.upper()}_PARTS] = {{\n')
     c.writelines(f"    GW_STR(\n{literal(part)}),\n" for part in parts)
-    c.write(f"}};\nconst struct gw_str gw_panic_policy = GW_STR({json.dumps(policy)});\n")
+    c.write(f"}};\nconst struct gw_str gw_{what}_policy = GW_STR({json.dumps(policy)});\n")

@@ -17,6 +17,9 @@ enum field {
     COOKIE,
     ORIGIN,
     FETCH_SITE,
+    FETCH_MODE,
+    CSRF,
+    ACCEPT,
     HOST,
     USER_AGENT,
     FORWARDED_FOR,
@@ -43,6 +46,9 @@ static const struct rule request_rules[] = {
     {GW_STR("cookie"), EXACT, KEEP, COOKIE}, /* rebuilt when ours is in it */
     {GW_STR("origin"), EXACT, KEEP, ORIGIN},
     {GW_STR("sec-fetch-site"), EXACT, KEEP, FETCH_SITE},
+    {GW_STR("sec-fetch-mode"), EXACT, KEEP, FETCH_MODE},
+    {GW_STR("x-csrf-token"), EXACT, KEEP, CSRF}, /* the backend may have one of its own: dropped when it was ours */
+    {GW_STR("accept"), EXACT, KEEP, ACCEPT},
     {GW_STR("host"), EXACT, KEEP, HOST},
     {GW_STR("user-agent"), EXACT, KEEP, USER_AGENT},
     /* who the client is: the gateway's to say */
@@ -130,8 +136,17 @@ static bool read_field(enum field field, struct gw_header *h, struct gw_head_fie
         return set_once(&out->host, h->value);
     case COOKIE:
         return gw_cookie_find_ours(h->value, &out->cookies);
+    case CSRF:
+        out->csrf_header = h;
+        return set_once(&out->csrf, h->value);
     case USER_AGENT:
         (void)set_once(&out->user_agent, h->value);
+        return true;
+    case ACCEPT:
+        (void)set_once(&out->accept, h->value);
+        return true;
+    case FETCH_MODE:
+        (void)set_once(&out->fetch_mode, h->value);
         return true;
     case FORWARDED_FOR:
         out->forwarded_for_headers++;

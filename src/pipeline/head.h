@@ -10,12 +10,12 @@
 #include "pipeline/credential.h"
 #include "pipeline/signature.h"
 
-/* The headers that decide, and the user agent, of which the first counts. ptr NULL: there was none. */
+/* The headers that decide; and the user agent, what it accepts, and why it asks, of which the first counts. ptr NULL: there was none. */
 struct gw_head_fields {
-    struct gw_str authorization, api_key, origin, fetch_site, host, user_agent;
+    struct gw_str authorization, api_key, origin, fetch_site, host, csrf, user_agent, accept, fetch_mode;
     struct gw_signature_fields signature;
     struct gw_own_cookies cookies;
-    struct gw_header *authorization_header, *api_key_header;
+    struct gw_header *authorization_header, *api_key_header, *csrf_header;
     unsigned forwarded_for_headers, forwarded_headers;
 };
 

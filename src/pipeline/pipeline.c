@@ -7,6 +7,7 @@
 #include "crypto/mac.h"
 #include "crypto/secret.h"
 #include "pipeline/answers.h"
+#include "pipeline/pages.h"
 #include "pipeline/panic_page.h"
 
 #include <assert.h>
@@ -54,6 +55,7 @@ static void write_refusal(struct gw_decision *out, struct gw_verdict v)
     out->retry_after_s = v.retry_after_s > 0 ? v.retry_after_s : passes_soon ? 1 : 0;
     out->delay_ms = 0;
     out->target = out->cookie = out->credential_name = out->credential = GW_STR_NULL;
+    out->location = out->content_type = out->content_security = out->body = GW_STR_NULL;
 }
 
 /* Where that fails the request keeps its plain id: a refusal is never lost over its explanation. */
@@ -83,7 +85,9 @@ static void refuse(struct gw_request *r, const char *stage, struct gw_verdict v)
     if (r->out->request_id.len > 0)
         seal_id(r, stage, v);
     gw_record_refusal(r);
-    gw_metrics_refusal(r, stage, v.reason);
+    gw_metrics_refusal(&r->gate->metrics, stage, v.reason);
+    if (gw_browser_refuse(r) != GW_OK)
+        write_refusal(r->out, v); /* without memory for a page */
 }
 
 void gw_request_refuse(struct gw_request *r, enum gw_reason reason, struct gw_decision *out)
@@ -144,6 +148,8 @@ static enum gw_code finish(struct gw_request *r)
     if (gw_target_is_control(target)) {
         gw_head_keep_credential(r->head, &r->fields);
         out->action = GW_CONTROL;
+        if (target == GW_TARGET_LOGIN_FORM || target == GW_TARGET_LOGOUT_FORM)
+            out->content_security = gw_page_policy;
         return GW_OK;
     }
     if (target == GW_TARGET_BACKEND) {
@@ -165,6 +171,8 @@ static enum gw_code finish(struct gw_request *r)
         out->cache_control = GW_STR(JWKS_CACHE);
         return GW_OK;
     }
+    if (target == GW_TARGET_LOGIN_PAGE || target == GW_TARGET_LOGOUT_PAGE)
+        return gw_browser_answer(r);
     out->content_type = GW_STR("text/html; charset=utf-8");
     out->body = gw_landing_body();
     if (target == GW_TARGET_PANIC) {

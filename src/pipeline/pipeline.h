@@ -83,6 +83,7 @@ struct gw_request {
     const struct gw_mode_set *rehearsed_modes;   /* of a rehearsal; NULL: off */
     const struct gw_live_block *rehearsed_block; /* of a rehearsal; NULL: none */
     struct gw_str path;                          /* canonical, without query */
+    struct gw_str target;                        /* canonical, with it */
     struct gw_head_fields fields;
     struct gw_ip client;
     enum gw_method method;
@@ -171,6 +172,12 @@ enum gw_code gw_held_check(const struct gw_request *r, struct gw_verdict *v);
 bool gw_client_is_allowed(const struct gw_request *r);
 /* Whether who signed in may use that right: by the role, and by the key where it is one. */
 bool gw_request_holds(const struct gw_request *r, struct gw_str permission);
+
+/* The answer of a route whose target is one of the gate's own pages to sign in or out with. */
+GW_MUST_CHECK enum gw_code gw_browser_answer(struct gw_request *r);
+/* Of what was refused: where a browser was to be shown a page, the decision becomes one, or the way to the login page. It is a refusal as
+ * before. Where it fails the decision is as it was. */
+GW_MUST_CHECK enum gw_code gw_browser_refuse(struct gw_request *r);
 
 /* The control plane answers this route. */
 bool gw_target_is_control(enum gw_target target);

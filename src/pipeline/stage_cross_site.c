@@ -2,11 +2,14 @@
 /*
  * Whether the user meant it. A browser sends our cookie along with any site's request; so an unsafe one by cookie needs a
  * sign that only our own pages can give: their origin, or a Bearer header, which no browser attaches by itself (Basic it does).
- * Signing somebody in (login, refresh, register) needs no cookie to do harm: there a foreign origin is refused.
+ * Signing somebody in (login, refresh, register) needs no cookie to do harm: there a foreign origin is refused. So it is where the page to
+ * sign out with is sent: what of it comes with no sign at all, control looks at, for the form brings the session's token in the body.
+ * A page's script may bring that token by X-CSRF-Token, for a browser that gives no sign (pipeline/csrf.h).
  *
  * A refresh may bring its token in the body or as a cookie, which only control can tell. So without that sign the cookie stays here
  * and the request goes on: control refuses it unless the token is in the body.
  */
+#include "pipeline/csrf.h"
 #include "pipeline/pipeline.h"
 
 /* "https://" + Host; over plain connections TLS may end before us, so that both schemes are ours. */
@@ -27,6 +30,16 @@ static bool has_proof(const struct gw_request *r)
     return r->presented.has_bearer_scheme || is_own_origin(r) || gw_str_eq(r->fields.fetch_site, GW_STR("same-origin"));
 }
 
+/* Only where the browser says nothing of its own: what it says counts. */
+static bool has_token(const struct gw_request *r)
+{
+    bool is_silent = r->fields.origin.ptr == NULL && r->fields.fetch_site.ptr == NULL;
+    if (!is_silent || !gw_csrf_is_of(r->fields.cookies.session, r->fields.csrf))
+        return false;
+    r->fields.csrf_header->drop = true; /* not the backend's */
+    return true;
+}
+
 static bool is_foreign(const struct gw_request *r)
 {
     struct gw_str site = r->fields.fetch_site;
@@ -37,7 +50,8 @@ static bool is_foreign(const struct gw_request *r)
 
 static bool signs_in(enum gw_target target)
 {
-    return target == GW_TARGET_LOGIN || target == GW_TARGET_REFRESH || target == GW_TARGET_REGISTER;
+    return target == GW_TARGET_LOGIN || target == GW_TARGET_REFRESH || target == GW_TARGET_REGISTER ||
+           target == GW_TARGET_LOGIN_FORM;
 }
 
 /* Control will look at the cookie though we did not; a backend never sees one that we did not accept. */
@@ -50,11 +64,13 @@ enum gw_code gw_stage_cross_site(struct gw_request *r, struct gw_verdict *v)
 {
     if (gw_method_is_safe(r->method))
         return GW_OK;
-    if (r->route->target == GW_TARGET_REFRESH && !has_proof(r))
+    if (r->route->target == GW_TARGET_REFRESH && !has_proof(r) && !has_token(r))
         r->fields.cookies = (struct gw_own_cookies){.session = GW_STR_NULL};
     if (signs_in(r->route->target))
         return is_foreign(r) ? gw_refuse(v, GW_REASON_CROSS_SITE, GW_DETAIL_FOREIGN_SIGN_IN) : GW_OK;
-    if (acts_by_cookie(r) && !has_proof(r))
+    if (r->route->target == GW_TARGET_LOGOUT_FORM)
+        return is_foreign(r) ? gw_refuse(v, GW_REASON_CROSS_SITE, GW_DETAIL_NONE) : GW_OK;
+    if (acts_by_cookie(r) && !has_proof(r) && !has_token(r))
         return gw_refuse(v, GW_REASON_CROSS_SITE, GW_DETAIL_NONE);
     return GW_OK;
 }

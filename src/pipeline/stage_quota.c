@@ -22,6 +22,8 @@ static const struct gw_limit_class *class_of_address(const struct gw_request *r)
     case GW_TARGET_LOGOUT:
     case GW_TARGET_PROFILE:
     case GW_TARGET_REGISTER:
+    case GW_TARGET_LOGIN_FORM:
+    case GW_TARGET_LOGOUT_FORM:
         which = GW_LIMIT_AUTH;
         break;
     case GW_TARGET_HEALTH:
@@ -29,6 +31,8 @@ static const struct gw_limit_class *class_of_address(const struct gw_request *r)
     case GW_TARGET_JWKS:
     case GW_TARGET_PANIC:
     case GW_TARGET_METRICS:
+    case GW_TARGET_LOGIN_PAGE:
+    case GW_TARGET_LOGOUT_PAGE:
         which = GW_LIMIT_PAGE;
         break;
     case GW_TARGET_CONTROL:

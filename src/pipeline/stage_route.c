@@ -16,6 +16,7 @@ enum gw_code gw_stage_route(struct gw_request *r, struct gw_verdict *v)
         return gw_refuse(v, GW_REASON_TARGET_TOO_LONG, GW_DETAIL_NONE);
     GW_TRY(code);
     r->path = uri.path;
+    r->target = uri.canonical;
     r->method = gw_method_parse(r->head->method);
     r->route = gw_policy_match(policy, r->method, uri.path, uri.query);
     if (r->route == NULL)
@@ -36,6 +37,8 @@ bool gw_target_is_control(enum gw_target target)
     case GW_TARGET_PROFILE:
     case GW_TARGET_REGISTER:
     case GW_TARGET_CONTROL:
+    case GW_TARGET_LOGIN_FORM:
+    case GW_TARGET_LOGOUT_FORM:
         return true;
     case GW_TARGET_BACKEND:
     case GW_TARGET_HEALTH:
@@ -43,6 +46,8 @@ bool gw_target_is_control(enum gw_target target)
     case GW_TARGET_JWKS:
     case GW_TARGET_PANIC:
     case GW_TARGET_METRICS:
+    case GW_TARGET_LOGIN_PAGE:
+    case GW_TARGET_LOGOUT_PAGE:
         break;
     }
     return false;

@@ -190,11 +190,19 @@ static enum gw_code check_credential(struct gw_request *r, struct gw_verdict *v)
     return r->presented.kind == GW_CREDENTIAL_KEY ? check_key(r, v) : check_token(r, v);
 }
 
-/* Control looks at the credential of its calls itself, but limits go by whether it is good. The gate's own answers are anybody's. */
+/* Control looks at the credential of its calls itself, but limits go by whether it is good. The gate's own
+ * answers are anybody's, but for the pages that say who is signed in. */
 static bool is_needed(const struct gw_route *route)
 {
-    return route->access != GW_ACCESS_PUBLIC || route->target == GW_TARGET_BACKEND ||
-           route->target == GW_TARGET_CONTROL;
+    switch (route->target) {
+    case GW_TARGET_BACKEND:
+    case GW_TARGET_CONTROL:
+    case GW_TARGET_LOGIN_PAGE:
+    case GW_TARGET_LOGOUT_PAGE:
+        return true;
+    default:
+        return route->access != GW_ACCESS_PUBLIC;
+    }
 }
 
 /* check: whether the chosen credential is good, and whose it is. */

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests that a foreign page made the browser send. */
+#include "pipeline/csrf.h"
 #include "pipeline/test_cast.h"
+
+#include <stdio.h>
+#include <string.h>
 
 static void test_unsafe_requests_by_cookie_need_a_proof(void **state)
 {
@@ -55,9 +59,9 @@ static void test_nobody_is_signed_in_from_a_foreign_page(void **state)
         {"sec-fetch-site: cross-site", GW_REASON_CROSS_SITE},
         {"sec-fetch-site: same-site", GW_REASON_CROSS_SITE},
     };
-    static const char *const targets[] = {"/api/auth/login", "/api/auth/register", "/api/auth/refresh"};
+    static const char *const targets[] = {"/api/auth/login", "/api/auth/register", "/api/auth/refresh", "/aaiti/login"};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        for (size_t k = 0; k < 3; k++)
+        for (size_t k = 0; k < 4; k++)
             assert_int_equal(ASK("POST", targets[k], "host: gw.example", rows[i].a)->reason, rows[i].reason);
 }
 
@@ -86,12 +90,55 @@ static void test_a_refresh_by_cookie_needs_a_proof_and_one_by_body_does_not(void
     assert_false(gw_rig_dropped(&rig, "cookie"));
 }
 
+static void test_a_browser_that_gives_no_sign_may_bring_the_sessions_token(void **state)
+{
+    static const struct {
+        const char *more;
+        bool is_own, passes;
+    } rows[] = {
+        {"x-a: 1", true, true},
+        {"x-a: 1", false, false},
+        {"origin: https://evil.example", true, false},
+        {"origin: null", true, false},
+        {"sec-fetch-site: cross-site", true, false},
+        {"sec-fetch-site: same-site", true, false},
+    };
+    char own[GW_CSRF_LEN + 1], other[GW_CSRF_LEN + 1];
+    char session[GW_JWT_MAX_BYTES + 64];
+    (void)state;
+    snprintf(session, sizeof(session), "%s", cookie(TRADER));
+    assert_int_equal(gw_csrf_make(gw_str(strchr(session, '=') + 1), own), GW_OK);
+    assert_int_equal(gw_csrf_make(gw_str(strchr(cookie(VIEWER), '=') + 1), other), GW_OK);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct gw_decision *d =
+            ASK("POST", "/api/bots", session, line("x-csrf-token: ", rows[i].is_own ? own : other), rows[i].more);
+        assert_int_equal(d->action, rows[i].passes ? GW_PASS : GW_REFUSE);
+        assert_int_equal(gw_rig_dropped(&rig, "x-csrf-token"), rows[i].passes);
+    }
+    /* The backend's own stays, where it was not looked at. */
+    assert_passed(ASK("POST", "/api/bots", bearer(TRADER), "x-csrf-token: theirs"));
+    assert_false(gw_rig_dropped(&rig, "x-csrf-token"));
+}
+
+/* The form brings its token in the body, at which control looks. */
+static void test_no_foreign_page_sends_the_form_to_sign_out(void **state)
+{
+    (void)state;
+    assert_int_equal(ASK("POST", "/aaiti/logout", cookie(TRADER))->action, GW_CONTROL);
+    assert_int_equal(ASK("POST", "/aaiti/logout", cookie(TRADER), "sec-fetch-site: same-origin")->action, GW_CONTROL);
+    assert_refused(ASK("POST", "/aaiti/logout", cookie(TRADER), "origin: https://evil.example", "host: gw.example"),
+                   GW_REASON_CROSS_SITE);
+    assert_refused(ASK("POST", "/aaiti/logout", cookie(TRADER), "sec-fetch-site: same-site"), GW_REASON_CROSS_SITE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_unsafe_requests_by_cookie_need_a_proof),
         CASE(test_nobody_is_signed_in_from_a_foreign_page),
         CASE(test_a_refresh_by_cookie_needs_a_proof_and_one_by_body_does_not),
+        CASE(test_a_browser_that_gives_no_sign_may_bring_the_sessions_token),
+        CASE(test_no_foreign_page_sends_the_form_to_sign_out),
     };
     return cmocka_run_group_tests_name("pipeline/stage_cross_site", tests, NULL, NULL);
 }

@@ -50,11 +50,15 @@ enum gw_target {
     GW_TARGET_LOGOUT,
     GW_TARGET_PROFILE,
     GW_TARGET_REGISTER,
-    GW_TARGET_HEALTH,  /* the data plane itself */
-    GW_TARGET_LANDING, /* the same: GET /, when no route of the backend takes it */
-    GW_TARGET_JWKS,    /* the same: the public keys of our tokens */
-    GW_TARGET_PANIC,   /* the same: the page of the panic button */
-    GW_TARGET_METRICS, /* the same: figures for Prometheus */
+    GW_TARGET_HEALTH,      /* the data plane itself */
+    GW_TARGET_LANDING,     /* the same: GET /, when no route of the backend takes it */
+    GW_TARGET_JWKS,        /* the same: the public keys of our tokens */
+    GW_TARGET_PANIC,       /* the same: the page of the panic button */
+    GW_TARGET_METRICS,     /* the same: figures for Prometheus */
+    GW_TARGET_LOGIN_PAGE,  /* the same: the page to sign in with */
+    GW_TARGET_LOGOUT_PAGE, /* the same: the page to sign out with */
+    GW_TARGET_LOGIN_FORM,  /* the control plane: what that page's form sends */
+    GW_TARGET_LOGOUT_FORM,
     GW_TARGET_CONTROL, /* /aaiti/v1/…: the control plane's route table decides the right */
 };
 
