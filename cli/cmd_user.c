@@ -140,15 +140,26 @@ int cmd_user_delete(struct gw_cli *cli, int argc, char **argv)
     return finish(cli, status, answer, "The user was deleted.");
 }
 
+/* A new password shuts nobody out who has a key. */
+static void tell_keys(struct gw_cli *cli, const json_t *answer)
+{
+    json_int_t left = json_integer_value(json_object_get(answer, "apiKeys"));
+    if (left > 0)
+        fprintf(cli->err, "aaiti: API keys of the user that go on: %lld (`aaiti apikey list`, --revoke-api-keys)\n",
+                (long long)left);
+}
+
 int cmd_user_passwd(struct gw_cli *cli, int argc, char **argv)
 {
     (void)argc;
     gw_auto(gw_buf) struct gw_buf target = {0};
     gw_auto(gw_buf) struct gw_buf password = {0};
     json_t *answer = NULL;
+    int revokes = gw_cli_value(cli, "--revoke-api-keys") != NULL;
     if (gw_cli_value(cli, "--reset-code") != NULL) {
         cli_target(&target, USERS "/", argv[1], "/reset");
-        int status = cli_call(cli, "POST", target.ptr, NULL, &answer);
+        int status = cli_call(cli, "POST", target.ptr, json_pack("{s:b}", "revokeApiKeys", revokes), &answer);
+        tell_keys(cli, answer);
         /* The code is what was asked for: it goes to the terminal and nowhere else. */
         gw_auto(gw_buf) struct gw_buf done = {0};
         gw_buf_init(&done, 512);
@@ -159,7 +170,8 @@ int cmd_user_passwd(struct gw_cli *cli, int argc, char **argv)
     if (status != GW_EXIT_YES)
         return status;
     cli_target(&target, USERS "/", argv[1], "/password");
-    json_t *body = json_pack("{s:s%}", "newPassword", password.ptr, password.len);
+    json_t *body = json_pack("{s:s%, s:b}", "newPassword", password.ptr, password.len, "revokeApiKeys", revokes);
     status = cli_call(cli, "PUT", target.ptr, body, &answer);
+    tell_keys(cli, answer);
     return finish(cli, status, answer, "The password was changed and all sessions of the user have ended.");
 }

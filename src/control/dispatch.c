@@ -67,15 +67,22 @@ static const struct gw_api_member register_body[] = {
 static const struct gw_api_member password_body[] = {
     PASSWORD("currentPassword", GW_API_REQUIRED),
     PASSWORD("newPassword", GW_API_REQUIRED),
+    BOOL("revokeApiKeys"),
     END,
 };
 static const struct gw_api_member reset_body[] = {
     STRING("code", GW_API_REQUIRED, 1, 64),
     PASSWORD("newPassword", GW_API_REQUIRED),
+    BOOL("revokeApiKeys"),
     END,
 };
 static const struct gw_api_member set_password_body[] = {
     PASSWORD("newPassword", GW_API_REQUIRED),
+    BOOL("revokeApiKeys"),
+    END,
+};
+static const struct gw_api_member reset_begin_body[] = {
+    BOOL("revokeApiKeys"),
     END,
 };
 static const struct gw_api_member user_add_body[] = {
@@ -124,10 +131,12 @@ static const struct gw_api_member api_key_body[] = {
     STRING("networks", GW_API_OPTIONAL, 0, GW_API_KEY_NETWORKS_MAX_BYTES),
     STRING("expiresIn", GW_API_OPTIONAL, 1, 24),
     BOOL("signed"),
+    PASSWORD("password", GW_API_OPTIONAL), /* the caller's own; who has none is the operator */
     END,
 };
 static const struct gw_api_member api_key_rotate_body[] = {
     STRING("overlap", GW_API_OPTIONAL, 1, 24),
+    PASSWORD("password", GW_API_OPTIONAL),
     END,
 };
 
@@ -193,7 +202,7 @@ static const struct gw_api_route routes[] = {
     WITH("GET", "/users/{id}", "users:read", NULL, user_get),
     WITH("PATCH", "/users/{id}", "users:write", user_change_body, user_change),
     WITH("DELETE", "/users/{id}", "users:delete", NULL, user_delete),
-    WITH("POST", "/users/{id}/reset", "users:write", NULL, reset_begin),
+    WITH("POST", "/users/{id}/reset", "users:write", reset_begin_body, reset_begin),
     CALL("PUT", "/users/{id}/password", OPERATOR, set_password_body, password_set),
 
     CALL("GET", "/sessions", PERSONAL, NULL, session_list),

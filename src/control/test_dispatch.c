@@ -454,6 +454,82 @@ static void a_password_is_changed_reset_and_set(void **state)
     (void)sign_in_with("tina", NEW_PASSWORD);
 }
 
+#define KEYS "/aaiti/v1/api-keys"
+#define PROVED "{\"password\":\"" PASSWORD "\"}"
+
+/* Who has stolen a session makes nothing by it that outlives it. */
+static void a_key_takes_the_password(void **state)
+{
+    char target[64];
+    (void)state;
+    add_user("tina", "trader");
+    add_user("ada", "admin");
+    struct who tina = sign_in("tina"), ada = sign_in("ada");
+    assert_status(400, call(tina, "POST", KEYS, ""));
+    assert_status(400, call(tina, "POST", KEYS, "{\"name\":\"bot\"}"));
+    assert_status(403, call(tina, "POST", KEYS, "{\"password\":\"wrong\"}"));
+    assert_status(201, call(tina, "POST", KEYS, PROVED));
+    (void)snprintf(target, sizeof(target), KEYS "/%s/rotate", text_of("key"));
+    assert_status(400, call(tina, "POST", target, "{}"));
+    assert_status(403, call(tina, "POST", target, "{\"password\":\"wrong\"}"));
+    assert_status(201, call(tina, "POST", target, PROVED));
+    assert_status(201, call(operator, "POST", KEYS, "{\"user\":\"tina\"}"));
+    assert_status(400, call(ada, "POST", KEYS, "{\"user\":\"tina\"}"));
+    assert_status(201, call(ada, "POST", KEYS, "{\"user\":\"tina\",\"password\":\"" PASSWORD "\"}"));
+    assert_status(200, call(operator, "PUT", "/aaiti/v1/users/ada/password", "{\"newPassword\":\"" NEW_PASSWORD "\"}"));
+    ada = sign_in_with("ada", NEW_PASSWORD); /* hers, not the owner's */
+    assert_status(403, call(ada, "POST", KEYS, "{\"user\":\"tina\",\"password\":\"" PASSWORD "\"}"));
+    assert_status(404, call(tina, "POST", KEYS "/nobody/rotate", PROVED));
+}
+
+/* In the windows of the change of a password, so that a thief has no more tries by asking here and there. */
+static void guesses_at_a_password_count_wherever_they_are_made(void **state)
+{
+    (void)state;
+    add_user("tina", "trader");
+    struct who tina = sign_in("tina");
+    for (int n = 0; n < 10; n++) /* test_home.c */
+        assert_status(403, n % 2 == 0 ? call(tina, "POST", KEYS, "{\"password\":\"wrong\"}")
+                                      : call(tina, "PUT", "/aaiti/v1/password",
+                                             "{\"currentPassword\":\"wrong\",\"newPassword\":\"" NEW_PASSWORD "\"}"));
+    assert_status(429, call(tina, "POST", KEYS, PROVED));
+    assert_status(429, call(tina, "PUT", "/aaiti/v1/password",
+                            "{\"currentPassword\":\"" PASSWORD "\",\"newPassword\":\"" NEW_PASSWORD "\"}"));
+    assert_status(200, call(tina, "GET", KEYS, ""));
+}
+
+static json_int_t number_of(const char *member)
+{
+    return json_integer_value(json_object_get(last.body, member));
+}
+
+static void a_new_password_tells_of_keys_and_ends_them(void **state)
+{
+    char body[256];
+    (void)state;
+    add_user("tina", "trader");
+    struct who tina = sign_in("tina");
+    assert_status(201, call(tina, "POST", KEYS, PROVED));
+    assert_status(201, call(tina, "POST", KEYS, PROVED));
+    assert_status(200, call(tina, "PUT", "/aaiti/v1/password",
+                            "{\"currentPassword\":\"" PASSWORD "\",\"newPassword\":\"" NEW_PASSWORD "\"}"));
+    assert_true(number_of("apiKeys") == 2 && number_of("revokedApiKeys") == 0);
+    assert_status(200, call(tina, "PUT", "/aaiti/v1/password",
+                            "{\"currentPassword\":\"" NEW_PASSWORD "\",\"newPassword\":\"" PASSWORD
+                            "\",\"revokeApiKeys\":true}"));
+    assert_true(number_of("apiKeys") == 0 && number_of("revokedApiKeys") == 2);
+    assert_status(201, call(operator, "POST", KEYS, "{\"user\":\"tina\"}"));
+    assert_status(201, call(operator, "POST", "/aaiti/v1/users/tina/reset", ""));
+    assert_int_equal(number_of("apiKeys"), 1);
+    (void)snprintf(body, sizeof(body), "{\"code\":\"%s\",\"newPassword\":\"" NEW_PASSWORD "\",\"revokeApiKeys\":true}",
+                   text_of("code"));
+    assert_status(200, call(anonymous, "POST", "/aaiti/v1/password/reset", body));
+    assert_int_equal(number_of("revokedApiKeys"), 1);
+    assert_status(201, call(operator, "POST", KEYS, "{\"user\":\"tina\"}"));
+    assert_status(201, call(operator, "POST", "/aaiti/v1/users/tina/reset", "{\"revokeApiKeys\":true}"));
+    assert_true(number_of("apiKeys") == 0 && number_of("revokedApiKeys") == 1);
+}
+
 static void a_revoked_token_is_dead(void **state)
 {
     (void)state;
@@ -612,6 +688,9 @@ int main(void)
         TEST(a_user_is_added_imported_shown_and_named_once),
         TEST(sessions_are_ones_own_unless_a_right_is_held),
         TEST(a_password_is_changed_reset_and_set),
+        TEST(a_key_takes_the_password),
+        TEST(guesses_at_a_password_count_wherever_they_are_made),
+        TEST(a_new_password_tells_of_keys_and_ends_them),
         TEST(a_revoked_token_is_dead),
         TEST(a_good_policy_comes_into_force_and_a_bad_one_changes_nothing),
         TEST(a_changed_idle_limit_counts_for_sessions_there_are),

@@ -218,9 +218,11 @@ static enum gw_code insert(struct gw_change *c, struct gw_api_key_made *m, struc
     return code;
 }
 
-static enum gw_code add(struct gw_change *c, struct gw_api_key_made *m, struct gw_live_key *live, struct gw_error *err)
+static enum gw_code add(struct gw_change *c, const struct gw_proof *proof, struct gw_api_key_made *m,
+                        struct gw_live_key *live, struct gw_error *err)
 {
     struct gw_user_row owner;
+    GW_TRY(gw_change_check_proof(c, proof, err));
     GW_TRY(gw_store_user_get(c->identity->options.store, &m->row.user_id, &owner, err));
     GW_TRY(check_room(c, &m->row.user_id, err));
     GW_TRY(insert(c, m, live, err));
@@ -245,7 +247,7 @@ enum gw_code gw_api_key_add(struct gw_identity *i, const struct gw_actor *by, co
     GW_TRY(gw_uuid_v7(i->options.random, i->options.clock, &made.row.id, err));
     GW_TRY(gw_api_key_fill(i, p, n, &made.row, err));
     GW_TRY(gw_change_begin(&c, i, by, err));
-    enum gw_code code = gw_change_end(&c, add(&c, &made, &live, err), err);
+    enum gw_code code = gw_change_end(&c, add(&c, n->proof, &made, &live, err), err);
     gw_wipe(&live, sizeof(live));
     if (code == GW_OK)
         *out = made;
@@ -267,12 +269,13 @@ static enum gw_code shorten(struct gw_change *c, struct gw_api_key_row *old, int
     return GW_OK;
 }
 
-static enum gw_code rotate(struct gw_change *c, const struct gw_uuid *id, int64_t overlap_s, struct gw_api_key_made *m,
+static enum gw_code rotate(struct gw_change *c, const struct gw_api_key_turn *turn, struct gw_api_key_made *m,
                            struct gw_live_key live[2], struct gw_error *err)
 {
     struct gw_identity *i = c->identity;
     struct gw_api_key_row old;
-    GW_TRY(gw_store_api_key_get(i->options.store, id, &old, err));
+    GW_TRY(gw_change_check_proof(c, turn->proof, err));
+    GW_TRY(gw_store_api_key_get(i->options.store, turn->id, &old, err));
     GW_TRY(check_sealing(i, old.is_signed, err));
     GW_TRY(check_room(c, &old.user_id, err));
     struct gw_uuid new_id = m->row.id;
@@ -284,19 +287,19 @@ static enum gw_code rotate(struct gw_change *c, const struct gw_uuid *id, int64_
         m->row.expires_s = m->row.created_s + (old.expires_s - old.created_s);
     GW_TRY(insert(c, m, &live[0], err));
     memcpy(live[1].hash.b, old.hash, sizeof(live[1].hash.b));
-    GW_TRY(shorten(c, &old, overlap_s, &live[1], err));
-    return record(c, "api_key_rotated", &m->row, id, err);
+    GW_TRY(shorten(c, &old, turn->overlap_s, &live[1], err));
+    return record(c, "api_key_rotated", &m->row, turn->id, err);
 }
 
-enum gw_code gw_api_key_rotate(struct gw_identity *i, const struct gw_actor *by, const struct gw_uuid *id,
-                               int64_t overlap_s, struct gw_api_key_made *out, struct gw_error *err)
+enum gw_code gw_api_key_rotate(struct gw_identity *i, const struct gw_actor *by, const struct gw_api_key_turn *turn,
+                               struct gw_api_key_made *out, struct gw_error *err)
 {
     gw_auto(gw_api_key_made) struct gw_api_key_made made = {.text = ""};
     struct gw_live_key live[2] = {{.id = {{0}}}};
     struct gw_change c;
     GW_TRY(gw_uuid_v7(i->options.random, i->options.clock, &made.row.id, err));
     GW_TRY(gw_change_begin(&c, i, by, err));
-    enum gw_code code = gw_change_end(&c, rotate(&c, id, overlap_s, &made, live, err), err);
+    enum gw_code code = gw_change_end(&c, rotate(&c, turn, &made, live, err), err);
     gw_wipe(live, sizeof(live));
     if (code == GW_OK)
         *out = made;
@@ -324,6 +327,26 @@ enum gw_code gw_change_end_keys(struct gw_change *c, const struct gw_uuid *user_
     for (size_t n = 0; code == GW_OK && n < found.count; n++)
         if (user_id != NULL || gw_api_key_is_over(&found.rows[n], now_s - SHOWN_AFTER_S))
             code = gw_change_end_key(c, &found.rows[n], err);
+    free(found.rows);
+    return code;
+}
+
+enum gw_code gw_change_settle_keys(struct gw_change *c, const struct gw_uuid *user_id, struct gw_keys_settled *keys,
+                                   struct gw_error *err)
+{
+    struct key_list found = {0};
+    int64_t now_s = gw_clock_real_s(c->identity->options.clock);
+    if (keys == NULL)
+        return GW_OK;
+    keys->revoked = keys->left = 0;
+    enum gw_code code = gw_store_api_key_each(c->identity->options.store, user_id, gather, &found, err);
+    for (size_t n = 0; code == GW_OK && n < found.count; n++) {
+        bool ends = keys->fate == GW_KEYS_REVOKED, is_live = !gw_api_key_is_over(&found.rows[n], now_s);
+        keys->revoked += ends && is_live;
+        keys->left += !ends && is_live;
+        if (ends)
+            code = gw_change_end_key(c, &found.rows[n], err);
+    }
     free(found.rows);
     return code;
 }

@@ -103,22 +103,39 @@ struct gw_kept_session {
     struct gw_uuid id;
     char refresh[GW_REFRESH_TOKEN_LEN + 1]; /* out: its refresh token from now on; "": it has ended meanwhile */
 };
+/* What becomes of a user's API keys, for which no password is asked, when that is a new one. They are revoked in the same transaction. */
+struct gw_keys_settled {
+    enum gw_keys_fate { GW_KEYS_STAY, GW_KEYS_REVOKED } fate;
+    size_t revoked, left; /* out: live ones */
+};
 /* Own change, of the user of `by`: old password proved; ends the user's other sessions (all but keep), and the refresh tokens of that one that
- * somebody may hold. GW_EDENIED: old one wrong. */
+ * somebody may hold. GW_EDENIED: old one wrong. keys (NULL: they stay), as of the next three. */
 GW_MUST_CHECK enum gw_code gw_user_change_password(struct gw_identity *i, const struct gw_actor *by,
                                                    struct gw_str old_password, struct gw_str new_password,
-                                                   struct gw_kept_session *keep, struct gw_error *err);
+                                                   struct gw_kept_session *keep, struct gw_keys_settled *keys,
+                                                   struct gw_error *err);
 /* By an operator at the machine; ends all sessions. GW_ECONFLICT: a service user, as of the next two. */
 GW_MUST_CHECK enum gw_code gw_user_set_password(struct gw_identity *i, const struct gw_actor *by,
                                                 const struct gw_uuid *id, struct gw_str new_password,
-                                                struct gw_error *err);
-/* Admin reset: a one-time code (text, 128 bits) to hand to the user; dst holds GW_RESET_CODE_LEN + 1. */
+                                                struct gw_keys_settled *keys, struct gw_error *err);
+/* Admin reset: a one-time code (text, 128 bits) to hand to the user; dst holds GW_RESET_CODE_LEN + 1. Keys that are revoked end now. */
 #define GW_RESET_CODE_LEN 22
 GW_MUST_CHECK enum gw_code gw_user_reset_begin(struct gw_identity *i, const struct gw_actor *by,
-                                               const struct gw_uuid *id, char *dst, struct gw_error *err);
+                                               const struct gw_uuid *id, struct gw_keys_settled *keys, char *dst,
+                                               struct gw_error *err);
 /* GW_EDENIED: code unknown, used or expired. Ends all sessions. */
 GW_MUST_CHECK enum gw_code gw_user_reset_finish(struct gw_identity *i, const struct gw_actor *by, struct gw_str code,
-                                                struct gw_str new_password, struct gw_error *err);
+                                                struct gw_str new_password, struct gw_keys_settled *keys,
+                                                struct gw_error *err);
+
+/* That whoever asks knows his password, for what a session alone must not do: it may be stolen, and what is made by it would outlive it. */
+struct gw_proof {
+    struct gw_uuid user_id;
+    char password_hash[GW_PWHASH_LEN]; /* proves nothing any more once the user has another */
+};
+/* Of the user of `by`. GW_EDENIED: wrong; GW_ELIMIT: the queue is full. */
+GW_MUST_CHECK enum gw_code gw_user_prove(struct gw_identity *i, const struct gw_actor *by, struct gw_str password,
+                                         struct gw_proof *out, struct gw_error *err);
 
 /* ---- sign-in (identity/login.c) ---- */
 
@@ -225,9 +242,10 @@ struct gw_api_key_new {
     struct gw_str name; /* for lists; may be empty */
     struct gw_str
         scopes; /* permissions with a comma between, "bots:*" for those that there are now; empty: all that the owner may */
-    struct gw_str networks; /* CIDRs with a comma between; empty: anywhere */
-    int64_t ttl_s;          /* 0: for ever */
-    bool is_signed;         /* proves itself by signatures (pipeline/signature.h) */
+    struct gw_str networks;       /* CIDRs with a comma between; empty: anywhere */
+    int64_t ttl_s;                /* 0: for ever */
+    bool is_signed;               /* proves itself by signatures (pipeline/signature.h) */
+    const struct gw_proof *proof; /* that who asks knows his own password; NULL: an operator */
 };
 struct gw_api_key_made {
     struct gw_api_key_row row;
@@ -238,14 +256,20 @@ void gw_api_key_made_done(struct gw_api_key_made *m);
 GW_DEFINE_AUTO_DONE(gw_api_key_made);
 
 /* GW_EINVAL: a field that breaks its rule (err says which). GW_ENOTFOUND: no such user. GW_ECONFLICT: the user has api_key.per_user
- * already, or all have api_key.capacity. GW_EBACKEND: a signed one while control is down, or no room. Caller gw_api_key_made_done. */
+ * already, or all have api_key.capacity. GW_EDENIED: the proof is none any more. GW_EBACKEND: a signed one while control is down, or no room. Caller gw_api_key_made_done. */
 GW_MUST_CHECK enum gw_code gw_api_key_add(struct gw_identity *i, const struct gw_actor *by, const struct gw_policy *p,
                                           const struct gw_api_key_new *n, struct gw_api_key_made *out,
                                           struct gw_error *err);
 /* Another with the same name, scopes, networks and span of life; the one there is ends in overlap_s, if not sooner. GW_ENOTFOUND; the rest
  * as gw_api_key_add. */
-GW_MUST_CHECK enum gw_code gw_api_key_rotate(struct gw_identity *i, const struct gw_actor *by, const struct gw_uuid *id,
-                                             int64_t overlap_s, struct gw_api_key_made *out, struct gw_error *err);
+struct gw_api_key_turn {
+    const struct gw_uuid *id;
+    int64_t overlap_s;
+    const struct gw_proof *proof; /* as above */
+};
+GW_MUST_CHECK enum gw_code gw_api_key_rotate(struct gw_identity *i, const struct gw_actor *by,
+                                             const struct gw_api_key_turn *turn, struct gw_api_key_made *out,
+                                             struct gw_error *err);
 /* At once. GW_ENOTFOUND. */
 GW_MUST_CHECK enum gw_code gw_api_key_revoke(struct gw_identity *i, const struct gw_actor *by, const struct gw_uuid *id,
                                              struct gw_error *err);

@@ -60,6 +60,12 @@ GW_MUST_CHECK enum gw_code gw_api_key_fill(struct gw_identity *i, const struct g
 GW_MUST_CHECK enum gw_code gw_change_end_key(struct gw_change *c, const struct gw_api_key_row *r, struct gw_error *err);
 /* All of a user's; NULL: all of anybody's whose time has been over for a day. */
 GW_MUST_CHECK enum gw_code gw_change_end_keys(struct gw_change *c, const struct gw_uuid *user_id, struct gw_error *err);
+/* All of a user's, if they are to end; counts them. keys: NULL: they stay. */
+GW_MUST_CHECK enum gw_code gw_change_settle_keys(struct gw_change *c, const struct gw_uuid *user_id,
+                                                 struct gw_keys_settled *keys, struct gw_error *err);
+/* GW_EDENIED: the user has another password by now, or is disabled. proof: NULL: none is asked for. */
+GW_MUST_CHECK enum gw_code gw_change_check_proof(struct gw_change *c, const struct gw_proof *proof,
+                                                 struct gw_error *err);
 /* Into the segment, which is being loaded: every API key whose time is not over. */
 GW_MUST_CHECK enum gw_code gw_publish_keys(struct gw_identity *i, struct gw_error *err);
 /* Under the store's hold: last uses since the store last heard of them, into store and segment. */

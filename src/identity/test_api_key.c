@@ -222,6 +222,61 @@ static void test_a_users_keys_go_with_the_user(void **state)
     (void)c;
 }
 
+static void test_a_new_password_ends_keys_where_that_is_asked_for(void **state)
+{
+    struct world *w = *state;
+    struct gw_user_row owner = world_add(w, "alice", "trader", GOOD_PASSWORD),
+                       other = world_add(w, "bob", "trader", "");
+    struct gw_api_key_new mine = plain(&owner), theirs = plain(&other), brief = plain(&owner);
+    struct gw_keys_settled keys = {.fate = GW_KEYS_STAY};
+    struct gw_live_key live;
+    char code[GW_RESET_CODE_LEN + 1];
+    brief.ttl_s = 10;
+    gw_auto(gw_api_key_made) struct gw_api_key_made a = must_make(w, &mine), b = must_make(w, &theirs),
+                                                    c = must_make(w, &brief);
+    world_advance(w, 10);
+    assert_int_equal(gw_user_set_password(w->identity, &world_actor, &owner.id, GW_STR(OTHER_PASSWORD), &keys, &w->err),
+                     GW_OK);
+    assert_true(keys.revoked == 0 && keys.left == 1); /* one is over */
+    assert_int_equal(find_live(w, a.text, &live), GW_OK);
+    keys.fate = GW_KEYS_REVOKED;
+    assert_int_equal(gw_user_set_password(w->identity, &world_actor, &owner.id, GW_STR("weak"), &keys, &w->err),
+                     GW_EINVAL);
+    assert_int_equal(find_live(w, a.text, &live), GW_OK);
+    assert_int_equal(gw_user_set_password(w->identity, &world_actor, &owner.id, GW_STR(GOOD_PASSWORD), &keys, &w->err),
+                     GW_OK);
+    assert_true(keys.revoked == 1 && keys.left == 0);
+    assert_int_equal(find_live(w, a.text, &live), GW_ENOTFOUND);
+    assert_int_equal(find_live(w, b.text, &live), GW_OK);
+    gw_auto(gw_api_key_made) struct gw_api_key_made d = must_make(w, &mine);
+    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &owner.id, &keys, code, &w->err), GW_OK);
+    assert_int_equal(keys.revoked, 1);
+    assert_int_equal(find_live(w, d.text, &live), GW_ENOTFOUND);
+    (void)c;
+}
+
+/* What was proved while the password was another proves nothing: else a key could slip in behind its change. */
+static void test_a_proof_is_of_the_password_that_there_is(void **state)
+{
+    struct world *w = *state;
+    struct gw_user_row owner = world_add(w, "alice", "trader", GOOD_PASSWORD);
+    const struct gw_actor by = {.user_id = owner.id};
+    struct gw_api_key_new n = plain(&owner);
+    struct gw_api_key_made made, other;
+    struct gw_proof proof;
+    assert_int_equal(gw_user_prove(w->identity, &by, GW_STR(OTHER_PASSWORD), &proof, &w->err), GW_EDENIED);
+    assert_int_equal(gw_user_prove(w->identity, &by, GW_STR(""), &proof, &w->err), GW_EDENIED);
+    assert_int_equal(gw_user_prove(w->identity, &by, GW_STR(GOOD_PASSWORD), &proof, &w->err), GW_OK);
+    n.proof = &proof;
+    assert_int_equal(make(w, &n, &made), GW_OK);
+    const struct gw_api_key_turn turn = {.id = &made.row.id, .overlap_s = 10, .proof = &proof};
+    assert_int_equal(gw_api_key_rotate(w->identity, &by, &turn, &other, &w->err), GW_OK);
+    assert_int_equal(gw_user_set_password(w->identity, &world_actor, &owner.id, GW_STR(OTHER_PASSWORD), NULL, &w->err),
+                     GW_OK);
+    assert_int_equal(make(w, &n, &other), GW_EDENIED);
+    assert_int_equal(gw_api_key_rotate(w->identity, &by, &turn, &other, &w->err), GW_EDENIED);
+}
+
 static void test_turning_over_leaves_an_overlap_and_never_puts_an_end_off(void **state)
 {
     struct world *w = *state;
@@ -244,8 +299,8 @@ static void test_turning_over_leaves_an_overlap_and_never_puts_an_end_off(void *
         gw_auto(gw_api_key_made) struct gw_api_key_made made = must_make(w, &n);
         world_advance(w, 50);
         int64_t now_s = gw_clock_real_s(&w->clock.clock);
-        assert_int_equal(gw_api_key_rotate(w->identity, &world_actor, &made.row.id, rows[i].overlap_s, &next, &w->err),
-                         GW_OK);
+        const struct gw_api_key_turn turn = {.id = &made.row.id, .overlap_s = rows[i].overlap_s};
+        assert_int_equal(gw_api_key_rotate(w->identity, &world_actor, &turn, &next, &w->err), GW_OK);
         assert_last_action(w, "api_key_rotated");
         assert_string_not_equal(next.text, made.text);
         assert_string_equal(next.row.scopes, "bots:read");
@@ -345,9 +400,9 @@ static void test_a_service_user_never_has_a_password(void **state)
     assert_int_equal(gw_user_add(w->identity, &world_actor, world_policy, &bad, &u, &w->err), GW_EINVAL);
     assert_int_equal(gw_user_add(w->identity, &world_actor, world_policy, &n, &robot, &w->err), GW_OK);
     assert_true(world_get(w, "robot").service);
-    assert_int_equal(gw_user_set_password(w->identity, &world_actor, &robot.id, GW_STR(GOOD_PASSWORD), &w->err),
+    assert_int_equal(gw_user_set_password(w->identity, &world_actor, &robot.id, GW_STR(GOOD_PASSWORD), NULL, &w->err),
                      GW_ECONFLICT);
-    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &robot.id, code, &w->err), GW_ECONFLICT);
+    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &robot.id, NULL, code, &w->err), GW_ECONFLICT);
     assert_int_equal(world_login(w, "robot", GOOD_PASSWORD, &s), GW_EDENIED);
     assert_int_equal(w->waited_ms, WORLD_FLOOR_MS); /* as a wrong password */
     struct gw_api_key_new key = plain(&robot);
@@ -374,6 +429,8 @@ int main(void)
         CASE(test_a_revoked_key_is_gone_at_once_with_its_secret),
         CASE(test_a_signed_key_survives_a_restart),
         CASE(test_a_users_keys_go_with_the_user),
+        CASE(test_a_new_password_ends_keys_where_that_is_asked_for),
+        CASE(test_a_proof_is_of_the_password_that_there_is),
         CASE(test_turning_over_leaves_an_overlap_and_never_puts_an_end_off),
         CASE(test_what_is_over_is_shown_for_a_day_and_not_published),
         CASE(test_the_last_use_is_shown_and_written_back),

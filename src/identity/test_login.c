@@ -431,15 +431,15 @@ static bool delete_user(void *ctx)
 static bool change_password(void *ctx)
 {
     struct overtaking *o = ctx;
-    return o->times++ == 0 &&
-           gw_user_set_password(o->world->identity, &world_actor, &o->user_id, GW_STR(OTHER_PASSWORD), NULL) != GW_OK;
+    return o->times++ == 0 && gw_user_set_password(o->world->identity, &world_actor, &o->user_id,
+                                                   GW_STR(OTHER_PASSWORD), NULL, NULL) != GW_OK;
 }
 
 static bool make_same_hash_anew(void *ctx)
 {
     struct overtaking *o = ctx;
-    return o->times++ == 0 &&
-           gw_user_set_password(o->world->identity, &world_actor, &o->user_id, GW_STR(GOOD_PASSWORD), NULL) != GW_OK;
+    return o->times++ == 0 && gw_user_set_password(o->world->identity, &world_actor, &o->user_id, GW_STR(GOOD_PASSWORD),
+                                                   NULL, NULL) != GW_OK;
 }
 
 static bool demote_user(void *ctx)

@@ -276,7 +276,7 @@ static void whatever_ends_the_session_ends_the_family(void **state)
         if (how == DELETED)
             code = gw_user_delete(w->identity, &world_actor, &u.id, &w->err);
         if (how == SET)
-            code = gw_user_set_password(w->identity, &world_actor, &u.id, GW_STR(OTHER_PASSWORD), &w->err);
+            code = gw_user_set_password(w->identity, &world_actor, &u.id, GW_STR(OTHER_PASSWORD), NULL, &w->err);
         for (int n = 0; how == EVICTED && n < 3; n++)
             sign_in_for(w, &next);
         if (how == CLEANED) {
@@ -300,7 +300,7 @@ static void an_own_change_of_password_begins_the_kept_sessions_family_anew(void 
     sign_in_for(w, &other);
     assert_outcome(ROTATED, use(w, &spent, &kept));
     assert_int_equal(
-        gw_user_change_password(w->identity, &by, GW_STR(GOOD_PASSWORD), GW_STR(OTHER_PASSWORD), &keep, &w->err),
+        gw_user_change_password(w->identity, &by, GW_STR(GOOD_PASSWORD), GW_STR(OTHER_PASSWORD), &keep, NULL, &w->err),
         GW_OK);
     assert_outcome(UNKNOWN, use(w, &kept, &next));
     assert_outcome(UNKNOWN, use(w, &spent, &next));
@@ -310,7 +310,7 @@ static void an_own_change_of_password_begins_the_kept_sessions_family_anew(void 
     assert_outcome(ROTATED, use(w, &kept, &next));
     assert_int_equal(gw_session_end(w->identity, &world_actor, &keep.id, &w->err), GW_OK);
     assert_int_equal(
-        gw_user_change_password(w->identity, &by, GW_STR(OTHER_PASSWORD), GW_STR(GOOD_PASSWORD), &keep, &w->err),
+        gw_user_change_password(w->identity, &by, GW_STR(OTHER_PASSWORD), GW_STR(GOOD_PASSWORD), &keep, NULL, &w->err),
         GW_OK);
     assert_string_equal(keep.refresh, "");
 }

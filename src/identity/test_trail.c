@@ -77,13 +77,17 @@ static void a_users_life_is_told_row_by_row(void **state)
     assert_int_equal(gw_user_change(w->identity, &operator_, world_policy, &u.id, &promote, &u, &w->err), GW_OK);
     assert_string_equal(news(w), "user_changed users done {\"username\":\"bob\",\"role\":{\"from\":\"viewer\",\"to\":"
                                  "\"trader\"},\"email\":\"changed\",\"by\":\"operator\"}\n");
-    assert_int_equal(gw_user_set_password(w->identity, &operator_, &u.id, GW_STR(OTHER_PASSWORD), &w->err), GW_OK);
+    assert_int_equal(gw_user_set_password(w->identity, &operator_, &u.id, GW_STR(OTHER_PASSWORD), NULL, &w->err),
+                     GW_OK);
+    assert_string_equal(
+        news(w),
+        "password_changed users done {\"how\":\"operator\",\"endedSessions\":0,\"revokedApiKeys\":0,\"by\":\"operator\"}\n");
+    assert_int_equal(gw_user_reset_begin(w->identity, &admin, &u.id, NULL, code, &w->err), GW_OK);
+    assert_string_equal(news(w), "reset_code_made users done {\"revokedApiKeys\":0}\n");
+    assert_int_equal(gw_user_reset_finish(w->identity, &anybody, gw_str(code), GW_STR(GOOD_PASSWORD), NULL, &w->err),
+                     GW_OK);
     assert_string_equal(news(w),
-                        "password_changed users done {\"how\":\"operator\",\"endedSessions\":0,\"by\":\"operator\"}\n");
-    assert_int_equal(gw_user_reset_begin(w->identity, &admin, &u.id, code, &w->err), GW_OK);
-    assert_string_equal(news(w), "reset_code_made users done\n");
-    assert_int_equal(gw_user_reset_finish(w->identity, &anybody, gw_str(code), GW_STR(GOOD_PASSWORD), &w->err), GW_OK);
-    assert_string_equal(news(w), "password_changed users done {\"how\":\"code\",\"endedSessions\":0}\n");
+                        "password_changed users done {\"how\":\"code\",\"endedSessions\":0,\"revokedApiKeys\":0}\n");
     assert_true(gw_uuid_eq(&trail.last.user_id, &u.id)); /* who held the code speaks for the user */
     assert_int_equal(gw_user_change(w->identity, &admin, world_policy, &u.id, &disable, &u, &w->err), GW_OK);
     assert_string_equal(news(w),
@@ -187,11 +191,11 @@ static void a_refused_change_leaves_no_row(void **state)
     assert_int_equal(gw_user_change(w->identity, &admin, world_policy, &u.id, &demote, &out, &w->err), GW_ECONFLICT);
     assert_int_equal(gw_user_delete(w->identity, &admin, &u.id, &w->err), GW_ECONFLICT);
     assert_int_equal(gw_user_delete(w->identity, &admin, &none, &w->err), GW_ENOTFOUND);
-    assert_int_equal(gw_user_set_password(w->identity, &admin, &u.id, GW_STR("weak"), &w->err), GW_EINVAL);
+    assert_int_equal(gw_user_set_password(w->identity, &admin, &u.id, GW_STR("weak"), NULL, &w->err), GW_EINVAL);
     assert_int_equal(
-        gw_user_change_password(w->identity, &root, GW_STR("wrong"), GW_STR(OTHER_PASSWORD), &keep, &w->err),
+        gw_user_change_password(w->identity, &root, GW_STR("wrong"), GW_STR(OTHER_PASSWORD), &keep, NULL, &w->err),
         GW_EDENIED);
-    assert_int_equal(gw_user_reset_finish(w->identity, &anybody, GW_STR("x"), GW_STR(OTHER_PASSWORD), &w->err),
+    assert_int_equal(gw_user_reset_finish(w->identity, &anybody, GW_STR("x"), GW_STR(OTHER_PASSWORD), NULL, &w->err),
                      GW_EDENIED);
     assert_int_equal(gw_session_end(w->identity, &admin, &none, &w->err), GW_ENOTFOUND);
     assert_int_equal(world_login(w, "root", "wrong", &s), GW_EDENIED);

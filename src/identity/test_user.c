@@ -281,7 +281,7 @@ static void an_own_change_proves_the_old_password_and_ends_other_sessions(void *
     };
     for (size_t n = 0; n < COUNT(cases); n++) {
         assert_int_equal(gw_user_change_password(w->identity, &by, gw_str(cases[n].old_password),
-                                                 gw_str(cases[n].new_password), &keep, &w->err),
+                                                 gw_str(cases[n].new_password), &keep, NULL, &w->err),
                          cases[n].code);
         assert_int_equal(world_has_live_session(w, &other.session.id), n < 3);
     }
@@ -299,9 +299,11 @@ static void an_operator_sets_a_password_and_all_sessions_end(void **state)
     struct world *w = *state;
     struct gw_user_row u = world_add(w, "alice", "trader", GOOD_PASSWORD);
     struct gw_signed_in old = world_sign_in(w, "alice"), s;
-    assert_int_equal(gw_user_set_password(w->identity, &world_actor, &u.id, GW_STR("Password1!"), &w->err), GW_EINVAL);
+    assert_int_equal(gw_user_set_password(w->identity, &world_actor, &u.id, GW_STR("Password1!"), NULL, &w->err),
+                     GW_EINVAL);
     assert_int_equal(world_identify(w, &old), GW_OK);
-    assert_int_equal(gw_user_set_password(w->identity, &world_actor, &u.id, GW_STR(OTHER_PASSWORD), &w->err), GW_OK);
+    assert_int_equal(gw_user_set_password(w->identity, &world_actor, &u.id, GW_STR(OTHER_PASSWORD), NULL, &w->err),
+                     GW_OK);
     assert_int_equal(world_identify(w, &old), GW_EDENIED);
     assert_int_equal(world_login(w, "alice", OTHER_PASSWORD, &s), GW_OK);
     gw_buf_done(&s.token);
@@ -310,7 +312,7 @@ static void an_operator_sets_a_password_and_all_sessions_end(void **state)
 
 static enum gw_code finish(struct world *w, const char *code, const char *password)
 {
-    return gw_user_reset_finish(w->identity, &world_actor, gw_str(code), gw_str(password), &w->err);
+    return gw_user_reset_finish(w->identity, &world_actor, gw_str(code), gw_str(password), NULL, &w->err);
 }
 
 static void a_reset_code_works_once(void **state)
@@ -319,7 +321,7 @@ static void a_reset_code_works_once(void **state)
     struct gw_user_row u = world_add(w, "alice", "trader", GOOD_PASSWORD);
     struct gw_signed_in old = world_sign_in(w, "alice"), s;
     char code[GW_RESET_CODE_LEN + 1];
-    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, code, &w->err), GW_OK);
+    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, NULL, code, &w->err), GW_OK);
     assert_int_equal(strlen(code), GW_RESET_CODE_LEN);
     assert_int_equal(world_identify(w, &old), GW_OK);
     assert_int_equal(finish(w, "AAAAAAAAAAAAAAAAAAAAAA", OTHER_PASSWORD), GW_EDENIED);
@@ -338,15 +340,16 @@ static void a_reset_code_ends_by_time_by_another_and_by_a_new_password(void **st
     struct world *w = *state;
     struct gw_user_row u = world_add(w, "alice", "trader", GOOD_PASSWORD);
     char first[GW_RESET_CODE_LEN + 1], second[GW_RESET_CODE_LEN + 1];
-    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, first, &w->err), GW_OK);
-    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, second, &w->err), GW_OK);
+    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, NULL, first, &w->err), GW_OK);
+    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, NULL, second, &w->err), GW_OK);
     assert_int_equal(finish(w, first, OTHER_PASSWORD), GW_EDENIED);
     world_advance(w, 600);
     assert_int_equal(finish(w, second, OTHER_PASSWORD), GW_EDENIED);
-    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, first, &w->err), GW_OK);
-    assert_int_equal(gw_user_set_password(w->identity, &world_actor, &u.id, GW_STR(OTHER_PASSWORD), &w->err), GW_OK);
+    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, NULL, first, &w->err), GW_OK);
+    assert_int_equal(gw_user_set_password(w->identity, &world_actor, &u.id, GW_STR(OTHER_PASSWORD), NULL, &w->err),
+                     GW_OK);
     assert_int_equal(finish(w, first, GOOD_PASSWORD), GW_EDENIED);
-    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, first, &w->err), GW_OK);
+    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, NULL, first, &w->err), GW_OK);
     assert_int_equal(set_active(w, &u, false), GW_OK);
     assert_int_equal(finish(w, first, GOOD_PASSWORD), GW_EDENIED);
 }
@@ -356,7 +359,7 @@ static void nobody_gets_no_code(void **state)
     struct world *w = *state;
     const struct gw_uuid nobody = {{9}};
     char code[GW_RESET_CODE_LEN + 1] = "";
-    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &nobody, code, &w->err), GW_ENOTFOUND);
+    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &nobody, NULL, code, &w->err), GW_ENOTFOUND);
     assert_string_equal(code, "");
 }
 

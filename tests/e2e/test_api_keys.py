@@ -116,7 +116,7 @@ def test_through_a_key_nobody_touches_what_is_personal(make_gateway):
 def test_users_manage_their_own_and_no_others(gateway):
     owner, stranger = gateway.add_user("trader"), gateway.add_user("trader")
     mine, theirs = gateway.signed_in(owner), gateway.signed_in(stranger)
-    made = mine.post("/aaiti/v1/api-keys", json={"name": "bot", "scopes": "bots:read", "expiresIn": "1h"})
+    made = mine.post("/aaiti/v1/api-keys", json={"name": "bot", "scopes": "bots:read", "expiresIn": "1h", "password": owner.password})
     assert made.status_code == 201
     key = made.json()
     assert client(gateway, key["secret"]).get("/api/bots").status_code == 200
