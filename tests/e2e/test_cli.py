@@ -163,6 +163,10 @@ def test_a_users_life(home, request):
     assert home("user", "enable", user["id"]).returncode == 0 and of(home, name)["active"] is True
     assert home("user", "passwd", name, "--password-stdin", text=good_password() + "\n").returncode == 0
     assert re.search(r"One-time code: [\w-]{22}$", home("user", "passwd", name, "--reset-code").stdout)
+    assert home("apikey", "add", name).returncode == 0
+    assert "go on: 1" in home("user", "passwd", name, "--password-stdin", text=good_password() + "\n").stderr
+    ended = home("user", "passwd", name, "--password-stdin", "--revoke-api-keys", text=good_password() + "\n")
+    assert "go on" not in ended.stderr and name not in home("apikey", "list", name).stdout
     assert home("user", "delete", name).returncode == 0 and of(home, name) is None
 
 

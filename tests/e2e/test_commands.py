@@ -153,6 +153,7 @@ TABLE = {
         Case(["{user}", "--password-stdin"], NO, text=WEAK, says="password"),
         Case([NOBODY, "--password-stdin"], NO, text="{password}\n", says="."),
         Case(["{user}", "--reset-code"], YES),
+        Case(["{user}", "--password-stdin", "--revoke-api-keys"], YES, text="{password}\n"),
         Case([NOBODY, "--reset-code"], NO, says="."),
         Case(["{user}", "--password-stdin"], USAGE, says="standard input"),
     ],
