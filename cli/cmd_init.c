@@ -134,7 +134,7 @@ static enum gw_code make_certificate(struct init *i, const char *path, struct gw
     const char *key = gw_settings_path(&i->arena, i->cli->home, GW_STR("tls/key.pem"));
     if (key == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory");
-    GW_TRY(gw_certificate_create(path, key, gw_system_clock(), gw_system_random(), err));
+    GW_TRY(gw_certificate_create(path, key, GW_STR_NULL, gw_system_clock(), gw_system_random(), err));
     note(i, GW_OK, key);
     return GW_OK;
 }

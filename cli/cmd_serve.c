@@ -13,10 +13,10 @@
 #include "control/home_dir.h"
 #include "control/keys.h"
 #include "control/run_dir.h"
-#include "crypto/certificate.h"
 #include "doorbell.h"
 #include "home.h"
 #include "nginx_conf.h"
+#include "pairs.h"
 #include "probe.h"
 #include "self_test.h"
 #include <errno.h>
@@ -35,6 +35,7 @@
 #define CONF_MAX_BYTES (64 * 1024)
 #define START_TIMEOUT_MS 30000
 #define LOOK_MS 20 /* while it starts */
+#define PAIRS_LOOK_MS 60000
 #define NGINX_START_MS 500
 #define NGINX_GRACE_MS 8500 /* worker_shutdown_timeout is 8 s */
 #define CONTROL_GRACE_MS 1000
@@ -49,6 +50,10 @@ struct serve {
     struct gw_settings settings;
     struct gw_policy *policy;
     struct gw_accounts accounts;
+    struct gw_pairs pairs;                                    /* as they were last read */
+    uint8_t shown[sizeof(((struct gw_pairs *)NULL)->digest)]; /* of those that nginx has */
+    char pairs_fault[sizeof(((struct gw_error *)NULL)->msg)]; /* the last one told; "": none */
+    int64_t look_ms;                                          /* when they are looked at next */
     const char *control_argv[5], *nginx_argv[8];
     struct gw_child children[CHILD_COUNT];
     int lock_fd; /* on nginx_dir, or -1 */
@@ -123,21 +128,6 @@ static enum gw_code name_directories(struct serve *s, struct gw_error *err)
     return GW_OK;
 }
 
-static enum gw_code check_certificate(const struct serve *s, const char *certificate, struct gw_error *err)
-{
-    bool is_development = false;
-
-    if (s->settings.environment != GW_ENV_PRODUCTION)
-        return GW_OK;
-    GW_TRY(gw_certificate_is_development(certificate, &is_development, err));
-    return is_development
-               ? gw_fail(err, GW_EINVAL,
-                         "%s is the development certificate, which production refuses; set tls.certificate and "
-                         "tls.key to one that an authority has signed",
-                         certificate)
-               : GW_OK;
-}
-
 /* A key of the environment will lie in the run directory. */
 static struct gw_token_files token_files(struct serve *s)
 {
@@ -153,6 +143,9 @@ static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_er
 {
     const struct gw_keys_source source = keys_source(s);
     const char *module = NULL;
+    char pairs[GW_PAIRS_MAX][GW_RUN_DIR_FILE_MAX];
+    for (size_t i = 0; i < GW_PAIRS_MAX; i++)
+        gw_pairs_file(s->nginx_dir, i, pairs[i], sizeof(pairs[i]));
     GW_TRY(gw_shipped_file(GW_SHIPPED_MODULE, "ngx_http_gw_module.so", &s->arena, &module, err));
     const struct gw_nginx_conf c = {
         .settings = &s->settings,
@@ -165,21 +158,22 @@ static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_er
         .token_files = token_files(s),
         .upstream_key = gw_keys_upstream_file(&s->arena, &source),
         .request_id_key = gw_settings_path(&s->arena, s->home, s->settings.request_id_key_file),
-        .certificate = gw_settings_path(&s->arena, s->home, s->settings.tls_certificate),
-        .certificate_key = gw_settings_path(&s->arena, s->home, s->settings.tls_key),
+        .pairs = {pairs[0], s->pairs.count > 1 ? pairs[1] : NULL},
+        .staples = s->settings.tls_stapling && s->pairs.names_responder,
         .user = s->accounts.user[0] != '\0' ? s->accounts.user : NULL,
         .group = s->accounts.group_name,
     };
-    if (c.token_files.path == NULL || c.request_id_key == NULL || c.journal_dir == NULL || c.mode_dir == NULL ||
-        c.certificate == NULL || c.certificate_key == NULL)
+    if (c.token_files.path == NULL || c.request_id_key == NULL || c.journal_dir == NULL || c.mode_dir == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for nginx.conf");
-    if (access(c.certificate, R_OK) != 0 || access(c.certificate_key, R_OK) != 0)
-        return gw_fail(err, GW_ENOTFOUND,
-                       "cannot read the certificate %s or its key %s: %s; make a development one with: "
-                       "aaiti init --home %s",
-                       c.certificate, c.certificate_key, strerror(errno), s->home);
-    GW_TRY(check_certificate(s, c.certificate, err));
     return gw_nginx_conf_print(&c, out, err);
+}
+
+/* What was read takes effect when nginx reads it. */
+static enum gw_code show_pairs(struct serve *s, struct gw_error *err)
+{
+    GW_TRY(gw_pairs_write(&s->pairs, s->nginx_dir, err));
+    memcpy(s->shown, s->pairs.digest, sizeof(s->shown));
+    return GW_OK;
 }
 
 /* Beside, then renamed: nginx never reads half a file. */
@@ -197,13 +191,24 @@ static enum gw_code write_conf(struct serve *s, struct gw_error *err)
     return GW_OK;
 }
 
+/* Those that are there take the place of those that were read before; a bad one changes nothing. */
+static enum gw_code read_pairs(struct serve *s, struct gw_error *err)
+{
+    struct gw_pairs pairs;
+    GW_TRY(gw_pairs_read(&s->settings, s->home, &pairs, err));
+    gw_pairs_done(&s->pairs);
+    s->pairs = pairs;
+    return GW_OK;
+}
+
 static enum gw_code load_noting_faults(struct serve *s, struct gw_faults *f, struct gw_error *err)
 {
     gw_arena_done(&s->arena);
     gw_arena_init(&s->arena, ARENA_MAX_BYTES);
     GW_TRY(load_settings(s, f, err));
     GW_TRY(load_policy(s, f, err));
-    return check_keys(s, err);
+    GW_TRY(check_keys(s, err));
+    return read_pairs(s, err);
 }
 
 /* Settings, policy, keys: at start and at SIGHUP. */
@@ -273,7 +278,17 @@ static enum gw_code fill_directories(struct serve *s, struct gw_error *err)
 {
     GW_TRY(gw_keys_stash_environment(s->run_dir, s->accounts.owner, err));
     GW_TRY(load(s, err));
+    GW_TRY(show_pairs(s, err));
     return write_conf(s, err);
+}
+
+/* For `aaiti cert reload`. */
+static enum gw_code write_pid(const struct serve *s, struct gw_error *err)
+{
+    char path[GW_RUN_DIR_FILE_MAX], text[24];
+    (void)snprintf(path, sizeof(path), "%s/" GW_RUN_SERVE_PID, s->nginx_dir);
+    (void)snprintf(text, sizeof(text), "%jd\n", (intmax_t)getpid());
+    return gw_file_replace(path, 0644, gw_str(text), err);
 }
 
 /* ---- running ---- */
@@ -358,6 +373,7 @@ static void look_whether_ready(struct serve *s)
     if (!gw_probe_gateway(&s->settings))
         return;
     s->ready = true;
+    s->look_ms = now_ms() + PAIRS_LOOK_MS;
     self_test(s);
     (void)fprintf(s->cli->out, "ready: https://%.*s\n", GW_STR_ARG(s->settings.listen));
     (void)fflush(s->cli->out);
@@ -370,25 +386,8 @@ static enum gw_code publish(struct serve *s, struct gw_error *err)
     return answer.status == 200 ? GW_OK : gw_fail(err, GW_EINVAL, "%s", gw_answer_text(&answer));
 }
 
-/* An authority's files are often root's alone; control sends tokens to nobody but who shows this one. */
-static void note_certificate(struct serve *s)
+static void have_nginx_reload(const struct serve *s)
 {
-    char copy[sizeof(s->nginx_dir) + sizeof(GW_RUN_CERTIFICATE)];
-    struct gw_error err = {0};
-    gw_auto(gw_buf) struct gw_buf text = {0};
-    const char *file = gw_settings_path(&s->arena, s->home, s->settings.tls_certificate);
-    gw_buf_init(&text, CONF_MAX_BYTES);
-    (void)snprintf(copy, sizeof(copy), "%s/" GW_RUN_CERTIFICATE, s->nginx_dir);
-    enum gw_code code = file != NULL ? gw_certificate_first(file, &text, &err) : gw_fail(&err, GW_ENOMEM, "no memory");
-    if (code == GW_OK)
-        code = gw_file_replace(copy, 0640, gw_buf_str(&text), &err);
-    if (code != GW_OK)
-        (void)fprintf(s->cli->err, "aaiti: WARN %s; `aaiti make-safe` will not know the gateway\n", err.msg);
-}
-
-static void have_nginx_reload(struct serve *s)
-{
-    note_certificate(s);
     (void)kill(s->children[NGINX_MASTER].pid, SIGHUP);
 }
 
@@ -407,12 +406,40 @@ static void reload(struct serve *s)
         code = write_conf(s, &err);
     if (code == GW_OK)
         code = publish(s, &err);
+    if (code == GW_OK)
+        code = show_pairs(s, &err);
     if (code != GW_OK) {
         (void)fprintf(s->cli->err, "aaiti: WARN reload: %s; keeping what is in use\n", err.msg);
         return;
     }
     if (s->children[NGINX_MASTER].pid != 0)
         have_nginx_reload(s);
+}
+
+static enum gw_code take_up_pairs(struct serve *s, struct gw_error *err)
+{
+    GW_TRY(read_pairs(s, err));
+    s->pairs_fault[0] = '\0';
+    if (memcmp(s->shown, s->pairs.digest, sizeof(s->shown)) == 0)
+        return GW_OK;
+    GW_TRY(write_conf(s, err));
+    GW_TRY(show_pairs(s, err));
+    s->has_new_keys = true;
+    (void)fprintf(s->cli->out, "certificate: %s and its key have changed and are taken up\n",
+                  s->settings.tls_certificate.ptr);
+    (void)fflush(s->cli->out);
+    return GW_OK;
+}
+
+/* The same fault is told once, unless somebody asks. */
+static void look_at_pairs(struct serve *s, bool was_asked)
+{
+    struct gw_error err = {0};
+    s->look_ms = now_ms() + PAIRS_LOOK_MS;
+    if (take_up_pairs(s, &err) == GW_OK || (!was_asked && strcmp(err.msg, s->pairs_fault) == 0))
+        return;
+    (void)snprintf(s->pairs_fault, sizeof(s->pairs_fault), "%s", err.msg);
+    (void)fprintf(s->cli->err, "aaiti: WARN certificate: %s; keeping what is in use\n", err.msg);
 }
 
 /* Not while it starts: then it reads what is there, and before it listens for signals they end it. */
@@ -452,8 +479,6 @@ static enum gw_code look_after(struct serve *s, struct gw_child *c, struct gw_er
     }
     if (c->pid != 0 || now_ms() < c->restart_at_ms)
         return GW_OK;
-    if (c == &s->children[NGINX_MASTER])
-        note_certificate(s);
     return gw_child_start(c, now_ms(), err);
 }
 
@@ -464,6 +489,8 @@ static int wait_for_signal(const struct serve *s, const sigset_t *signals)
     siginfo_t info;
     if (s->has_new_keys && wait_ms > NGINX_START_MS)
         wait_ms = NGINX_START_MS;
+    if (s->ready && s->look_ms - now_ms() < wait_ms)
+        wait_ms = s->look_ms > now_ms() ? s->look_ms - now_ms() : 0;
     for (size_t i = 0; i < CHILD_COUNT; i++) {
         int64_t due_ms = s->children[i].restart_at_ms - now_ms();
         if (s->children[i].pid == 0 && may_start(s, i) && due_ms < wait_ms)
@@ -492,6 +519,8 @@ static enum gw_code supervise(struct serve *s, const sigset_t *signals, struct g
             s->control_came_up = control_serves(s);
         else if (!s->ready)
             look_whether_ready(s);
+        if (s->ready && now_ms() >= s->look_ms)
+            look_at_pairs(s, false);
         pass_on_new_keys(s);
         if (!s->ready && now_ms() - s->began_ms > START_TIMEOUT_MS)
             return fail_late(s, err);
@@ -500,6 +529,8 @@ static enum gw_code supervise(struct serve *s, const sigset_t *signals, struct g
             return GW_OK;
         if (signal == SIGHUP && s->ready)
             reload(s);
+        if (signal == SIGUSR1 && s->ready)
+            look_at_pairs(s, true);
     }
 }
 
@@ -507,7 +538,7 @@ static enum gw_code supervise(struct serve *s, const sigset_t *signals, struct g
 static enum gw_code block_signals(sigset_t *out, struct gw_error *err)
 {
     (void)sigemptyset(out);
-    for (const int *signal = (const int[]){SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGIO, 0}; *signal != 0; signal++)
+    for (const int *signal = (const int[]){SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD, SIGIO, 0}; *signal != 0; signal++)
         (void)sigaddset(out, *signal);
     if (sigprocmask(SIG_BLOCK, out, NULL) != 0)
         return gw_fail(err, GW_EBACKEND, "cannot block signals: %s", strerror(errno));
@@ -517,6 +548,7 @@ static enum gw_code block_signals(sigset_t *out, struct gw_error *err)
 static enum gw_code run(struct serve *s, const sigset_t *signals, struct gw_error *err)
 {
     GW_TRY(fill_directories(s, err));
+    GW_TRY(write_pid(s, err));
     GW_TRY(gw_doorbell_open(&s->doorbell, err));
     if (setenv(GW_DOORBELL_ENV, "1", 1) != 0)
         return gw_fail(err, GW_ENOMEM, "no memory for control's environment");
@@ -562,6 +594,7 @@ int cmd_serve(struct gw_cli *cli, int argc, char **argv)
     if (s.lock_fd >= 0)
         (void)close(s.lock_fd);
     gw_policy_free(s.policy);
+    gw_pairs_done(&s.pairs);
     gw_arena_done(&s.arena);
     return code == GW_OK ? GW_EXIT_YES : gw_cli_fail_error(cli, &err);
 }

@@ -70,6 +70,8 @@ static const char http_text[] =
     "    ssl_protocols TLSv1.2 TLSv1.3;\n"
     "    ssl_ciphers " CIPHERS ";\n"
     "    ssl_prefer_server_ciphers off;\n"
+    "    ssl_ecdh_curve X25519:prime256v1:secp384r1;\n"
+    /* Sessions are in memory that the workers share, and no key lies about that opens all of them (docs/tls.md). */
     "    ssl_session_cache shared:tls:4m;\n"
     "    ssl_session_tickets off;\n";
 
@@ -214,6 +216,17 @@ static void add_proxies(const struct gw_option_cidrs *proxies, struct gw_buf *ou
     }
 }
 
+static enum gw_code add_tls(const struct gw_nginx_conf *c, struct gw_buf *out, struct gw_error *err)
+{
+    for (size_t i = 0; i < 2 && c->pairs[i] != NULL; i++) {
+        GW_TRY(add_value(out, "        ssl_certificate \"", gw_str(c->pairs[i]), "\";\n", err));
+        GW_TRY(add_value(out, "        ssl_certificate_key \"", gw_str(c->pairs[i]), "\";\n", err));
+    }
+    if (c->staples)
+        gw_buf_add(out, GW_STR("        ssl_stapling on;\n"));
+    return GW_OK;
+}
+
 static enum gw_code add_servers(const struct gw_nginx_conf *c, struct gw_buf *out, struct gw_error *err)
 {
     GW_TRY(add_backend(c->upstream, "    upstream gw_backend {\n        server \"", "\" max_fails=0;\n", out, err));
@@ -227,8 +240,7 @@ static enum gw_code add_servers(const struct gw_nginx_conf *c, struct gw_buf *ou
                      proxied ? "\" ssl http2 proxy_protocol;\n" : "\" ssl http2;\n", err));
     if (proxied)
         add_proxies(&c->settings->trusted_proxies, out);
-    GW_TRY(add_value(out, "        ssl_certificate \"", gw_str(c->certificate), "\";\n", err));
-    GW_TRY(add_value(out, "        ssl_certificate_key \"", gw_str(c->certificate_key), "\";\n", err));
+    GW_TRY(add_tls(c, out, err));
     const char *const passing[] = {location_text, retry_text};
     for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
         gw_buf_add(out, gw_str(passing[i]));

@@ -18,7 +18,8 @@ struct gw_nginx_conf {
     struct gw_token_files token_files;
     const char *upstream_key; /* may be NULL */
     const char *request_id_key;
-    const char *certificate, *certificate_key;
+    const char *pairs[2];     /* files with a certificate chain and its key; the second may be NULL */
+    bool staples;             /* a certificate names a responder that is to be asked */
     const char *user, *group; /* of the workers; NULL: those of the master */
 };
 

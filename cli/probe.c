@@ -88,7 +88,7 @@ static enum gw_code exchange_tls(const struct gw_probe *p, int fd, struct gw_str
                                  size_t *out_len, struct gw_error *err)
 {
     gw_auto(gw_tls) struct gw_tls *tls = NULL;
-    GW_TRY(gw_tls_connect(fd, p->preamble, NULL, &tls, err));
+    GW_TRY(gw_tls_connect(fd, p->preamble, p->certificates, &tls, err));
     GW_TRY(gw_tls_write(tls, request, err));
     return gw_tls_read(tls, dst, size, out_len, err);
 }
@@ -114,6 +114,11 @@ enum gw_code gw_probe_get(const struct gw_probe *p, unsigned *out_status, struct
 
 bool gw_probe_gateway(const struct gw_settings *s)
 {
+    return gw_probe_shows(s, NULL);
+}
+
+bool gw_probe_shows(const struct gw_settings *s, const char *certificates)
+{
     struct gw_str listen = s->listen;
     size_t colon = listen.len;
     int64_t port;
@@ -128,6 +133,7 @@ bool gw_probe_gateway(const struct gw_settings *s)
     const struct gw_probe probe = {
         .transport = GW_PROBE_TLS,
         .preamble = s->listen_proxy_protocol ? GW_TLS_PROXIED : GW_TLS_PLAIN,
+        .certificates = certificates,
         .host = host,
         .port = (unsigned)port,
         .path = GW_STR("/aaiti/health"),

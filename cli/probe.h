@@ -12,6 +12,7 @@ enum gw_probe_transport { GW_PROBE_PLAIN, GW_PROBE_TLS };
 struct gw_probe {
     enum gw_probe_transport transport;
     enum gw_tls_preamble preamble; /* by TLS */
+    const char *certificates;      /* of gw_tls_connect; NULL: anybody will do */
     struct gw_str host;            /* name or address, without brackets */
     unsigned port;
     struct gw_str path;
@@ -23,3 +24,5 @@ struct gw_probe {
 GW_MUST_CHECK enum gw_code gw_probe_get(const struct gw_probe *p, unsigned *out_status, struct gw_error *err);
 /* Whether the data plane of these settings, where it listens, says that it is well. */
 bool gw_probe_gateway(const struct gw_settings *s);
+/* The same, of who shows one of the certificates in that file. */
+bool gw_probe_shows(const struct gw_settings *s, const char *certificates);

@@ -26,8 +26,7 @@ static struct gw_nginx_conf sample(void)
         .module = "/usr/lib/nginx/modules/ngx_http_gw_module.so",
         .token_files = {.path = "/home/x y/keys/token.key"},
         .request_id_key = "/h/keys/request-id.key",
-        .certificate = "/h/tls/cert.pem",
-        .certificate_key = "/h/tls/key.pem",
+        .pairs = {"/run/aaiti.nginx/tls-1.pem"},
     };
 }
 
@@ -133,7 +132,7 @@ static void test_refuses_what_would_break_out_of_its_quotes(void **state)
             gw_auto(gw_buf) struct gw_buf out = {0};
             struct gw_error err = {0};
             struct gw_nginx_conf c = sample();
-            const char **const fields[] = {&c.run_dir, &c.nginx_dir, &c.module, &c.certificate};
+            const char **const fields[] = {&c.run_dir, &c.nginx_dir, &c.module, &c.pairs[0]};
             *fields[field] = bad[i];
             gw_buf_init(&out, 65536);
             assert_int_equal(gw_nginx_conf_print(&c, &out, &err), GW_EINVAL);
@@ -153,6 +152,26 @@ static void test_refuses_what_would_break_out_of_its_quotes(void **state)
     assert_int_equal(gw_nginx_conf_print(&c, &out, &err), GW_EINVAL);
 }
 
+static void test_shows_one_certificate_or_two(void **state)
+{
+    (void)state;
+    struct gw_nginx_conf c = sample();
+    has(&c,
+        "ssl_certificate \"/run/aaiti.nginx/tls-1.pem\";\n        ssl_certificate_key \"/run/aaiti.nginx/tls-1.pem\";",
+        true);
+    has(&c, "tls-2.pem", false);
+    has(&c, "ssl_stapling", false);
+    has(&c, "ssl_protocols TLSv1.2 TLSv1.3;", true);
+    has(&c, "ssl_session_tickets off;", true);
+    has(&c, "CBC", false);
+    c.pairs[1] = "/run/aaiti.nginx/tls-2.pem";
+    c.staples = true;
+    has(&c,
+        "ssl_certificate \"/run/aaiti.nginx/tls-2.pem\";\n        ssl_certificate_key \"/run/aaiti.nginx/tls-2.pem\";",
+        true);
+    has(&c, "        ssl_stapling on;\n", true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +179,7 @@ int main(void)
         cmocka_unit_test(test_each_worker_has_its_journal_files),
         cmocka_unit_test(test_names_user_key_and_ipv6_where_given),
         cmocka_unit_test(test_with_proxy_protocol_trusted_proxies_are_believed),
+        cmocka_unit_test(test_shows_one_certificate_or_two),
         cmocka_unit_test(test_refuses_what_would_break_out_of_its_quotes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,6 +80,25 @@ ngx_http_gw_ctx_t *ngx_http_gw_get_ctx(ngx_http_request_t *r);
 void ngx_http_gw_arena_init(ngx_http_request_t *r, struct gw_arena *a,
     void *space, size_t size);
 
+/* Runs the statement for each element of an nginx list of headers. */
+#define ngx_http_gw_each_header(list, part, h)                                \
+    for (part = &(list)->part; part; part = part->next)                       \
+        for (h = part->elts; h < (ngx_table_elt_t *) part->elts + part->nelts; h++)
+size_t ngx_http_gw_count(ngx_list_t *list);
+
+/* outgoing.c */
+ngx_int_t ngx_http_gw_add_credential(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx);
+ngx_int_t ngx_http_gw_add_fields(ngx_http_request_t *r, struct gw_decision *d);
+ngx_int_t ngx_http_gw_rebuild_headers(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx);
+void ngx_http_gw_set_target(ngx_http_request_t *r, struct gw_str target);
+
+/* body.c */
+ngx_uint_t ngx_http_gw_has_body(ngx_http_request_t *r);
+/* Comes back into the access handler, which finds the context. */
+ngx_int_t ngx_http_gw_read_body(ngx_http_request_t *r);
+/* To the gate, as the upstream will get it. NGX_DECLINED: it is too long to be shown, or lies in a file, which nobody reads here. */
+ngx_int_t ngx_http_gw_show_body(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx);
+
 /* answer.c */
 ngx_int_t ngx_http_gw_answer_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_gw_problem_handler(ngx_http_request_t *r);

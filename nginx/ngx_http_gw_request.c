@@ -8,13 +8,6 @@
 #include "ngx_http_gw_module.h"
 
 
-/* What we add to a request for the upstream: credential and the X- fields of ngx_http_gw_add_fields. */
-#define NGX_HTTP_GW_ADDED_MAX  7
-
-/* Bytes a second at which a request gains time. */
-#define NGX_HTTP_GW_BODY_RATE  8192
-
-
 static void
 ngx_http_gw_ctx_cleanup(void *data)
 {
@@ -67,7 +60,7 @@ ngx_http_gw_arena_init(ngx_http_request_t *r, struct gw_arena *a, void *space,
 }
 
 
-static size_t
+size_t
 ngx_http_gw_count(ngx_list_t *list)
 {
     size_t            n;
@@ -81,12 +74,6 @@ ngx_http_gw_count(ngx_list_t *list)
 
     return n;
 }
-
-
-/* Runs the body for each element of an nginx list of headers. */
-#define ngx_http_gw_each_header(list, part, h)                                \
-    for (part = &(list)->part; part; part = part->next)                       \
-        for (h = part->elts; h < (ngx_table_elt_t *) part->elts + part->nelts; h++)
 
 
 static ngx_int_t
@@ -151,144 +138,6 @@ ngx_http_gw_judge(ngx_http_request_t *r, ngx_http_gw_main_conf_t *gmcf)
     ngx_http_set_ctx(r, ctx, ngx_http_gw_module);
 
     return ctx;
-}
-
-
-static ngx_table_elt_t *
-ngx_http_gw_add_field(ngx_http_request_t *r, struct gw_str name,
-    struct gw_str lowcase, struct gw_str value)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_in.headers);
-    if (h == NULL) {
-        return NULL;
-    }
-
-    h->key = ngx_http_gw_ngx_str(name);
-    h->value = ngx_http_gw_ngx_str(value);
-    h->lowcase_key = (u_char *) lowcase.ptr;
-    h->hash = ngx_hash_key(h->lowcase_key, h->key.len);
-
-    return h;
-}
-
-
-static ngx_int_t
-ngx_http_gw_add_credential(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
-{
-    u_char              *lowcase;
-    struct gw_decision  *d = &ctx->decision;
-
-    if (d->credential.len == 0) {
-        return NGX_OK;
-    }
-
-    lowcase = ngx_pnalloc(r->pool, d->credential_name.len);
-    if (lowcase == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_strlow(lowcase, (u_char *) d->credential_name.ptr, d->credential_name.len);
-
-    ctx->credential = ngx_http_gw_add_field(r, d->credential_name,
-                                            (struct gw_str) {
-                                                (char *) lowcase,
-                                                d->credential_name.len },
-                                            d->credential);
-
-    return ctx->credential ? NGX_OK : NGX_ERROR;
-}
-
-
-/* Who really asked, in the usual fields; the client's own are among the dropped. */
-static ngx_int_t
-ngx_http_gw_add_fields(ngx_http_request_t *r, struct gw_decision *d)
-{
-    size_t         i;
-    struct gw_str  host;
-
-    host = r->headers_in.host ? ngx_http_gw_str(r->headers_in.host->value)
-                              : GW_STR_NULL;
-
-    struct {
-        struct gw_str  name, lowcase, value;
-    } fields[] = {
-        { GW_STR("Cookie"), GW_STR("cookie"), d->cookie },
-        { GW_STR("X-Forwarded-For"), GW_STR("x-forwarded-for"), d->client_address },
-        { GW_STR("X-Forwarded-Host"), GW_STR("x-forwarded-host"), host },
-        { GW_STR("X-Forwarded-Proto"), GW_STR("x-forwarded-proto"),
-          r->connection->ssl ? GW_STR("https") : GW_STR("http") },
-        { GW_STR("X-Real-IP"), GW_STR("x-real-ip"), d->client_address },
-        { GW_STR("X-Request-Id"), GW_STR("x-request-id"), d->request_id },
-    };
-
-    for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        if (fields[i].value.len > 0
-            && ngx_http_gw_add_field(r, fields[i].name, fields[i].lowcase,
-                                     fields[i].value)
-               == NULL)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-/* The list is made anew rather than edited: nginx points into the old one (r->headers_in.host …). */
-static ngx_int_t
-ngx_http_gw_rebuild_headers(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
-{
-    ngx_list_t         old;
-    ngx_list_part_t   *part;
-    ngx_table_elt_t   *h, *copy;
-    struct gw_header  *judged;
-
-    old = r->headers_in.headers;
-    judged = ctx->head.headers;
-
-    /* The field is dropped; without this a backend's 101 would still open a tunnel. */
-    r->headers_in.upgrade = NULL;
-
-    if (ngx_list_init(&r->headers_in.headers, r->pool,
-                      ngx_http_gw_count(&old) + NGX_HTTP_GW_ADDED_MAX,
-                      sizeof(ngx_table_elt_t))
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    ngx_http_gw_each_header(&old, part, h) {
-        if ((judged++)->drop) {
-            continue;
-        }
-
-        copy = ngx_list_push(&r->headers_in.headers);
-        if (copy == NULL) {
-            return NGX_ERROR;
-        }
-
-        *copy = *h;
-    }
-
-    return NGX_OK;
-}
-
-
-/* The upstream gets the canonical target that was judged, or nothing. */
-static void
-ngx_http_gw_set_target(ngx_http_request_t *r, struct gw_str target)
-{
-    size_t  path;
-
-    path = gw_str_find(target, '?');
-
-    r->unparsed_uri = ngx_http_gw_ngx_str(target);
-    r->valid_unparsed_uri = 1;
-    r->uri = ngx_http_gw_ngx_str(gw_str_sub(target, 0, path));
-    r->args = ngx_http_gw_ngx_str(gw_str_sub(target, path + 1, target.len));
 }
 
 
@@ -358,47 +207,6 @@ ngx_http_gw_refuse_signed_body(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 }
 
 
-/* The body as the upstream will get it. NGX_DECLINED: it is too long to be shown, or lies in a file, which nobody reads here. */
-static ngx_int_t
-ngx_http_gw_show_body(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
-{
-    size_t          n, size;
-    ngx_chain_t    *cl, *body;
-    struct gw_str  *pieces;
-
-    n = 0;
-    size = 0;
-    body = r->request_body != NULL ? r->request_body->bufs : NULL;
-
-    for (cl = body; cl; cl = cl->next) {
-        if (cl->buf->in_file) {
-            return NGX_DECLINED;
-        }
-
-        size += (size_t) ngx_buf_size(cl->buf);
-        n++;
-    }
-
-    if (size > GW_SIGNED_BODY_MAX) {
-        return NGX_DECLINED;
-    }
-
-    pieces = ngx_palloc(r->pool, (n + 1) * sizeof(struct gw_str));
-    if (pieces == NULL) {
-        return NGX_ERROR;
-    }
-
-    for (cl = body, n = 0; cl; cl = cl->next, n++) {
-        pieces[n] = (struct gw_str) { (char *) cl->buf->pos,
-                                      (size_t) ngx_buf_size(cl->buf) };
-    }
-
-    gw_request_show_body(ctx->request, pieces, n);
-
-    return NGX_OK;
-}
-
-
 /* Just before the upstream gets it. A refusal replaces the decision. */
 static ngx_int_t
 ngx_http_gw_hand_over(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
@@ -458,75 +266,6 @@ ngx_http_gw_hand_over_again(ngx_http_request_t *r)
     ngx_http_gw_set_target(r, ctx->decision.target);
 
     return NGX_OK;
-}
-
-
-/*
- * nginx bounds the time between two pieces of a body, not that of the whole: a byte now and then would hold connection and buffers for
- * days. So each piece that comes finds out whether the request is late: silence is nginx's to end.
- */
-static void
-ngx_http_gw_read_on(ngx_http_request_t *r)
-{
-    ngx_msec_int_t            late;
-    ngx_http_gw_ctx_t        *ctx;
-    ngx_http_gw_main_conf_t  *gmcf;
-
-    ctx = ngx_http_gw_get_ctx(r);
-    gmcf = ngx_http_get_module_main_conf(r, ngx_http_gw_module);
-
-    late = (ngx_msec_int_t) (ngx_http_gw_duration_ms(r) - (time_t) gmcf->body_time
-                             - (time_t) (r->request_length * 1000 / NGX_HTTP_GW_BODY_RATE));
-
-    if (late > 0) {
-        r->connection->timedout = 1;
-        ngx_http_finalize_request(r, NGX_HTTP_REQUEST_TIME_OUT);
-        return;
-    }
-
-    ctx->read_on(r);
-}
-
-
-static void
-ngx_http_gw_body_handler(ngx_http_request_t *r)
-{
-    r->preserve_body = 1;
-    r->write_event_handler = ngx_http_core_run_phases;
-
-    /* Comes back into the access handler, which finds the context. */
-    ngx_http_core_run_phases(r);
-}
-
-
-static ngx_int_t
-ngx_http_gw_read_body(ngx_http_request_t *r)
-{
-    ngx_int_t           rc;
-    ngx_http_gw_ctx_t  *ctx;
-
-    rc = ngx_http_read_client_request_body(r, ngx_http_gw_body_handler);
-
-    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-        return rc;
-    }
-
-    if (rc == NGX_AGAIN) {
-        ctx = ngx_http_gw_get_ctx(r);
-        ctx->read_on = r->read_event_handler;
-        r->read_event_handler = ngx_http_gw_read_on;
-    }
-
-    ngx_http_finalize_request(r, NGX_DONE);
-
-    return NGX_DONE;
-}
-
-
-static ngx_uint_t
-ngx_http_gw_has_body(ngx_http_request_t *r)
-{
-    return r->headers_in.content_length_n > 0 || r->headers_in.chunked;
 }
 
 

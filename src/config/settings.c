@@ -54,9 +54,17 @@ const struct gw_option gw_settings_options[] = {
      "File of the backend's secret in place of the policy's own; empty: the policy's."},
 
     {"tls.certificate", GW_OPT_STRING, AT(tls_certificate), "tls/cert.pem", FILE_NAME, NULL, "SSL_CERT_PATH",
-     "Certificate chain, PEM."},
+     "Certificate chain, PEM, the gateway's own first. A changed file is taken up within a minute, or by `aaiti cert reload` (docs/tls.md)."},
     {"tls.key", GW_OPT_STRING, AT(tls_key), "tls/key.pem", FILE_NAME, NULL, "SSL_KEY_PATH",
-     "Private key of the certificate, PEM."},
+     "Private key of the certificate, PEM, without a passphrase."},
+    {"tls.second_certificate", GW_OPT_STRING, AT(tls_second_certificate), "", 0, 1000, NULL, NULL,
+     "A second chain, for a key of the other kind, RSA beside ECDSA: each client is shown what it can check. Empty: none."},
+    {"tls.second_key", GW_OPT_STRING, AT(tls_second_key), "", 0, 1000, NULL, NULL,
+     "Private key of the second certificate, PEM."},
+    {"tls.names", GW_OPT_STRINGS, AT(tls_names), "", 0, 0, NULL, NULL,
+     "Host names by which clients reach the gateway, in lower case, with `:PORT` where that is not 443. `aaiti cert check` wants each in the certificate."},
+    {"tls.stapling", GW_OPT_BOOL, AT(tls_stapling), "true", 0, 0, NULL, NULL,
+     "Whether the workers ask the OCSP responder that a certificate names, and show its answer with it. Where none is named, nobody is asked."},
 
     {"token.algorithm", GW_OPT_ENUM, AT(token_algorithm), "HS256", 0, 0, token_algorithms, NULL,
      "How access tokens are signed: `HS256` by a secret, or `EdDSA` by an Ed25519 key whose public part is shown at "
@@ -220,6 +228,37 @@ static bool is_listen_address(struct gw_str s)
     return rest.len > 0 && rest.ptr[0] == ':' && is_port(gw_str_sub(rest, 1, rest.len));
 }
 
+#define HOST_MAX 253 /* RFC 1035 */
+
+/* A DNS name in lower case: it becomes part of nginx.conf and of redirects. */
+static bool is_host(struct gw_str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        char ch = s.ptr[i];
+        bool is_letter = (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9');
+        if (!is_letter && ((ch != '.' && ch != '-') || i == 0 || i + 1 == s.len))
+            return false;
+    }
+    return s.len > 0 && s.len <= HOST_MAX;
+}
+
+static void check_tls(const struct check *c)
+{
+    const struct gw_settings *s = c->s;
+    if ((s->tls_second_certificate.len > 0) != (s->tls_second_key.len > 0))
+        gw_faults_add(c->faults, c->file, line_of(c, "tls.second_certificate"),
+                      "tls.second_certificate: goes with tls.second_key, and not without");
+    for (size_t i = 0; i < s->tls_names.count; i++) {
+        struct gw_str name = s->tls_names.item[i];
+        size_t colon = gw_str_find(name, ':');
+        if (!is_host(gw_str_sub(name, 0, colon)) ||
+            (colon < name.len && !is_port(gw_str_sub(name, colon + 1, name.len))))
+            gw_faults_add(c->faults, c->file, line_of(c, "tls.names"),
+                          "tls.names: expected a host name in lower case, or HOST:PORT, not \"%.*s\"",
+                          GW_STR_ARG(name));
+    }
+}
+
 static void check_forms(const struct check *c)
 {
     const struct gw_settings *s = c->s;
@@ -247,6 +286,7 @@ static void check_together(const struct check *c)
     check_at_most(c, "login.delay", s->login_delay_ms, "login.delay_max", s->login_delay_max_ms);
     check_at_most(c, "login.waiting_per_address", s->login_waiting_per_address, "login.waiting", s->login_waiting);
     check_forms(c);
+    check_tls(c);
 }
 
 void gw_settings_load(const char *file, gw_getenv_fn getenv_fn, struct gw_arena *a, struct gw_settings *out,

@@ -25,12 +25,15 @@ struct gw_settings {
     struct gw_option_cidrs allow;
     int proxy_header;                     /* enum gw_proxy_header */
     bool listen_proxy_protocol;           /* the listener expects the PROXY protocol */
+    bool tls_stapling;                    /* tls.stapling; here it costs no padding */
     int64_t connections_per_address;      /* connections.per_address: of a worker; 0: any number */
     struct gw_str user_control, user_web; /* user.control, user.web: system users when started as root */
     /* upstream.*: set over the policy's own (make run UPSTREAM=…) */
     struct gw_str upstream_url, upstream_key_file;
     /* tls.* */
-    struct gw_str tls_certificate, tls_key; /* SSL_CERT_PATH, SSL_KEY_PATH */
+    struct gw_str tls_certificate, tls_key;               /* SSL_CERT_PATH, SSL_KEY_PATH */
+    struct gw_str tls_second_certificate, tls_second_key; /* both or neither */
+    struct gw_option_strings tls_names;                   /* host or host:port, lower case */
     /* token.* */
     struct gw_str
         token_key_file; /* JWT_SECRET_FILE; JWT_SECRET itself is read by gw_keys_load; never empty once loaded */

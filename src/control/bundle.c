@@ -28,6 +28,8 @@ enum gw_code gw_bundle_settings(const struct gw_settings *s, const char *home, s
                                     &effective.upstream_key_file,
                                     &effective.tls_certificate,
                                     &effective.tls_key,
+                                    &effective.tls_second_certificate,
+                                    &effective.tls_second_key,
                                     &effective.token_key_file,
                                     &effective.encryption_key_file,
                                     &effective.request_id_key_file,

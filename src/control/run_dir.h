@@ -10,7 +10,9 @@
  *     web.sock                        control's socket for the data plane: every call needs a token
  *     admin.sock                      control's socket for root and control's own user (SO_PEERCRED): operator calls
  *     keys/                           secrets that came by environment variable
- *     NAME.nginx/certificate.pem      what nginx shows, for whoever makes calls through it and cannot read tls.certificate itself
+ *     NAME.nginx/certificate.pem      the certificates that nginx shows, for whoever makes calls through it and cannot read tls.certificate itself
+ *     NAME.nginx/tls-N.pem            the same with their keys and chains, as nginx reads them
+ *     NAME.nginx/serve.pid            of `aaiti serve`, while it holds the directory's lock
  */
 #include "config/settings.h"
 #include <sys/types.h>
@@ -18,6 +20,7 @@
 #define GW_RUN_PATH_MAX 96 /* with "/admin.sock" it fits sockaddr_un.sun_path, which holds 108 */
 #define GW_RUN_NGINX_SUFFIX ".nginx"
 #define GW_RUN_CERTIFICATE "certificate.pem"
+#define GW_RUN_SERVE_PID "serve.pid"
 #define GW_RUN_DIR_FILE_MAX 256 /* the name of any file in it, with the NUL */
 
 /* settings->run_dir, else /dev/shm/aaiti-UID-HASH (UID: owner of home, so that root and control's user agree; HASH: 8 hex digits

@@ -64,13 +64,25 @@ static enum gw_code show_gauges(struct gw_app *a, struct gw_error *err)
     (void)err;
     gw_hasher_stats(v->hasher, &hasher);
     show_overflows(a, gw_identity_guard(v->identity));
+    unsigned waiting = gw_login_guard_waiting(gw_identity_guard(v->identity));
     show_refused_blocks(a, v);
     gw_app_view_put(a, v);
+    gw_shared_set_gauge(shared, GW_GAUGE_LOGIN_WAITING, waiting);
     gw_shared_set_gauge(shared, GW_GAUGE_LOGIN_QUEUE, hasher.waiting);
     gw_shared_set_gauge(shared, GW_GAUGE_HASHES_DONE, (int64_t)hasher.done);
     gw_shared_set_gauge(shared, GW_GAUGE_HASHES_REFUSED, (int64_t)hasher.refused);
     gw_shared_set_gauge(shared, GW_GAUGE_HASHES_GONE, (int64_t)hasher.gone);
     return GW_OK;
+}
+
+static void show_login_windows(struct gw_app *a)
+{
+    const struct gw_app_view *v = gw_app_view_get(a);
+    struct gw_login_guard_fill f;
+    gw_login_guard_fill(gw_identity_guard(v->identity), &f);
+    gw_app_view_put(a, v);
+    gw_shared_set_gauge(gw_app_shared(a), GW_GAUGE_LOGIN_WINDOWS, (int64_t)f.live);
+    gw_shared_set_gauge(gw_app_shared(a), GW_GAUGE_LOGIN_WINDOW_SLOTS, (int64_t)f.slots);
 }
 
 /* Walks whole tables. */
@@ -90,6 +102,7 @@ static enum gw_code show_fill(struct gw_app *a, struct gw_error *err)
     gw_shared_set_gauge(shared, GW_GAUGE_REVOCATION_SLOTS, f.revocation_slots);
     gw_shared_set_gauge(shared, GW_GAUGE_BLOCK_SLOTS, f.block_slots);
     gw_shared_set_gauge(shared, GW_GAUGE_API_KEY_SLOTS, f.api_key_slots);
+    show_login_windows(a);
     return GW_OK;
 }
 

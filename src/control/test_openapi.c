@@ -165,12 +165,44 @@ static void every_body_is_documented_member_by_member(void **state)
     }
 }
 
+/* What a reference inside the document stands for; else what it is. */
+static const json_t *resolved(const json_t *item)
+{
+    const char *ref = json_string_value(json_object_get(item, "$ref"));
+    if (ref == NULL)
+        return item;
+    assert_true(strncmp(ref, "#/components/responses/", 23) == 0);
+    return json_object_get(json_object_get(json_object_get(doc, "components"), "responses"), ref + 23);
+}
+
+/* Blocks and limits are before every call, whatever it is. */
+static void every_call_may_be_refused_by_a_block_or_a_limit(void **state)
+{
+    static const char *const told[] = {"Retry-After", "RateLimit", "RateLimit-Policy"};
+    const char *path, *method;
+    json_t *item, *operation;
+    (void)state;
+    json_object_foreach (json_object_get(doc, "paths"), path, item) {
+        json_object_foreach (item, method, operation) {
+            const json_t *responses = json_object_get(operation, "responses");
+            const char *blocked = json_string_value(json_object_get(json_object_get(responses, "403"), "$ref"));
+            if (blocked == NULL || strcmp(blocked, "#/components/responses/Forbidden") != 0)
+                fail_msg("%s %s: no 403 that names blocks", method, path);
+            const json_t *headers = json_object_get(resolved(json_object_get(responses, "429")), "headers");
+            for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+                if (json_object_get(headers, told[i]) == NULL)
+                    fail_msg("%s %s: no 429 with %s", method, path, told[i]);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_route_is_documented_with_its_right),
         cmocka_unit_test(nothing_is_documented_that_is_not_there),
         cmocka_unit_test(every_body_is_documented_member_by_member),
+        cmocka_unit_test(every_call_may_be_refused_by_a_block_or_a_limit),
     };
     return cmocka_run_group_tests(tests, load, unload);
 }

@@ -5,13 +5,13 @@
  */
 #include "crypto/certificate.h"
 #include "base/file.h"
+#include "base/ip.h"
 
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 static void key_auto(EVP_PKEY **p)
@@ -59,7 +59,39 @@ static bool set_serial(X509 *x, const uint8_t bytes[16])
     return ok;
 }
 
-static bool fill(X509 *x, EVP_PKEY *key, const uint8_t serial[16], int64_t now_s)
+#define NAMES_MAX_BYTES 4096
+
+/* What OpenSSL's own syntax for extensions has no other meaning for. */
+static bool is_host(struct gw_str name)
+{
+    struct gw_str rest = gw_str_starts(name, GW_STR("*.")) ? gw_str_sub(name, 2, name.len) : name;
+    for (size_t i = 0; i < rest.len; i++) {
+        char c = rest.ptr[i];
+        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!is_letter && ((c != '.' && c != '-') || i == 0))
+            return false;
+    }
+    return rest.len > 0 && name.len <= 253;
+}
+
+static enum gw_code print_names(struct gw_str names, struct gw_buf *out, struct gw_error *err)
+{
+    struct gw_str name;
+    struct gw_ip ip;
+    gw_buf_add(out, GW_STR("DNS:localhost,IP:127.0.0.1,IP:::1"));
+    if (names.len == 0)
+        return GW_OK;
+    while (gw_str_split(&names, ',', &name)) {
+        name = gw_str_trim(name);
+        bool is_address = gw_ip_parse(name, &ip) == GW_OK;
+        if (!is_address && !is_host(name))
+            return gw_fail(err, GW_EINVAL, "`%.*s` is neither a host name nor an address", GW_STR_ARG(name));
+        gw_buf_addf(out, ",%s:%.*s", is_address ? "IP" : "DNS", GW_STR_ARG(name));
+    }
+    return gw_buf_check(out, err);
+}
+
+static bool fill(X509 *x, EVP_PKEY *key, const uint8_t serial[16], const char *names, int64_t now_s)
 {
     X509_NAME *name = X509_get_subject_name(x);
     int64_t day = 24 * 60 * 60;
@@ -71,8 +103,7 @@ static bool fill(X509 *x, EVP_PKEY *key, const uint8_t serial[16], int64_t now_s
            X509_set_issuer_name(x, name) == 1 && X509_set_pubkey(x, key) == 1 &&
            add_extension(x, NID_basic_constraints, "critical,CA:FALSE") &&
            add_extension(x, NID_key_usage, "critical,digitalSignature") &&
-           add_extension(x, NID_ext_key_usage, "serverAuth") &&
-           add_extension(x, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1,IP:::1") &&
+           add_extension(x, NID_ext_key_usage, "serverAuth") && add_extension(x, NID_subject_alt_name, names) &&
            X509_sign(x, key, EVP_sha256()) > 0;
 }
 
@@ -84,10 +115,13 @@ static enum gw_code store(BIO *bio, const char *path, mode_t mode, struct gw_err
     return gw_file_create(path, mode, (struct gw_str){text, len > 0 ? (size_t)len : 0}, err);
 }
 
-enum gw_code gw_certificate_create(const char *certificate_path, const char *key_path, const struct gw_clock *clock,
-                                   const struct gw_random *random, struct gw_error *err)
+enum gw_code gw_certificate_create(const char *certificate_path, const char *key_path, struct gw_str names,
+                                   const struct gw_clock *clock, const struct gw_random *random, struct gw_error *err)
 {
     uint8_t serial[16];
+    gw_auto(gw_buf) struct gw_buf alternatives = {0};
+    gw_buf_init(&alternatives, NAMES_MAX_BYTES);
+    GW_TRY(print_names(names, &alternatives, err));
     if (access(certificate_path, F_OK) == 0 || access(key_path, F_OK) == 0)
         return gw_fail(err, GW_ECONFLICT, "%s or %s exists", certificate_path, key_path);
     GW_TRY(gw_random_fill(random, serial, sizeof(serial), err));
@@ -98,7 +132,7 @@ enum gw_code gw_certificate_create(const char *certificate_path, const char *key
     scoped(bio_auto) BIO *key_text = BIO_new(BIO_s_secmem());
     scoped(bio_auto) BIO *certificate_text = BIO_new(BIO_s_mem());
     if (key == NULL || x == NULL || key_text == NULL || certificate_text == NULL ||
-        !fill(x, key, serial, gw_clock_real_s(clock)) ||
+        !fill(x, key, serial, alternatives.ptr, gw_clock_real_s(clock)) ||
         PEM_write_bio_PrivateKey(key_text, key, NULL, NULL, 0, NULL, NULL) != 1 ||
         PEM_write_bio_X509(certificate_text, x) != 1)
         return gw_fail(err, GW_ECRYPTO, "cannot make a certificate");
@@ -108,39 +142,4 @@ enum gw_code gw_certificate_create(const char *certificate_path, const char *key
     if (code != GW_OK)
         unlink(key_path); /* made above; alone it would be in the way of the next try */
     return code;
-}
-
-static enum gw_code read_first(const char *path, X509 **out, struct gw_error *err)
-{
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return gw_fail(err, GW_ENOTFOUND, "cannot open the certificate %s", path);
-    *out = PEM_read_X509(file, NULL, NULL, NULL);
-    (void)fclose(file);
-    return *out != NULL ? GW_OK : gw_fail(err, GW_EPARSE, "%s does not begin with a certificate in PEM", path);
-}
-
-enum gw_code gw_certificate_is_development(const char *certificate_path, bool *out, struct gw_error *err)
-{
-    char organisation[sizeof(GW_CERTIFICATE_DEVELOPMENT) + 1] = "";
-    X509 *certificate = NULL;
-    GW_TRY(read_first(certificate_path, &certificate, err));
-    (void)X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_organizationName, organisation,
-                                    sizeof(organisation)); /* stays "" when it names none */
-    X509_free(certificate);
-    *out = strcmp(organisation, GW_CERTIFICATE_DEVELOPMENT) == 0;
-    return GW_OK;
-}
-
-enum gw_code gw_certificate_first(const char *path, struct gw_buf *out, struct gw_error *err)
-{
-    scoped(x509_auto) X509 *certificate = NULL;
-    scoped(bio_auto) BIO *bio = BIO_new(BIO_s_mem());
-    char *text = NULL;
-    GW_TRY(read_first(path, &certificate, err));
-    if (bio == NULL || PEM_write_bio_X509(bio, certificate) != 1)
-        return gw_fail(err, GW_ENOMEM, "no memory for a certificate");
-    long len = BIO_get_mem_data(bio, &text);
-    gw_buf_add(out, (struct gw_str){text, len > 0 ? (size_t)len : 0});
-    return gw_buf_check(out, err);
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/file.h"
 #include "crypto/certificate.h"
 
 #include <setjmp.h>
@@ -45,7 +44,7 @@ static int teardown(void **state)
 
 static enum gw_code create(void)
 {
-    return gw_certificate_create(certificate_path, key_path, &fake_clock.clock, &fake_random.random, NULL);
+    return gw_certificate_create(certificate_path, key_path, GW_STR_NULL, &fake_clock.clock, &fake_random.random, NULL);
 }
 
 static X509 *read_certificate(void)
@@ -118,63 +117,39 @@ static void a_file_in_the_way_keeps_both_as_they_are(void **state)
 static void a_directory_that_is_not_there_is_an_error(void **state)
 {
     (void)state;
-    assert_int_equal(
-        gw_certificate_create("/nonexistent/c", "/nonexistent/k", &fake_clock.clock, &fake_random.random, NULL),
-        GW_EBACKEND);
-    /* The key alone is taken back. */
-    assert_int_equal(gw_certificate_create("/nonexistent/c", key_path, &fake_clock.clock, &fake_random.random, NULL),
+    assert_int_equal(gw_certificate_create("/nonexistent/c", "/nonexistent/k", GW_STR_NULL, &fake_clock.clock,
+                                           &fake_random.random, NULL),
                      GW_EBACKEND);
+    /* The key alone is taken back. */
+    assert_int_equal(
+        gw_certificate_create("/nonexistent/c", key_path, GW_STR_NULL, &fake_clock.clock, &fake_random.random, NULL),
+        GW_EBACKEND);
     assert_int_not_equal(access(key_path, F_OK), 0);
 }
 
-static void production_can_tell_it_from_others(void **state)
+static void further_names_stand_beside_the_usual_ones(void **state)
 {
+    static const char *const bad[] = {"a b", "-a", ".", "x,", "a,email:b", "a/b", "a\nb", "*", "a:443", "dirName:x"};
     (void)state;
-    bool is_development = false;
-    assert_int_equal(create(), GW_OK);
-    assert_int_equal(gw_certificate_is_development(certificate_path, &is_development, NULL), GW_OK);
-    assert_true(is_development);
-    assert_int_equal(gw_certificate_is_development(key_path, &is_development, NULL), GW_EPARSE);
-    assert_int_equal(gw_certificate_is_development("/nonexistent", &is_development, NULL), GW_ENOTFOUND);
-
-    /* The same with another organisation, as an authority would make it. */
+    assert_int_equal(gw_certificate_create(certificate_path, key_path,
+                                           GW_STR("gw.example.com, *.example.net,192.0.2.7,2001:db8::1"),
+                                           &fake_clock.clock, &fake_random.random, NULL),
+                     GW_OK);
     X509 *x = read_certificate();
-    X509_NAME *name = X509_NAME_new();
-    assert_int_equal(X509_NAME_add_entry_by_txt(name, "O", MBSTRING_ASC, (const unsigned char *)"a desk", -1, -1, 0),
-                     1);
-    assert_int_equal(X509_set_subject_name(x, name), 1);
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    assert_true(X509_sign(x, key, EVP_sha256()) > 0);
-    EVP_PKEY_free(key);
-    FILE *f = fopen(certificate_path, "w");
-    assert_non_null(f);
-    assert_int_equal(PEM_write_X509(f, x), 1);
-    fclose(f);
-    X509_NAME_free(name);
+    assert_int_equal(X509_check_host(x, "gw.example.com", 0, 0, NULL), 1);
+    assert_int_equal(X509_check_host(x, "a.example.net", 0, 0, NULL), 1);
+    assert_int_equal(X509_check_host(x, "localhost", 0, 0, NULL), 1);
+    assert_int_equal(X509_check_ip_asc(x, "192.0.2.7", 0), 1);
+    assert_int_equal(X509_check_ip_asc(x, "2001:db8::1", 0), 1);
     X509_free(x);
-    assert_int_equal(gw_certificate_is_development(certificate_path, &is_development, NULL), GW_OK);
-    assert_false(is_development);
-}
-
-/* Some keep both in one file, in either order. */
-static void the_first_one_comes_without_what_stands_beside_it(void **state)
-{
-    (void)state;
-    gw_auto(gw_buf) struct gw_buf certificate = {0}, again = {0}, key = {0};
-    gw_buf_init(&certificate, 8192);
-    gw_buf_init(&again, 8192);
-    gw_buf_init(&key, 8192);
-    assert_int_equal(create(), GW_OK);
-    assert_int_equal(gw_file_read(certificate_path, &certificate, NULL), GW_OK);
-    assert_int_equal(gw_file_read(key_path, &key, NULL), GW_OK);
-    FILE *f = fopen(certificate_path, "w");
-    assert_non_null(f);
-    fprintf(f, "%s%s%s%s", key.ptr, certificate.ptr, key.ptr, certificate.ptr);
-    assert_int_equal(fclose(f), 0);
-    assert_int_equal(gw_certificate_first(certificate_path, &again, NULL), GW_OK);
-    assert_string_equal(again.ptr, certificate.ptr);
-    assert_int_equal(gw_certificate_first(key_path, &again, NULL), GW_EPARSE);
-    assert_int_equal(gw_certificate_first("/nonexistent/cert.pem", &again, NULL), GW_ENOTFOUND);
+    unlink(certificate_path);
+    unlink(key_path);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(gw_certificate_create(certificate_path, key_path, gw_str(bad[i]), &fake_clock.clock,
+                                               &fake_random.random, NULL),
+                         GW_EINVAL);
+        assert_int_not_equal(access(key_path, F_OK), 0);
+    }
 }
 
 int main(void)
@@ -184,8 +159,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(it_is_in_force_now_and_for_a_year, setup, teardown),
         cmocka_unit_test_setup_teardown(the_key_is_its_own_and_private, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_in_the_way_keeps_both_as_they_are, setup, teardown),
-        cmocka_unit_test_setup_teardown(production_can_tell_it_from_others, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_first_one_comes_without_what_stands_beside_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(further_names_stand_beside_the_usual_ones, setup, teardown),
         cmocka_unit_test_setup_teardown(a_directory_that_is_not_there_is_an_error, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

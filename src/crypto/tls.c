@@ -23,19 +23,23 @@ static enum gw_code fail_tls(struct gw_error *err, const char *what)
                    reason != NULL ? reason : "the connection ended or took too long");
 }
 
-static enum gw_code check_peer(const struct gw_tls *t, const char *certificate, struct gw_error *err)
+/* Of two pairs a client is shown either, as its taste is. */
+static enum gw_code check_peer(const struct gw_tls *t, const char *certificates, struct gw_error *err)
 {
-    FILE *file = fopen(certificate, "re");
+    FILE *file = fopen(certificates, "re");
     if (file == NULL)
-        return gw_fail(err, GW_ENOTFOUND, "cannot open the certificate %s", certificate);
-    X509 *ours = PEM_read_X509(file, NULL, NULL, NULL);
-    X509 *theirs = SSL_get1_peer_certificate(t->ssl);
+        return gw_fail(err, GW_ENOTFOUND, "cannot open the certificate %s", certificates);
+    X509 *ours, *theirs = SSL_get1_peer_certificate(t->ssl);
+    bool same = false;
+    while (theirs != NULL && !same && (ours = PEM_read_X509(file, NULL, NULL, NULL)) != NULL) {
+        same = X509_cmp(ours, theirs) == 0;
+        X509_free(ours);
+    }
     (void)fclose(file);
-    bool same = ours != NULL && theirs != NULL && X509_cmp(ours, theirs) == 0;
-    X509_free(ours);
     X509_free(theirs);
     ERR_clear_error();
-    return same ? GW_OK : gw_fail(err, GW_EDENIED, "TLS: the other end shows another certificate than %s", certificate);
+    return same ? GW_OK
+                : gw_fail(err, GW_EDENIED, "TLS: the other end shows another certificate than %s", certificates);
 }
 
 /* PROXY protocol, section 2.1: "UNKNOWN" leaves the connection's own address in force. */
@@ -49,7 +53,7 @@ static enum gw_code say_preamble(int fd, enum gw_tls_preamble preamble, struct g
                                                 : gw_fail(err, GW_EBACKEND, "cannot begin: %s", strerror(errno));
 }
 
-enum gw_code gw_tls_connect(int fd, enum gw_tls_preamble preamble, const char *certificate, struct gw_tls **out,
+enum gw_code gw_tls_connect(int fd, enum gw_tls_preamble preamble, const char *certificates, struct gw_tls **out,
                             struct gw_error *err)
 {
     GW_TRY(say_preamble(fd, preamble, err));
@@ -62,8 +66,8 @@ enum gw_code gw_tls_connect(int fd, enum gw_tls_preamble preamble, const char *c
         return fail_tls(err, "prepare a connection");
     if (SSL_connect(t->ssl) != 1)
         return fail_tls(err, "shake hands");
-    if (certificate != NULL)
-        GW_TRY(check_peer(t, certificate, err));
+    if (certificates != NULL)
+        GW_TRY(check_peer(t, certificates, err));
     *out = gw_take(&t);
     return GW_OK;
 }

@@ -16,9 +16,9 @@ enum gw_tls_preamble {
     GW_TLS_PROXIED, /* a header of the PROXY protocol that speaks for nobody else */
 };
 
-/* Says the preamble and shakes hands. fd stays the caller's and its time-outs bound every call. certificate: a PEM file whose first certificate the other end must
- * show, else GW_EDENIED; NULL: anybody will do, so nothing secret may be sent. */
-GW_MUST_CHECK enum gw_code gw_tls_connect(int fd, enum gw_tls_preamble preamble, const char *certificate,
+/* Says the preamble and shakes hands. fd stays the caller's and its time-outs bound every call. certificates: a PEM file with certificates of which the other end must
+ * show one, else GW_EDENIED; NULL: anybody will do, so nothing secret may be sent. */
+GW_MUST_CHECK enum gw_code gw_tls_connect(int fd, enum gw_tls_preamble preamble, const char *certificates,
                                           struct gw_tls **out, struct gw_error *err);
 void gw_tls_free(struct gw_tls *t);
 GW_DEFINE_AUTO_FREE(gw_tls);

@@ -432,6 +432,34 @@ uint64_t gw_login_guard_take_overflows(struct gw_login_guard *g)
     return n;
 }
 
+unsigned gw_login_guard_waiting(struct gw_login_guard *g)
+{
+    pthread_mutex_lock(&g->lock);
+    unsigned n = (unsigned)g->waiting_count;
+    pthread_mutex_unlock(&g->lock);
+    return n;
+}
+
+struct filling {
+    const struct gw_windows *windows;
+    size_t live;
+};
+
+static void count_own(void *ctx, struct gw_window *window)
+{
+    struct filling *f = ctx;
+    f->live += !gw_windows_is_shared(f->windows, window);
+}
+
+void gw_login_guard_fill(struct gw_login_guard *g, struct gw_login_guard_fill *out)
+{
+    pthread_mutex_lock(&g->lock);
+    struct filling f = {.windows = g->windows};
+    gw_windows_each(g->windows, &g->limits.windows, now_of(g), count_own, &f);
+    *out = (struct gw_login_guard_fill){.live = f.live, .slots = gw_windows_slots(g->windows)};
+    pthread_mutex_unlock(&g->lock);
+}
+
 /* ---- life ---- */
 
 void gw_login_guard_set_limits(struct gw_login_guard *g, const struct gw_login_guard_limits *l)

@@ -124,3 +124,10 @@ size_t gw_login_guard_list(struct gw_login_guard *g, struct gw_lockout *out, siz
 size_t gw_login_guard_clear(struct gw_login_guard *g, const struct gw_ip *address, const struct gw_uuid *user_id);
 /* How often a window found no room since this was asked last. */
 uint64_t gw_login_guard_take_overflows(struct gw_login_guard *g);
+
+unsigned gw_login_guard_waiting(struct gw_login_guard *g);
+struct gw_login_guard_fill {
+    size_t live, slots; /* windows, but for those of whole networks */
+};
+/* Looks at all windows: not for each request. */
+void gw_login_guard_fill(struct gw_login_guard *g, struct gw_login_guard_fill *out);

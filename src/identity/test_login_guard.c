@@ -373,6 +373,38 @@ static void places_to_wait_are_few_and_shared(void **state)
     assert_int_equal(try(g, "192.0.2.1", "alice"), 500);
 }
 
+static struct gw_login_guard *asked;
+static unsigned waiting_meanwhile;
+
+static bool note_waiting(void *ctx)
+{
+    (void)ctx;
+    waiting_meanwhile = gw_login_guard_waiting(asked);
+    return false;
+}
+
+static void tells_who_waits_and_how_many_windows_count(void **state)
+{
+    (void)state;
+    gw_auto(gw_login_guard) struct gw_login_guard *g = guard_of(256);
+    struct gw_login_guard_fill fill;
+    gw_login_guard_fill(g, &fill);
+    assert_int_equal(fill.live, 0);
+    assert_int_equal(fill.slots, 256 + 64);
+    assert_int_equal(try(g, "192.0.2.1", "alice"), 0);
+    gw_login_guard_fill(g, &fill);
+    assert_int_equal(fill.live, 3); /* address, pair, account */
+    struct gw_attempt_by who = by("192.0.2.1", "alice");
+    who.gone = note_waiting;
+    asked = g;
+    assert_int_equal(try_by(g, who, GW_ATTEMPT_FAILED), 500);
+    assert_int_equal(waiting_meanwhile, 1);
+    assert_int_equal(gw_login_guard_waiting(g), 0);
+    gw_fake_clock_advance(&fake, 16 * MINUTE);
+    gw_login_guard_fill(g, &fill);
+    assert_int_equal(fill.live, 0);
+}
+
 /* ---- no room ---- */
 
 static void a_full_table_locks_whole_networks_and_spares_known_devices(void **state)
@@ -504,6 +536,7 @@ int main(void)
         cmocka_unit_test(those_who_succeed_all_come_through),
         cmocka_unit_test(a_client_that_leaves_while_it_waits_is_forgotten),
         cmocka_unit_test(places_to_wait_are_few_and_shared),
+        cmocka_unit_test(tells_who_waits_and_how_many_windows_count),
         cmocka_unit_test(a_full_table_locks_whole_networks_and_spares_known_devices),
         cmocka_unit_test(spraying_is_told_of_also_while_it_is_locked_out),
         cmocka_unit_test(a_network_and_an_account_are_causes_too),

@@ -186,6 +186,11 @@ uint64_t gw_windows_overflows(const struct gw_windows *w)
     return w->overflows;
 }
 
+size_t gw_windows_slots(const struct gw_windows *w)
+{
+    return (w->regions[GW_WINDOW_STRANGERS].buckets + w->regions[GW_WINDOW_KNOWN].buckets) * WAYS;
+}
+
 void gw_windows_each(struct gw_windows *w, const struct gw_window_limits *l, int64_t now_ms, gw_window_fn fn, void *ctx)
 {
     const struct {

@@ -63,6 +63,8 @@ struct gw_window *gw_windows_open(struct gw_windows *w, const struct gw_window_l
 bool gw_windows_is_shared(const struct gw_windows *w, const struct gw_window *window);
 /* How often a window found no room. */
 uint64_t gw_windows_overflows(const struct gw_windows *w);
+/* Places for windows, shared ones left out. */
+size_t gw_windows_slots(const struct gw_windows *w);
 /* All windows that still count, shared ones too. */
 typedef void (*gw_window_fn)(void *ctx, struct gw_window *window);
 void gw_windows_each(struct gw_windows *w, const struct gw_window_limits *l, int64_t now_ms, gw_window_fn fn,

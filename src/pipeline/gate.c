@@ -151,10 +151,12 @@ static void map_segments(struct gw_gate *g)
         g->shared = NULL;
 }
 
-static void sweep_rates(const struct gw_gate *g)
+static void sweep_counters(const struct gw_gate *g)
 {
-    if (g->shared != NULL)
-        gw_rates_sweep(gw_shared_rates(g->shared), gw_clock_mono_ms(g->clock));
+    if (g->shared == NULL)
+        return;
+    gw_rates_sweep(gw_shared_rates(g->shared), gw_clock_mono_ms(g->clock));
+    gw_nonces_look(gw_shared_nonces(g->shared), gw_clock_real_s(g->clock));
 }
 
 enum gw_code gw_gate_start(struct gw_gate *g, struct gw_error *err)
@@ -165,7 +167,7 @@ enum gw_code gw_gate_start(struct gw_gate *g, struct gw_error *err)
     if (g->upstream_keys[1] != NULL)
         GW_TRY(gw_mint_new(g->upstream_keys[1], &g->mints[1], err));
     map_segments(g);
-    sweep_rates(g);
+    sweep_counters(g);
     gw_mode_reader_poll(&g->modes);
     return gw_journals_start(g, err);
 }
@@ -178,7 +180,7 @@ void gw_gate_stop(struct gw_gate *g)
 bool gw_gate_poll(struct gw_gate *g)
 {
     map_segments(g);
-    sweep_rates(g);
+    sweep_counters(g);
     gw_mode_reader_poll(&g->modes);
     gw_journals_poll(g);
     struct gw_bundle_ref ref;

@@ -35,6 +35,8 @@ enum {
     N_MODE = GW_MODE_COUNT,
     N_VERSION = 1,
     N_ADMISSION = 2,
+    N_CLASS = GW_LIMIT_BUILT_IN_COUNT + 2, /* 0: none; the last: the policy's own */
+    N_REGION = GW_RATES_OVERFLOW,          /* overflow words have no names, so they fill up with nobody */
 };
 
 static const char *outcome_name(unsigned i)
@@ -83,6 +85,26 @@ static const char *version_name(unsigned i)
     return AAITI_VERSION;
 }
 
+static const char *class_name(unsigned i)
+{
+    static const char *const names[N_CLASS] = {[0] = "none",
+                                               [1 + GW_LIMIT_FLOOD] = "flood",
+                                               [1 + GW_LIMIT_ANONYMOUS] = "anonymous",
+                                               [1 + GW_LIMIT_AUTH] = "auth",
+                                               [1 + GW_LIMIT_PAGE] = "page",
+                                               [1 + GW_LIMIT_USER] = "user",
+                                               [1 + GW_LIMIT_MACHINE] = "machine",
+                                               [1 + GW_LIMIT_BUILT_IN_COUNT] = "other"};
+    return names[i];
+}
+
+static const char *region_name(unsigned i)
+{
+    static const char *const names[N_REGION] = {
+        [GW_RATES_ADDRESSES] = "addresses", [GW_RATES_IDENTITIES] = "identities"};
+    return names[i];
+}
+
 enum label_set {
     SET_NONE,
     SET_OUTCOME,
@@ -92,7 +114,9 @@ enum label_set {
     SET_ENDING,
     SET_MODE,
     SET_VERSION,
-    SET_ADMISSION
+    SET_ADMISSION,
+    SET_CLASS,
+    SET_REGION
 };
 
 static const struct {
@@ -109,6 +133,8 @@ static const struct {
     [SET_MODE] = {"mode", N_MODE, mode_name},
     [SET_VERSION] = {"version", N_VERSION, version_name},
     [SET_ADMISSION] = {"admission", N_ADMISSION, admission_name},
+    [SET_CLASS] = {"class", N_CLASS, class_name},
+    [SET_REGION] = {"region", N_REGION, region_name},
 };
 
 /* ---- the page ---- */
@@ -201,15 +227,45 @@ void gw_metrics_observe(const struct gw_metrics *m, enum gw_histogram histogram,
     add(m, at + HISTOGRAM_WORDS - 1, ms > 0 ? (uint64_t)ms : 0);
 }
 
-void gw_metrics_refusal(const struct gw_metrics *m, const char *stage, unsigned reason)
+/* ---- of a request ---- */
+
+static unsigned index_of(const struct gw_request *r, const struct gw_limit_class *c)
 {
+    unsigned i = 0;
+    while (i < GW_LIMIT_BUILT_IN_COUNT && gw_policy_limit(r->snapshot->policy, (enum gw_limit_built_in)i) != c)
+        i++;
+    return 1 + i;
+}
+
+/* The class that had no room, where that is why it is refused; else the last that it counted in, which is that of whoever asked. */
+static unsigned class_of_refusal(const struct gw_request *r, unsigned reason)
+{
+    const struct gw_quota *q = &r->quota;
+    if (gw_reason_status((enum gw_reason)reason) == 429 && q->tightest != NULL)
+        return index_of(r, q->tightest);
+    return q->is_counted && q->budget.count > 0 ? index_of(r, q->budget.classes[q->budget.count - 1]) : 0;
+}
+
+void gw_metrics_refusal(const struct gw_request *r, const char *stage, unsigned reason)
+{
+    const struct gw_metrics *m = &r->gate->metrics;
     unsigned i = GW_STAGE_COUNT;
     while (stage != NULL && i > 0 && strcmp(gw_stages[i - 1].name, stage) != 0)
         i--;
     gw_metrics_add(m, GW_COUNTER_REFUSALS, stage != NULL ? i : 0, reason);
+    gw_metrics_add(m, GW_COUNTER_CLASS_REFUSALS, class_of_refusal(r, reason), reason);
 }
 
-/* ---- of a request ---- */
+static void count_by_class(const struct gw_metrics *m, const struct gw_request *r, enum gw_metric_outcome outcome)
+{
+    if (r == NULL || !r->quota.is_counted || r->quota.budget.count == 0) {
+        bool is_flood = r != NULL && !r->quota.is_counted && r->quota.tightest != NULL;
+        gw_metrics_add(m, GW_COUNTER_CLASS_REQUESTS, is_flood ? index_of(r, r->quota.tightest) : 0, outcome);
+        return;
+    }
+    for (size_t i = 0; i < r->quota.budget.count; i++)
+        gw_metrics_add(m, GW_COUNTER_CLASS_REQUESTS, index_of(r, r->quota.budget.classes[i]), outcome);
+}
 
 static enum gw_metric_outcome outcome_of(const struct gw_request *r)
 {
@@ -233,6 +289,7 @@ void gw_gate_count_request(struct gw_gate *g, const struct gw_request *r, unsign
     const struct gw_metrics *m = &g->metrics;
     enum gw_metric_outcome outcome = outcome_of(r);
     gw_metrics_add(m, GW_COUNTER_REQUESTS, outcome, 0);
+    count_by_class(m, r, outcome);
     gw_metrics_add(m, GW_COUNTER_RESPONSES, status >= 100 && status < 600 ? status / 100 : 0, 0);
     gw_metrics_observe(m, GW_HISTOGRAM_DURATION, outcome, duration_ms);
 }
@@ -315,19 +372,17 @@ static bool read_rates(const struct gw_gate *g, struct gw_rates_fill *out)
 
 static bool read_limit_counters(struct gw_gate *g, unsigned i, int64_t *out)
 {
-    (void)i;
     struct gw_rates_fill fill = {0};
     bool is_there = read_rates(g, &fill);
-    *out = (int64_t)fill.live;
+    *out = (int64_t)fill.live[i];
     return is_there;
 }
 
 static bool read_limit_slots(struct gw_gate *g, unsigned i, int64_t *out)
 {
-    (void)i;
     struct gw_rates_fill fill = {0};
     bool is_there = read_rates(g, &fill);
-    *out = (int64_t)fill.slots;
+    *out = (int64_t)fill.slots[i];
     return is_there;
 }
 
@@ -338,6 +393,22 @@ static bool read_limit_overflows(struct gw_gate *g, unsigned i, int64_t *out)
     bool is_there = read_rates(g, &fill);
     *out = (int64_t)fill.overflows;
     return is_there;
+}
+
+static bool read_nonces(struct gw_gate *g, unsigned i, int64_t *out)
+{
+    (void)i;
+    if (g->shared != NULL)
+        *out = (int64_t)gw_nonces_live(gw_shared_nonces(g->shared));
+    return g->shared != NULL;
+}
+
+static bool read_nonce_slots(struct gw_gate *g, unsigned i, int64_t *out)
+{
+    (void)i;
+    if (g->shared != NULL)
+        *out = gw_shared_nonces(g->shared)->slots;
+    return g->shared != NULL;
 }
 
 static const struct {

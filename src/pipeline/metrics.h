@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 struct gw_gate;
+struct gw_request;
 
 /* What became of a request. */
 enum gw_metric_outcome {
@@ -55,7 +56,7 @@ struct gw_metrics {
 void gw_metrics_add(const struct gw_metrics *m, enum gw_counter counter, unsigned a, unsigned b);
 void gw_metrics_observe(const struct gw_metrics *m, enum gw_histogram histogram, unsigned a, int64_t ms);
 /* A refusal of the stage of that name; NULL: of none. */
-void gw_metrics_refusal(const struct gw_metrics *m, const char *stage, unsigned reason);
+void gw_metrics_refusal(const struct gw_request *r, const char *stage, unsigned reason);
 
 /* The text of all of them. GW_ENOMEM. */
 GW_MUST_CHECK enum gw_code gw_metrics_body(struct gw_gate *g, struct gw_arena *a, struct gw_str *out);

@@ -85,7 +85,7 @@ static void refuse(struct gw_request *r, const char *stage, struct gw_verdict v)
     if (r->out->request_id.len > 0)
         seal_id(r, stage, v);
     gw_record_refusal(r);
-    gw_metrics_refusal(&r->gate->metrics, stage, v.reason);
+    gw_metrics_refusal(r, stage, v.reason);
     if (gw_browser_refuse(r) != GW_OK)
         write_refusal(r->out, v); /* without memory for a page */
 }

@@ -3,6 +3,7 @@
 #include "pipeline/test_cast.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char policy[] = "upstream:\n"
@@ -16,6 +17,7 @@ static const char policy[] = "upstream:\n"
                              "roles:\n"
                              "  trader: {permissions: ['bots:*', 'system:panic']}\n"
                              "  viewer: {permissions: ['bots:read']}\n"
+                             "  watcher: {permissions: ['system:read']}\n"
                              "limits:\n"
                              "  flood: 20/10s\n"
                              "  classes:\n"
@@ -44,7 +46,8 @@ static int set_up_limits(void **state)
     load_and_install();
     gw_rig_put_user(&rig, TRADER, "trader", "up-2");
     gw_rig_put_user(&rig, VIEWER, "viewer", "up-3");
-    for (uint32_t n = TRADER; n <= VIEWER; n++)
+    gw_rig_put_user(&rig, ADMIN, "watcher", "up-1");
+    for (uint32_t n = ADMIN; n <= VIEWER; n++)
         gw_rig_put_session(&rig, 10 + n, n);
     return 0;
 }
@@ -380,6 +383,66 @@ static void test_counts_go_on_over_a_reload(void **state)
     assert_int_equal(passes("203.0.113.1", "GET", "/ping", NOTHING, 3), 1);
 }
 
+/* ---- metrics ---- */
+
+static void ask_and_end(const char *address, const char *method, const char *target, const char *more)
+{
+    const struct gw_decision *d = ask_from(address, method, target, more);
+    gw_gate_count_request(rig.gate, rig.request, d->status, 1);
+}
+
+/* How often, as whom, and in which class it is then. */
+static void test_each_request_is_counted_by_class(void **state)
+{
+    (void)state;
+    void *memory = calloc(1, gw_metrics_bytes());
+    assert_non_null(memory);
+    gw_gate_share_metrics(rig.gate, memory, 0);
+    struct gw_live_key key = key_of(VIEWER);
+    assert_int_equal(gw_shared_put_key(rig.writer, &key, NULL), GW_OK);
+    for (int n = 0; n < 5; n++)
+        ask_and_end("203.0.113.1", "GET", "/ping", NOTHING);
+    ask_and_end("203.0.113.2", "GET", "/asset", NOTHING);
+    ask_and_end("203.0.113.2", "POST", "/api/auth/login", NOTHING);
+    ask_and_end("203.0.113.2", "GET", "/bots", bearer(VIEWER));
+    ask_and_end("203.0.113.2", "GET", "/bots", "x-api-key: " API_KEY);
+    ask_and_end("203.0.113.2", "GET", "/bots", BAD_BEARER);
+    ask_and_end("203.0.113.2", "GET", "/aaiti/metrics", bearer(VIEWER));
+    ask_and_end("203.0.113.2", "POST", "/bots/b/stop", bearer(TRADER));
+    for (int n = 0; n < 3; n++)
+        ask_and_end("203.0.113.3", "POST", "/orders", bearer(TRADER));
+    for (int n = 0; n < 22; n++)
+        ask_from("203.0.113.4", "GET", "/bots", BAD_BEARER);
+    gw_gate_count_request(rig.gate, rig.request, 429, 1);
+    static const char *const rows[] = {
+        "aaiti_class_requests_total{class=\"none\",outcome=\"passed\"} 1\n", /* reduces risk */
+        "aaiti_class_requests_total{class=\"flood\",outcome=\"refused\"} 1\n",
+        "aaiti_class_requests_total{class=\"anonymous\",outcome=\"passed\"} 4\n",
+        "aaiti_class_requests_total{class=\"anonymous\",outcome=\"refused\"} 2\n",
+        "aaiti_class_requests_total{class=\"page\",outcome=\"passed\"} 1\n",
+        "aaiti_class_requests_total{class=\"auth\",outcome=\"control\"} 1\n",
+        "aaiti_class_requests_total{class=\"user\",outcome=\"passed\"} 3\n",
+        "aaiti_class_requests_total{class=\"user\",outcome=\"refused\"} 2\n",
+        "aaiti_class_requests_total{class=\"machine\",outcome=\"passed\"} 1\n",
+        "aaiti_class_requests_total{class=\"other\",outcome=\"passed\"} 2\n",
+        "aaiti_class_requests_total{class=\"other\",outcome=\"refused\"} 1\n",
+        "aaiti_class_refusals_total{class=\"anonymous\",reason=\"RATE_LIMITED\"} 17\n",
+        "aaiti_class_refusals_total{class=\"anonymous\",reason=\"TOKEN_REFUSED\"} 5\n",
+        "aaiti_class_refusals_total{class=\"user\",reason=\"NO_PERMISSION\"} 1\n",
+        "aaiti_class_refusals_total{class=\"other\",reason=\"RATE_LIMITED\"} 1\n", /* not the user's own */
+        "aaiti_class_refusals_total{class=\"flood\",reason=\"RATE_FLOOD\"} 2\n",
+        "aaiti_limit_slots{region=\"addresses\"} ",
+        "aaiti_limit_counters{region=\"identities\"} ",
+    };
+    const struct gw_decision *d = ask_from("203.0.113.250", "GET", "/aaiti/metrics", bearer(ADMIN));
+    assert_int_equal(d->action, GW_ANSWER);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (memmem(d->body.ptr, d->body.len, rows[i], strlen(rows[i])) == NULL)
+            fail_msg("no `%s` in\n%.*s", rows[i], GW_STR_ARG(d->body));
+    rig.gate->metrics = (struct gw_metrics){.own = NULL};
+    free(memory);
+}
+
 #define LIMITS_CASE(test) cmocka_unit_test_setup_teardown(test, set_up_limits, tear_down)
 
 int main(void)
@@ -394,6 +457,7 @@ int main(void)
         LIMITS_CASE(test_the_button_is_never_kept_from_who_may_press),
         LIMITS_CASE(test_the_flood_ceiling_is_for_all_of_an_address),
         LIMITS_CASE(test_headers_tell_what_is_left),
+        LIMITS_CASE(test_each_request_is_counted_by_class),
         LIMITS_CASE(test_what_caches_keep_tells_of_nobody),
         LIMITS_CASE(test_calls_of_control_are_apart_from_the_users_others),
         LIMITS_CASE(test_a_neighbour_keeps_nobody_from_logging_out),

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define TIME_MASK UINT64_C(0xffffffff)
+#define LOOK_BUCKETS 64u
 
 void gw_nonces_init(struct gw_nonces *t, struct gw_nonces_head *head, _Atomic uint64_t *words, uint32_t slots,
                     const struct gw_hash_key *key)
@@ -110,4 +111,30 @@ enum gw_nonce_fault gw_nonces_take(const struct gw_nonces *t, const struct gw_no
     uint64_t word = (hash & ~TIME_MASK) | ((uint64_t)(n->stamp_s + t->window_s) & TIME_MASK);
     fault = take(&t->words[bucket * GW_NONCES_BUCKET], word, now_s);
     return fault == GW_NONCE_OK ? judge_stamp(t, n->stamp_s, now_s) : fault;
+}
+
+/* ---- how full it is ---- */
+
+static uint64_t count_live(const _Atomic uint64_t *bucket, int64_t now_s)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < GW_NONCES_BUCKET; i++)
+        n += !is_over(atomic_load_explicit(&bucket[i], memory_order_relaxed), now_s);
+    return n;
+}
+
+void gw_nonces_look(const struct gw_nonces *t, int64_t now_s)
+{
+    uint64_t buckets = t->slots / GW_NONCES_BUCKET;
+    uint64_t from = atomic_fetch_add(&t->head->cursor, LOOK_BUCKETS);
+    for (uint64_t i = from; i < from + LOOK_BUCKETS; i++) {
+        if (i % buckets == 0)
+            atomic_store(&t->head->live, atomic_exchange(&t->head->live_of_pass, 0));
+        atomic_fetch_add(&t->head->live_of_pass, count_live(&t->words[i % buckets * GW_NONCES_BUCKET], now_s));
+    }
+}
+
+uint64_t gw_nonces_live(const struct gw_nonces *t)
+{
+    return atomic_load(&t->head->live);
 }

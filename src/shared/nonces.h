@@ -24,7 +24,8 @@ struct gw_nonces_head {
     _Atomic int64_t latest_s; /* the latest time at which one was taken: a clock that is set back revives nothing */
     int64_t since_s,
         window_s; /* when the memory was made; how old a timestamp may be, which how long a nonce is kept depends on */
-    uint64_t unused[5];
+    _Atomic uint64_t cursor, live, live_of_pass;
+    uint64_t unused[2];
 };
 
 struct gw_nonces {
@@ -54,3 +55,8 @@ enum gw_nonce_fault {
     GW_NONCE_CROWDED, /* there is no room beside the nonces that are still good */
 };
 enum gw_nonce_fault gw_nonces_take(const struct gw_nonces *t, const struct gw_nonce *n, int64_t now_s);
+
+/* Each process, some times a second: counts in a few buckets, which are remembered; never while a request is asked. */
+void gw_nonces_look(const struct gw_nonces *t, int64_t now_s);
+/* How many were remembered when somebody had last looked through all of them. */
+uint64_t gw_nonces_live(const struct gw_nonces *t);

@@ -212,20 +212,28 @@ static uint32_t all_slots(const struct gw_rates *t)
     return t->slots[GW_RATES_ADDRESSES] + t->slots[GW_RATES_IDENTITIES] + t->slots[GW_RATES_OVERFLOW];
 }
 
+static enum gw_rates_region region_of(const struct gw_rates *t, uint64_t word)
+{
+    enum gw_rates_region region = GW_RATES_ADDRESSES;
+    while (region < GW_RATES_OVERFLOW && word >= t->slots[region])
+        word -= t->slots[region++];
+    return region;
+}
+
 /* The regions stand behind one another. The pass counts all but overflow words. */
 static void sweep_some(const struct gw_rates *t, int64_t now_ms)
 {
     uint64_t buckets = all_slots(t) / GW_RATES_BUCKET, now = ticks_of(now_ms);
-    uint64_t named = buckets - t->slots[GW_RATES_OVERFLOW] / GW_RATES_BUCKET;
     assert(buckets > 0); /* each region has some: its opener saw to it */
     uint64_t from = atomic_fetch_add(&t->head->cursor, SWEEP_BUCKETS);
     for (uint64_t i = from; i < from + SWEEP_BUCKETS; i++) {
         uint64_t bucket = i % buckets;
-        if (bucket == 0)
-            atomic_store(&t->head->live, atomic_exchange(&t->head->live_of_pass, 0));
+        for (int of = 0; bucket == 0 && of < GW_RATES_OVERFLOW; of++)
+            atomic_store(&t->head->live[of], atomic_exchange(&t->head->live_of_pass[of], 0));
         uint64_t live = sweep_words(&t->words[0][bucket * GW_RATES_BUCKET], GW_RATES_BUCKET, now);
-        if (bucket < named)
-            atomic_fetch_add(&t->head->live_of_pass, live);
+        enum gw_rates_region region = region_of(t, bucket * GW_RATES_BUCKET);
+        if (region < GW_RATES_OVERFLOW)
+            atomic_fetch_add(&t->head->live_of_pass[region], live);
     }
 }
 
@@ -243,9 +251,9 @@ void gw_rates_sweep(const struct gw_rates *t, int64_t now_ms)
 
 void gw_rates_fill(const struct gw_rates *t, struct gw_rates_fill *out)
 {
-    *out = (struct gw_rates_fill){
-        .live = atomic_load(&t->head->live),
-        .slots = t->slots[GW_RATES_ADDRESSES] + t->slots[GW_RATES_IDENTITIES],
-        .overflows = atomic_load(&t->head->overflows),
-    };
+    out->overflows = atomic_load(&t->head->overflows);
+    for (int i = 0; i < GW_RATES_OVERFLOW; i++) {
+        out->live[i] = atomic_load(&t->head->live[i]);
+        out->slots[i] = t->slots[i];
+    }
 }

@@ -25,8 +25,8 @@ struct gw_rates_head {
     _Atomic int64_t swept_ms;
     _Atomic uint64_t cursor;
     _Atomic uint64_t overflows;
-    _Atomic uint64_t live, live_of_pass;
-    uint64_t unused[3]; /* the words begin on a cache line */
+    _Atomic uint64_t live[GW_RATES_OVERFLOW], live_of_pass[GW_RATES_OVERFLOW]; /* addresses, identities */
+    uint64_t unused;                                                           /* the words begin on a cache line */
 };
 
 struct gw_rates {
@@ -65,7 +65,7 @@ struct gw_charge gw_rates_charge(const struct gw_rates *t, const struct gw_rates
 void gw_rates_sweep(const struct gw_rates *t, int64_t now_ms);
 
 struct gw_rates_fill {
-    uint64_t live, slots; /* of addresses and identities; live as of the last whole sweep */
-    uint64_t overflows;   /* requests that were counted with others, since the segment was made */
+    uint64_t live[GW_RATES_OVERFLOW], slots[GW_RATES_OVERFLOW]; /* live as of the last whole sweep */
+    uint64_t overflows; /* requests that were counted with others, since the segment was made */
 };
 void gw_rates_fill(const struct gw_rates *t, struct gw_rates_fill *out);

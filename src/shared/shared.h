@@ -128,6 +128,7 @@ GW_MUST_CHECK enum gw_code gw_shared_take_nonce(const struct gw_shared *s, const
                                                 enum gw_nonce_fault *out);
 /* Of a reader: the writer does not look at that map. */
 const struct gw_rates *gw_shared_rates(const struct gw_shared *s);
+const struct gw_nonces *gw_shared_nonces(const struct gw_shared *s);
 
 /* Writer. A full table is GW_ELIMIT, and what was there stays. */
 GW_MUST_CHECK enum gw_code gw_shared_put_session(struct gw_shared *s, const struct gw_live_session *session,

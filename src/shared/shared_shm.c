@@ -132,6 +132,12 @@ const struct gw_rates *gw_shared_rates(const struct gw_shared *s)
     return &s->rates;
 }
 
+const struct gw_nonces *gw_shared_nonces(const struct gw_shared *s)
+{
+    assert(s->role == GW_SHARED_READER);
+    return &s->nonces;
+}
+
 /* ---- writing ---- */
 
 void gw_shm_lock(struct gw_shared *s)

@@ -40,6 +40,9 @@ static uint64_t layout_hash(void)
 {
     const uint64_t shape[] = {sizeof(struct gw_shm_authority),
                               sizeof(struct gw_shm_counters),
+                              GW_GAUGE_COUNT,
+                              offsetof(struct gw_rates_head, live_of_pass),
+                              offsetof(struct gw_nonces_head, cursor),
                               GW_TABLE_EPOCH_BITS,
                               sizeof(struct gw_shm_session),
                               sizeof(struct gw_live_user),

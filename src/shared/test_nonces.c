@@ -241,6 +241,24 @@ static void of_equal_ones_at_most_one_is_taken_by_clocks_that_differ(void **stat
     assert_false(atomic_load(&took_both));
 }
 
+static void tells_how_many_are_remembered(void **state)
+{
+    (void)state;
+    char text[32];
+    make(2048, 0);
+    for (int n = 0; n < 50; n++) {
+        (void)snprintf(text, sizeof(text), "0123456789abcdef%d", n);
+        assert_int_equal(take(1, text, NOW_S, NOW_S), GW_NONCE_OK);
+    }
+    assert_int_equal(gw_nonces_live(&x.t), 0); /* nobody has looked yet */
+    for (int i = 0; i < 5; i++)
+        gw_nonces_look(&x.t, NOW_S + WINDOW_S);
+    assert_int_equal(gw_nonces_live(&x.t), 50);
+    for (int i = 0; i < 8; i++)
+        gw_nonces_look(&x.t, NOW_S + WINDOW_S + 1);
+    assert_int_equal(gw_nonces_live(&x.t), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +270,7 @@ int main(void)
         cmocka_unit_test_teardown(a_full_bucket_refuses_and_forgets_none, tear_down),
         cmocka_unit_test_teardown(of_equal_ones_at_most_one_is_taken_while_time_passes, tear_down),
         cmocka_unit_test_teardown(of_equal_ones_at_most_one_is_taken_by_clocks_that_differ, tear_down),
+        cmocka_unit_test_teardown(tells_how_many_are_remembered, tear_down),
         cmocka_unit_test_teardown(of_equal_ones_at_once_exactly_one_is_taken, tear_down),
     };
     return cmocka_run_group_tests_name("shared/nonces", tests, NULL, NULL);

@@ -188,21 +188,25 @@ static void counts_go_on_until_nobody_has_swept_for_a_day(void **state)
 static void tells_how_full_it_is(void **state)
 {
     (void)state;
-    make(1024, 1024, 64);
+    make(2048, 1024, 64);
     struct gw_rate rate = rate_of(10, 60000);
     struct gw_rates_fill fill;
     for (uint32_t n = 0; n < 100; n++)
         assert_true(charge(v4(n), &rate, NOW_MS).answer.admitted);
-    for (int i = 0; i < 10; i++)
+    for (uint8_t n = 0; n < 7; n++)
+        assert_true(charge(gw_rates_identity(&x.t, &(struct gw_uuid){{n}}), &rate, NOW_MS).answer.admitted);
+    for (int i = 0; i < 14; i++)
         gw_rates_sweep(&x.t, NOW_MS);
     gw_rates_fill(&x.t, &fill);
-    assert_int_equal(fill.live, 100);
-    assert_int_equal(fill.slots, 2048);
+    assert_int_equal(fill.live[GW_RATES_ADDRESSES], 100);
+    assert_int_equal(fill.live[GW_RATES_IDENTITIES], 7);
+    assert_int_equal(fill.slots[GW_RATES_ADDRESSES], 2048);
+    assert_int_equal(fill.slots[GW_RATES_IDENTITIES], 1024);
     assert_int_equal(fill.overflows, 0);
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 14; i++)
         gw_rates_sweep(&x.t, NOW_MS + 60000);
     gw_rates_fill(&x.t, &fill);
-    assert_int_equal(fill.live, 0);
+    assert_int_equal(fill.live[GW_RATES_ADDRESSES] + fill.live[GW_RATES_IDENTITIES], 0);
 }
 
 /* ---- a table that is full ---- */

@@ -14,6 +14,7 @@ import time
 
 import pytest
 from conftest import ROOT, until
+from test_http2 import Connection
 
 
 def make(gateway, user, *options):
@@ -277,6 +278,36 @@ def test_a_signature_of_another_request_or_time_is_none(gateway, signer):
     now = int(time.time())
     assert client.get("/api/bots", headers=signature(signer, "GET", "/api/bots", at=now - 60)).status_code == 401
     assert client.get("/api/bots", headers=signature(signer, "GET", "/api/bots", at=now + 60)).status_code == 401
+
+
+def test_a_signature_is_of_the_request_and_not_of_the_protocol(gateway, signer):
+    """HTTP/2 has neither request line nor Host: nothing of either is signed but method and target."""
+    target = "/api/bots?x=%20a"
+
+    def ask(signed, method="GET", path=target, authority="127.0.0.1", body=b""):
+        head = [(":method", method), (":scheme", "https"), (":authority", authority), (":path", path), ("content-type", "application/json")]
+        with contextlib.closing(Connection(gateway)) as one:
+            return one.ask([*head, *((name.lower(), value) for name, value in signed.items())], body)
+
+    gateway.backend.forget()
+    assert ask(signature(signer, "GET", target)) == 200
+    assert ask(signature(signer, "GET", target), authority="other.example:8443") == 200
+    by_1_1, by_2 = signature(signer, "GET", target), signature(signer, "GET", target)
+    assert gateway.client().get(target, headers=by_1_1).status_code == 200 and ask(by_1_1) == 401
+    assert ask(by_2) == 200 and gateway.client().get(target, headers=by_2).status_code == 401
+    assert len(gateway.backend.received()) == 4
+    body = b'{"name": "a"}'
+    assert ask(signature(signer, "POST", "/api/bots", body), "POST", "/api/bots", body=body) not in (401, 403, 413, "ended")
+    assert len(gateway.backend.received()) == 5
+
+    for method, path, sent in (("GET", "/api/bots?x=+a", b""), ("GET", "/api/bots", b""), ("GET", target + "&y", b""), ("POST", target, b""), ("GET", target, b"x")):
+        assert ask(signature(signer, "GET", target), method, path, body=sent) == 401, (method, path, sent)
+    assert ask(signature(signer, "POST", "/api/bots", body), "POST", "/api/bots", body=body.replace(b"a", b"b")) == 401
+    good = signature(signer, "GET", target)
+    for name in ("X-API-Timestamp", "X-API-Nonce", "X-API-Content-SHA256", "X-API-Signature"):
+        assert ask({**good, name: good[name][:-1] + ("1" if good[name][-1] != "1" else "2")}) == 401, name
+    assert ask(good) == 200
+    assert len(gateway.backend.received()) == 6
 
 
 def test_the_secret_of_a_signed_key_is_never_taken_and_control_takes_none(gateway, signer):

@@ -29,6 +29,7 @@ FILES = {
     "share/doc/aaiti/docs/options.md": 0o644,
     "share/doc/aaiti/docs/policy.md": 0o644,
     "share/doc/aaiti/docs/sign-in.md": 0o644,
+    "share/doc/aaiti/docs/tls.md": 0o644,
     "share/man/man1/aaiti.1": 0o644,
 }
 

@@ -61,6 +61,8 @@ def test_so_many_requests_are_so_many_in_the_metrics(gateway, tokens, reader):
         'aaiti_requests_total{outcome="malformed"}': 1,
         'aaiti_responses_total{status="4xx"}': 6,
         'aaiti_refusals_total{stage="route",reason="NO_ROUTE"}': 5,
+        'aaiti_class_requests_total{class="user",outcome="passed"}': 20,
+        'aaiti_class_refusals_total{class="anonymous",reason="NO_ROUTE"}': 5,
         'aaiti_upstream_requests_total{ending="answered"}': 20,
         'aaiti_request_duration_seconds_count{outcome="passed"}': 20,
         'aaiti_request_duration_seconds_bucket{outcome="passed",le="+Inf"}': 20,
@@ -82,7 +84,7 @@ def test_nothing_that_a_client_chooses_is_a_label(gateway, tokens, reader):
     assert set(re.findall(r'[{,]([a-z_]+)="', text)) <= LABELS
 
 
-LABELS = {"outcome", "status", "stage", "reason", "ending", "le", "mode", "version", "result", "table", "admission"}
+LABELS = {"outcome", "status", "stage", "reason", "ending", "le", "mode", "version", "result", "table", "admission", "class", "region"}
 
 
 def test_counts_outlive_workers_and_control(make_gateway):

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/file.h"
+#include "crypto/certificate.h"
+#include "pairs.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char dir[64];
+static struct gw_settings settings;
+
+static const char *in_dir(const char *name)
+{
+    static char paths[4][128];
+    static unsigned next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
+    return path;
+}
+
+static void make(const char *certificate, const char *key)
+{
+    struct gw_fake_random random;
+    gw_fake_random_init(&random, 1);
+    assert_int_equal(
+        gw_certificate_create(in_dir(certificate), in_dir(key), GW_STR_NULL, gw_system_clock(), &random.random, NULL),
+        GW_OK);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    strcpy(dir, "/tmp/gw-test-pairs-XXXXXX");
+    if (mkdtemp(dir) == NULL)
+        return -1;
+    settings = (struct gw_settings){.tls_certificate = GW_STR("a.pem"), .tls_key = GW_STR("a.key")};
+    make("a.pem", "a.key");
+    make("b.pem", "b.key");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    static const char *const names[] = {"a.pem", "a.key", "b.pem", "b.key", "tls-1.pem", "certificate.pem"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        unlink(in_dir(names[i]));
+    return rmdir(dir);
+}
+
+static void reads(enum gw_code wanted, const char *says)
+{
+    gw_auto(gw_pairs) struct gw_pairs p = {.count = 0};
+    struct gw_error err = {0};
+    enum gw_code code = gw_pairs_read(&settings, dir, &p, &err);
+    if (code != wanted || strstr(err.msg, says) == NULL)
+        fail_msg("%d: %s", code, err.msg);
+}
+
+static void what_is_read_can_be_shown(void **state)
+{
+    struct stat st;
+    (void)state;
+    gw_auto(gw_pairs) struct gw_pairs p = {.count = 0};
+    gw_auto(gw_buf) struct gw_buf shown = {0}, told = {0}, key = {0};
+    gw_auto(gw_chain) struct gw_chain *c = NULL;
+    gw_buf_init(&shown, 65536);
+    gw_buf_init(&told, 65536);
+    gw_buf_init(&key, 65536);
+    assert_int_equal(gw_pairs_read(&settings, dir, &p, NULL), GW_OK);
+    assert_int_equal(p.count, 1);
+    assert_false(p.names_responder);
+    assert_int_equal(gw_pairs_write(&p, dir, NULL), GW_OK);
+    assert_int_equal(stat(in_dir("tls-1.pem"), &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    assert_int_equal(gw_file_read(in_dir("tls-1.pem"), &shown, NULL), GW_OK);
+    assert_int_equal(gw_file_read(in_dir("certificate.pem"), &told, NULL), GW_OK);
+    assert_int_equal(gw_file_read(in_dir("a.key"), &key, NULL), GW_OK);
+    assert_int_equal(gw_chain_parse(gw_buf_str(&shown), &c, NULL), GW_OK);
+    assert_int_equal(gw_chain_check_key(c, gw_buf_str(&shown), NULL), GW_OK);
+    assert_non_null(strstr(shown.ptr, key.ptr));
+    assert_null(strstr(told.ptr, "PRIVATE"));
+}
+
+static void a_change_is_seen(void **state)
+{
+    (void)state;
+    gw_auto(gw_pairs) struct gw_pairs a = {.count = 0}, again = {.count = 0}, b = {.count = 0};
+    assert_int_equal(gw_pairs_read(&settings, dir, &a, NULL), GW_OK);
+    assert_int_equal(gw_pairs_read(&settings, dir, &again, NULL), GW_OK);
+    settings.tls_certificate = GW_STR("b.pem");
+    settings.tls_key = GW_STR("b.key");
+    assert_int_equal(gw_pairs_read(&settings, dir, &b, NULL), GW_OK);
+    assert_memory_equal(a.digest, again.digest, sizeof(a.digest));
+    assert_memory_not_equal(a.digest, b.digest, sizeof(a.digest));
+}
+
+static void what_cannot_be_shown_is_refused(void **state)
+{
+    (void)state;
+    settings.tls_key = GW_STR("b.key");
+    reads(GW_EDENIED, "the private key is not the certificate's");
+    settings.tls_key = GW_STR("a.pem");
+    reads(GW_EPARSE, "expected a private key");
+    settings.tls_key = GW_STR("none.key");
+    reads(GW_ENOTFOUND, "none.key");
+    settings.tls_key = GW_STR("a.key");
+    settings.tls_certificate = GW_STR("a.key");
+    reads(GW_EPARSE, "certificates in PEM");
+    settings.tls_certificate = GW_STR("none.pem");
+    reads(GW_ENOTFOUND, "aaiti init --home");
+    settings.tls_certificate = GW_STR("a.pem");
+    reads(GW_OK, "");
+    settings.tls_second_certificate = GW_STR("b.pem");
+    settings.tls_second_key = GW_STR("b.key");
+    reads(GW_EINVAL, "keys of the same kind");
+    settings.tls_second_key = GW_STR("a.key");
+    reads(GW_EDENIED, "b.pem");
+}
+
+static void production_refuses_the_development_certificate(void **state)
+{
+    (void)state;
+    settings.environment = GW_ENV_PRODUCTION;
+    reads(GW_EINVAL, "development certificate");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_is_read_can_be_shown, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_change_is_seen, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_cannot_be_shown_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(production_refuses_the_development_certificate, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

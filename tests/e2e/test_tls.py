@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The listener's TLS: two certificates, what is negotiated, resumption, a stapled answer, and certificates that are exchanged under load."""
+import base64
+import contextlib
+import datetime
+import http.server
+import re
+import signal
+import ssl
+import subprocess
+import threading
+import urllib.parse
+from pathlib import Path
+
+import httpx
+import pytest
+from conftest import Gateway, Load, free_port, until
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509 import ocsp
+
+KEYS = {"ec": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]}
+EXTENSIONS = """\
+[authority]
+basicConstraints = critical, CA:TRUE
+[leaf]
+basicConstraints = critical, CA:FALSE
+subjectAltName = DNS:localhost, DNS:gw.example.com, IP:127.0.0.1
+authorityInfoAccess = OCSP;URI:http://127.0.0.1:{responder}/
+"""
+
+
+def openssl(*arguments, **options):
+    return subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True, timeout=30, **options).stdout.decode(errors="replace")
+
+
+class Authority:
+    """A root of this file's own, what it has signed, and its responder."""
+
+    def __init__(self, directory):
+        self.directory = Path(directory)
+        self.directory.mkdir()
+        self.port = free_port()
+        (self.directory / "extensions").write_text(EXTENSIONS.format(responder=self.port))
+        self.key("root", "ec")
+        openssl("req", "-x509", "-new", "-key", self.path("root.key"), "-subj", "/CN=e2e root", "-days", "30", "-out", self.path("root.pem"))
+        self.serial = 1
+
+    def path(self, name):
+        return self.directory / name
+
+    def key(self, name, kind):
+        openssl("genpkey", *KEYS[kind], "-out", self.path(f"{name}.key"))
+
+    def sign(self, name, kind, subject="/CN=gw.example.com", extensions="leaf"):
+        """Makes NAME.key and NAME.pem, and gives their names."""
+        self.serial += 1
+        self.key(name, kind)
+        openssl("req", "-new", "-key", self.path(f"{name}.key"), "-subj", subject, "-out", self.path(f"{name}.csr"))
+        openssl("x509", "-req", "-in", self.path(f"{name}.csr"), "-CA", self.path("root.pem"), "-CAkey", self.path("root.key"),
+                "-set_serial", self.serial, "-days", "20", "-extfile", self.path("extensions"), "-extensions", extensions, "-out", self.path(f"{name}.pem"))
+        with self.path(f"{name}.pem").open("a") as chain:  # stapling needs who has signed it
+            chain.write(self.path("root.pem").read_text())
+        return self.path(f"{name}.pem"), self.path(f"{name}.key")
+
+    @contextlib.contextmanager
+    def responding(self):
+        """Says of every certificate that it is good."""
+        authority = self
+
+        class Responder(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.answer(base64.b64decode(urllib.parse.unquote(self.path.lstrip("/"))))
+
+            def do_POST(self):
+                self.answer(self.rfile.read(int(self.headers["Content-Length"])))
+
+            def answer(self, asked):
+                body = authority.answer(asked)
+                self.send_response(200)
+                self.send_header("Content-Type", "application/ocsp-response")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *arguments):
+                pass
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Responder) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            try:
+                yield
+            finally:
+                server.shutdown()
+                thread.join()
+
+    def answer(self, asked):
+        root = x509.load_pem_x509_certificate(self.path("root.pem").read_bytes())
+        key = serialization.load_pem_private_key(self.path("root.key").read_bytes(), None)
+        wanted = ocsp.load_der_ocsp_request(asked).serial_number
+        leaf = next(c for c in map(self.leaf, self.path("").glob("*.pem")) if c.serial_number == wanted)
+        now = datetime.datetime.utcnow()
+        answer = ocsp.OCSPResponseBuilder().add_response(
+            cert=leaf, issuer=root, algorithm=hashes.SHA1(), cert_status=ocsp.OCSPCertStatus.GOOD, this_update=now - datetime.timedelta(minutes=5),
+            next_update=now + datetime.timedelta(days=1), revocation_time=None, revocation_reason=None)
+        return answer.responder_id(ocsp.OCSPResponderEncoding.HASH, root).sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+    @staticmethod
+    def leaf(file):
+        return x509.load_pem_x509_certificate(file.read_bytes())
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    made = Authority(tmp_path_factory.mktemp("tls") / "authority")
+    made.sign("ec", "ec")
+    made.sign("rsa", "rsa")
+    return made
+
+
+@pytest.fixture(scope="module")
+def own(authority):
+    """A gateway with an ECDSA and an RSA certificate, in files that tests may exchange."""
+    gateway = Gateway(start=False)
+    with contextlib.closing(gateway):
+        tls = gateway.home / "tls"
+        for name in ("ec.pem", "ec.key", "rsa.pem", "rsa.key"):
+            (tls / name).write_text(authority.path(name).read_text())
+        gateway.settings(more="tls: {certificate: tls/ec.pem, key: tls/ec.key, second_certificate: tls/rsa.pem, second_key: tls/rsa.key}\n")
+        gateway.trust = ssl.create_default_context(cafile=authority.path("root.pem"))
+        gateway.start()
+        yield gateway
+
+
+def s_client(gateway, *options, text=""):
+    """What openssl says of one connection."""
+    done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{gateway.port}", *map(str, options)], input=text, text=True, capture_output=True,
+                          timeout=30)
+    return done.stdout + done.stderr
+
+
+def fingerprint(file):
+    return openssl("x509", "-in", file, "-noout", "-fingerprint", "-sha256").split("=")[1].replace(":", "").strip().lower()
+
+
+def shown(gateway, *options):
+    """The fingerprint of what is shown now."""
+    pem = re.search(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", s_client(gateway, "-showcerts", *options), re.S)[0]
+    return openssl("x509", "-noout", "-fingerprint", "-sha256", input=pem.encode()).split("=")[1].replace(":", "").strip().lower()
+
+
+def test_each_client_is_shown_the_certificate_that_it_can_check(own, authority):
+    ec, rsa = fingerprint(authority.path("ec.pem")), fingerprint(authority.path("rsa.pem"))
+    assert shown(own) == ec
+    assert shown(own, "-sigalgs", "rsa_pss_rsae_sha256") == rsa
+    assert shown(own, "-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256") == rsa
+    assert shown(own, "-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256") == ec
+
+
+@pytest.mark.parametrize(("options", "reason"), [
+    (["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], "protocol"), (["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA256"], "handshake failure"),
+    (["-tls1_2", "-cipher", "AES128-GCM-SHA256"], "handshake failure"), (["-tls1_2", "-cipher", "DHE-RSA-AES128-GCM-SHA256"], "handshake failure"),
+    (["-groups", "P-521"], "handshake failure")])
+def test_what_is_weak_is_not_negotiated(own, options, reason):
+    said = s_client(own, *options)
+    assert reason in said and "Cipher is (NONE)" in said, said
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_sessions_are_resumed_by_whichever_worker(own, tmp_path, version):
+    """Without tickets: in memory that both workers see. A dozen connections meet both."""
+    session, ask = tmp_path / "session", "GET /aaiti/health HTTP/1.0\r\n\r\n"
+    s_client(own, version, "-ign_eof", "-sess_out", session, text=ask)
+    for _ in range(6):  # of TLS 1.3 each is good for once, and brings the next
+        assert "Reused, TLSv1." in s_client(own, version, "-ign_eof", "-sess_in", session, "-sess_out", session, text=ask)
+
+
+def test_what_the_responder_says_is_stapled(own, authority):
+    with authority.responding():
+        said = until(lambda: "OCSP Response Status: successful" in (said := s_client(own, "-status")) and said, 10, "a stapled answer")
+    assert "Cert Status: good" in said
+
+
+def test_own_calls_know_both_certificates(own):
+    """The health check and runs of make_safe go through the listener."""
+    assert own.aaiti("health").returncode == 0
+
+
+def put(gateway, authority, name):
+    for kind in ("pem", "key"):
+        (gateway.home / f"tls/ec.{kind}").write_text(authority.path(f"{name}.{kind}").read_text())
+
+
+def test_new_certificates_are_taken_up_without_a_failed_request(own, authority):
+    for name in ("next", "after"):
+        authority.sign(name, "ec")
+
+    def ask():
+        """By a connection of its own: one that idles is closed by the workers that end, as the keep-alive time would."""
+        try:
+            return httpx.get(f"{own.url}/aaiti/health", verify=own.trust, timeout=10).status_code
+        except httpx.HTTPError as error:
+            return repr(error)
+
+    with Load(ask) as load:
+        until(lambda: len(load.ledger) > 4, what="load")
+        for name in ("next", "after", "ec"):
+            put(own, authority, name)
+            assert "shows the certificate" in own.aaiti("cert", "reload").stdout
+            assert shown(own) == fingerprint(authority.path(f"{name}.pem"))
+            before = len(load.ledger)
+            until(lambda: len(load.ledger) > before + 8, what="requests after the exchange")
+    assert {status for _, status in load.ledger} == {200}
+
+
+def test_a_pair_that_is_none_changes_nothing_and_is_told(own, authority):
+    authority.sign("other", "ec")
+    before = shown(own)
+    (own.home / "tls/ec.pem").write_text(authority.path("other.pem").read_text())
+    refused = own.aaiti("cert", "reload", check=False)
+    assert refused.returncode == 1 and "the private key is not the certificate's" in refused.stderr
+    own.process.send_signal(signal.SIGUSR1)  # serve looks for itself, too
+    until(lambda: "WARN certificate:" in own.log(), what="the warning")
+    own.process.send_signal(signal.SIGHUP)
+    until(lambda: "WARN reload:" in own.log(), what="the warning of the reload")
+    assert shown(own) == before
+    checked = own.aaiti("cert", "check", check=False)
+    assert checked.returncode == 1 and "the private key is not the certificate's" in checked.stderr
+    put(own, authority, "ec")
+    own.aaiti("cert", "reload")
+
+
+def test_what_is_shown_and_checked(own, authority):
+    first, second = own.aaiti_json("cert", "show")
+    assert first["fingerprint"] == fingerprint(authority.path("ec.pem")) and first["names"] == "localhost, gw.example.com, 127.0.0.1"
+    assert (first["key"], second["key"]) == ("EC prime256v1", "RSA 2048")
+    assert first["daysLeft"] == 19 and first["development"] is False and first["chainLength"] == 2
+    unknown = own.aaiti("cert", "check", check=False)
+    assert unknown.returncode == 1 and "--ca" in unknown.stderr
+    known = own.aaiti("cert", "check", "--ca", authority.path("root.pem"))
+    assert "EC prime256v1, 19 days left" in known.stdout
+
+
+def test_a_development_certificate_is_made_anew(own, tmp_path):
+    with contextlib.closing(Gateway(start=False)) as gateway:
+        before = gateway.aaiti_json("cert", "show")[0]
+        assert before["development"] is True
+        gateway.aaiti("cert", "self-signed", "--replace", "--names", "gw.example.com,192.0.2.7")
+        after = gateway.aaiti_json("cert", "show")[0]
+        assert after["names"] == "localhost, 127.0.0.1, ::1, gw.example.com, 192.0.2.7" and after["fingerprint"] != before["fingerprint"]
+        gateway.aaiti("cert", "check")
+        gateway.settings(more="tls: {names: [gw.example.com, other.example.com]}\n")
+        refused = gateway.aaiti("cert", "check", check=False)
+        assert refused.returncode == 1 and "not for `other.example.com`" in refused.stderr and "gw.example.com`" not in refused.stderr
