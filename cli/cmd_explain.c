@@ -14,7 +14,7 @@
 #include "policy_text.h"
 
 #define EXPLAIN_TEXT_MAX 1024
-#define FOREIGN_ORIGIN GW_STR("https://elsewhere.invalid")
+#define FOREIGN GW_STR("cross-site")
 
 struct explain {
     struct gw_cli *cli;
@@ -39,7 +39,7 @@ static void explain_done(struct explain *e)
 
 /* ---- what the stages say ---- */
 
-static enum gw_code rehearse(struct explain *e, enum gw_credential_kind by, struct gw_str origin,
+static enum gw_code rehearse(struct explain *e, enum gw_credential_kind by, struct gw_str fetch_site,
                              struct gw_rehearsed *out, struct gw_error *err)
 {
     const struct gw_rehearsal request = {
@@ -49,7 +49,7 @@ static enum gw_code rehearse(struct explain *e, enum gw_credential_kind by, stru
         .target = e->target,
         .user = e->signed_in ? &e->who : NULL,
         .by = e->signed_in ? by : GW_CREDENTIAL_ABSENT,
-        .origin = origin,
+        .fetch_site = fetch_site,
         .modes = &e->modes,
         .block = e->has_block ? &e->block : NULL,
         .client = e->client,
@@ -62,7 +62,7 @@ static enum gw_code rehearse_all(struct explain *e, struct gw_error *err)
 {
     GW_TRY(rehearse(e, GW_CREDENTIAL_BEARER, GW_STR_NULL, &e->asked, err));
     GW_TRY(rehearse(e, GW_CREDENTIAL_COOKIE, GW_STR_NULL, &e->by_cookie, err));
-    return rehearse(e, GW_CREDENTIAL_BEARER, FOREIGN_ORIGIN, &e->foreign, err);
+    return rehearse(e, GW_CREDENTIAL_BEARER, FOREIGN, &e->foreign, err);
 }
 
 /* ---- in words ---- */
@@ -125,6 +125,19 @@ static void tell_quota(const struct explain *e, struct gw_buf *b)
         gw_buf_add(b, i > 0 ? GW_STR(" and ") : GW_STR(""));
         tell_class(budget->classes[i], b);
     }
+}
+
+static void tell_cors(const struct explain *e, struct gw_buf *b)
+{
+    struct gw_option_strings lists[GW_ORIGIN_LISTS];
+    size_t count = 0, list_count = gw_settings_origins(&e->h.settings, lists);
+    for (size_t i = 0; i < list_count; i++)
+        count += lists[i].count;
+    if (count == 0)
+        gw_buf_add(b, GW_STR("as long as no page of another origin asks for it: cors.origins lists none"));
+    else
+        gw_buf_addf(b, "from no browser, our own pages, or those of %zu listed origin%s (cors.origins)", count,
+                    count == 1 ? "" : "s");
 }
 
 static void tell_route(const struct explain *e, struct gw_buf *b)
@@ -245,6 +258,9 @@ static void tell(const struct explain *e, enum gw_stage_id stage, struct gw_buf 
         return;
     case GW_STAGE_QUOTA:
         tell_quota(e, b);
+        return;
+    case GW_STAGE_CORS:
+        tell_cors(e, b);
         return;
     case GW_STAGE_ROUTE:
         tell_route(e, b);

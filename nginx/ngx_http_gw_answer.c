@@ -34,6 +34,22 @@ ngx_http_gw_add_header(ngx_http_request_t *r, struct gw_str name,
 
 
 static ngx_int_t
+ngx_http_gw_add_headers(ngx_http_request_t *r,
+    const struct gw_header_field *fields, size_t count)
+{
+    size_t  i;
+
+    for (i = 0; i < count; i++) {
+        if (ngx_http_gw_add_header(r, fields[i].name, fields[i].value) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
 ngx_http_gw_send(ngx_http_request_t *r, ngx_uint_t status, struct gw_str type,
     struct gw_str body)
 {
@@ -371,11 +387,14 @@ ngx_http_gw_is_dropped(struct gw_str name, struct gw_str value,
 }
 
 
-static void
+/* Drops what must not go on, and finds a field `Vary`: one that names Origin already, or else the last; NULL: there is none. */
+static ngx_table_elt_t *
 ngx_http_gw_drop_headers(ngx_http_request_t *r, enum gw_action action)
 {
-    ngx_table_elt_t  *h;
+    ngx_table_elt_t  *h, *vary;
     ngx_list_part_t  *part;
+
+    vary = NULL;
 
     for (part = &r->headers_out.headers.part; part; part = part->next) {
         for (h = part->elts;
@@ -389,9 +408,67 @@ ngx_http_gw_drop_headers(ngx_http_request_t *r, enum gw_action action)
                        ngx_http_gw_str(h->value), action))
             {
                 h->hash = 0;
+
+            } else if (gw_str_eq_nocase(ngx_http_gw_str(h->key), GW_STR("Vary"))
+                       && (vary == NULL
+                           || !gw_vary_has_origin(ngx_http_gw_str(vary->value))))
+            {
+                vary = h;
             }
         }
     }
+
+    return vary;
+}
+
+
+/* Caches are to know that the answer differs by origin; what the upstream says of it stays. vary: its field, or NULL. */
+static ngx_int_t
+ngx_http_gw_add_vary(ngx_http_request_t *r, ngx_table_elt_t *vary)
+{
+    u_char  *text, *end;
+
+    if (vary == NULL) {
+        return ngx_http_gw_add_header(r, GW_STR("Vary"), GW_STR("Origin"));
+    }
+
+    if (gw_vary_has_origin(ngx_http_gw_str(vary->value))) {
+        return NGX_OK;
+    }
+
+    text = ngx_pnalloc(r->pool, vary->value.len + sizeof(", Origin") - 1);
+    if (text == NULL) {
+        return NGX_ERROR;
+    }
+
+    end = ngx_sprintf(text, "%V%s", &vary->value,
+                      vary->value.len > 0 ? ", Origin" : "Origin");
+
+    vary->value.data = text;
+    vary->value.len = (size_t) (end - text);
+
+    return NGX_OK;
+}
+
+
+/* What the request was told before it was judged; or, of one that never was, as by a body that is too long, what its head says. */
+static struct gw_cors_answer
+ngx_http_gw_cors_of(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
+{
+    struct gw_request_head    head;
+    ngx_http_gw_main_conf_t  *gmcf;
+
+    if (ctx != NULL) {
+        return ctx->decision.cors;
+    }
+
+    gmcf = ngx_http_get_module_main_conf(r, ngx_http_gw_module);
+
+    if (gmcf->gate == NULL || ngx_http_gw_gather_head(r, &head) != NGX_OK) {
+        return (struct gw_cors_answer) { .fields = NULL };
+    }
+
+    return gw_cors_unjudged(gmcf->gate, head.headers, head.header_count);
 }
 
 
@@ -425,7 +502,8 @@ ngx_http_gw_field_value(ngx_http_gw_ctx_t *ctx, const struct gw_header_field *fi
 
 /* What the upstream, or control, answered. NGX_OK: it goes on to the client; else the filter gives the code to nginx. */
 static ngx_int_t
-ngx_http_gw_look_at_answer(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
+ngx_http_gw_look_at_answer(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx,
+    ngx_table_elt_t **vary)
 {
     ngx_int_t  rc;
 
@@ -454,7 +532,7 @@ ngx_http_gw_look_at_answer(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
                          (unsigned) r->headers_out.status);
     }
 
-    ngx_http_gw_drop_headers(r, ctx->decision.action);
+    *vary = ngx_http_gw_drop_headers(r, ctx->decision.action);
 
     return NGX_OK;
 }
@@ -465,18 +543,21 @@ ngx_http_gw_header_filter(ngx_http_request_t *r)
 {
     size_t                        i, n;
     ngx_int_t                     rc;
+    ngx_table_elt_t              *vary;
     ngx_http_gw_ctx_t            *ctx;
+    struct gw_cors_answer         cors;
     const struct gw_header_field *fields;
 
     if (r != r->main) {
         return ngx_http_next_header_filter(r);
     }
 
+    vary = NULL;
     ctx = ngx_http_gw_get_ctx(r);
 
     /* r->upstream stays set where an error page has taken the place of the upstream's answer. */
     if (ctx != NULL && r->upstream != NULL && !r->error_page) {
-        rc = ngx_http_gw_look_at_answer(r, ctx);
+        rc = ngx_http_gw_look_at_answer(r, ctx, &vary);
 
         if (rc != NGX_OK) {
             return rc;
@@ -495,13 +576,20 @@ ngx_http_gw_header_filter(ngx_http_request_t *r)
         }
     }
 
-    for (i = 0; ctx != NULL && i < ctx->decision.field_count; i++) {
-        if (ngx_http_gw_add_header(r, ctx->decision.fields[i].name,
-                                   ctx->decision.fields[i].value)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
+    cors = ngx_http_gw_cors_of(r, ctx);
+
+    if ((cors.varies && ngx_http_gw_add_vary(r, vary) != NGX_OK)
+        || ngx_http_gw_add_headers(r, cors.fields, cors.field_count) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ctx != NULL
+        && ngx_http_gw_add_headers(r, ctx->decision.fields,
+                                   ctx->decision.field_count)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     if (ctx != NULL

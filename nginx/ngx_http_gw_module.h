@@ -77,6 +77,8 @@ extern ngx_module_t  ngx_http_gw_module;
 ngx_int_t ngx_http_gw_access_handler(ngx_http_request_t *r);
 /* The request's state, also after an internal redirect; NULL: never judged. */
 ngx_http_gw_ctx_t *ngx_http_gw_get_ctx(ngx_http_request_t *r);
+/* As the gate is to see it. */
+ngx_int_t ngx_http_gw_gather_head(ngx_http_request_t *r, struct gw_request_head *head);
 void ngx_http_gw_arena_init(ngx_http_request_t *r, struct gw_arena *a,
     void *space, size_t size);
 

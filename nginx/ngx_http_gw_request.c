@@ -76,7 +76,7 @@ ngx_http_gw_count(ngx_list_t *list)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_gw_gather_head(ngx_http_request_t *r, struct gw_request_head *head)
 {
     struct gw_header  *out;

@@ -114,6 +114,14 @@ struct gw_header_field {
     struct gw_str name, value;
 };
 
+/* What an answer tells a page of another origin: nothing, unless the settings list that. Good as long as the request, of one that was not
+ * judged until the event loop installs another snapshot. */
+struct gw_cors_answer {
+    const struct gw_header_field *fields;
+    size_t field_count;
+    bool varies; /* `Vary` is to name Origin */
+};
+
 struct gw_decision {
     enum gw_action action;
     enum gw_reason reason;
@@ -132,8 +140,9 @@ struct gw_decision {
     unsigned delay_ms;      /* PASS, CONTROL, ANSWER: to be held back so long first; 0: not at all */
     const struct gw_header_field *fields; /* of the answer, whosever it is: what is left of the client's budget */
     size_t field_count;
-    const char *detail;        /* for the log: which token fault, which stage; static storage; NULL: none */
-    struct gw_str user, route; /* for the log; empty: none */
+    struct gw_cors_answer cors; /* of every answer, whosever it is */
+    const char *detail;         /* for the log: which token fault, which stage; static storage; NULL: none */
+    struct gw_str user, route;  /* for the log; empty: none */
 };
 
 /* Judges the head. All results live in the arena, which must outlive gw_request_done. Never fails: what goes wrong inside is a
@@ -196,6 +205,11 @@ const struct gw_header_field *gw_security_headers(enum gw_transport transport, s
 /* A header of the upstream that must not reach the client: its CORS, rate limit, server and framework headers, and any
  * attempt to set our cookie. name in lower case. */
 bool gw_response_header_is_dropped(struct gw_str name, struct gw_str value);
+
+/* For an answer that nginx gives before the request is judged. */
+struct gw_cors_answer gw_cors_unjudged(const struct gw_gate *g, const struct gw_header *headers, size_t count);
+/* Whether a value of `Vary` says already that the answer differs by origin. */
+bool gw_vary_has_origin(struct gw_str value);
 
 /* The problem+json text of a refusal, into the arena. members: of the decision. GW_STR_NULL without memory. */
 struct gw_str gw_problem(enum gw_reason reason, struct gw_str request_id, struct gw_str members, struct gw_arena *a);

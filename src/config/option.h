@@ -16,6 +16,7 @@ enum gw_option_type {
     GW_OPT_ENUM,     /* int, index into choices */
     GW_OPT_CIDRS,    /* struct gw_option_cidrs: a YAML list, or one scalar with commas */
     GW_OPT_STRINGS,  /* struct gw_option_strings: the same */
+    GW_OPT_ORIGINS,  /* the same, each an exact origin (base/origin.h) */
 };
 
 struct gw_option_cidrs {

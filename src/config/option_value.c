@@ -4,6 +4,8 @@
  */
 #include "config/option_value.h"
 
+#include "base/origin.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -52,6 +54,7 @@ static const struct measure *measure_of(enum gw_option_type type)
     case GW_OPT_ENUM:
     case GW_OPT_CIDRS:
     case GW_OPT_STRINGS:
+    case GW_OPT_ORIGINS:
         break;
     }
     return NULL;
@@ -207,6 +210,12 @@ static bool read_item(const struct input *in, struct gw_str text, void *dst)
     return keep_text(in, text, dst);
 }
 
+static bool read_origin(const struct input *in, struct gw_str text, void *dst)
+{
+    const char *expected = gw_origin_fault(text);
+    return expected == NULL ? keep_text(in, text, dst) : wrong(in, text, expected);
+}
+
 /* ---- lists ---- */
 
 typedef bool (*read_fn)(const struct input *in, struct gw_str text, void *dst);
@@ -259,7 +268,7 @@ static bool read_list(const struct input *in, const struct gw_yaml *value, void 
 {
     bool is_cidrs = in->row->type == GW_OPT_CIDRS;
     size_t item_size = is_cidrs ? sizeof(struct gw_cidr) : sizeof(struct gw_str);
-    read_fn read = is_cidrs ? read_cidr : read_item;
+    read_fn read = is_cidrs ? read_cidr : in->row->type == GW_OPT_ORIGINS ? read_origin : read_item;
     size_t most = value->kind == GW_YAML_LIST ? value->count : commas(value->text) + 1;
     struct list list = {gw_arena_calloc(in->arena, most + 1, item_size), 0};
     if (list.item == NULL) {
@@ -277,7 +286,7 @@ static bool read_list(const struct input *in, const struct gw_yaml *value, void 
 
 static bool is_list_type(enum gw_option_type type)
 {
-    return type == GW_OPT_CIDRS || type == GW_OPT_STRINGS;
+    return type == GW_OPT_CIDRS || type == GW_OPT_STRINGS || type == GW_OPT_ORIGINS;
 }
 
 static read_fn reader_of(enum gw_option_type type)
@@ -369,6 +378,7 @@ void gw_option_print_type(const struct gw_option *row, struct gw_buf *out)
         [GW_OPT_ENUM] = "one of ",
         [GW_OPT_CIDRS] = "list of networks",
         [GW_OPT_STRINGS] = "list of texts",
+        [GW_OPT_ORIGINS] = "list of origins",
     };
     const struct measure *m = measure_of(row->type);
     gw_buf_addf(out, "%s", names[row->type]);

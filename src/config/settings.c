@@ -2,6 +2,8 @@
 /* The one table of gateway.yaml, and the checks that look at more than one row or into a value's form. */
 #include "config/settings.h"
 
+#include "base/origin.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -34,6 +36,13 @@ const struct gw_option gw_settings_options[] = {
      "Networks whose forwarding headers are believed when the client's address is looked for."},
     {"allow", GW_OPT_CIDRS, AT(allow), "", 0, 0, NULL, NULL,
      "Networks that no block, no limit by address and no lock of an address touches; limits by user and key hold for them too."},
+    {"cors.origins", GW_OPT_ORIGINS, AT(cors_origins), "", 0, 0, NULL, "ALLOWED_ORIGINS",
+     "Origins whose pages may use the API, with the user's cookies too (docs/cors.md); exact: `https://app.example.com`, a port where it is not the scheme's. "
+     "In production only https, and http on this machine."},
+    {"cors.production", GW_OPT_ORIGINS, AT(cors_production), "", 0, 0, NULL, "PRODUCTION_DOMAIN",
+     "Further such origins where `environment` is production."},
+    {"cors.staging", GW_OPT_ORIGINS, AT(cors_staging), "", 0, 0, NULL, "STAGING_DOMAIN",
+     "The same."},
     {"proxy_header", GW_OPT_ENUM, AT(proxy_header), "X-Forwarded-For", 0, 0, proxy_headers, NULL,
      "The header in which `trusted_proxies` say who asked them; the other one, which they may pass on as a client made it up, is not looked at. "
      "Neither reaches the backend."},
@@ -276,6 +285,41 @@ static void check_forms(const struct check *c)
         gw_faults_add(c->faults, c->file, line_of(c, "run_dir"), "run_dir: expected an absolute path");
 }
 
+/* Whoever is on the way to such a page writes it, and would ask as its user. */
+static void check_exposed(const struct check *c, const char *key, const struct gw_option_strings *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (gw_origin_is_exposed(list->item[i]))
+            gw_faults_add(c->faults, c->file, line_of(c, key), "%s: expected https in production, not \"%.*s\"", key,
+                          GW_STR_ARG(list->item[i]));
+}
+
+static void check_origins(const struct check *c)
+{
+    const struct gw_settings *s = c->s;
+    const struct {
+        const char *key;
+        const struct gw_option_strings *list;
+    } lists[] = {{"cors.origins", &s->cors_origins},
+                 {"cors.production", &s->cors_production},
+                 {"cors.staging", &s->cors_staging}};
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        if (lists[i].list->count > GW_ORIGINS_MAX)
+            gw_faults_add(c->faults, c->file, line_of(c, lists[i].key), "%s: expected at most %d origins", lists[i].key,
+                          GW_ORIGINS_MAX);
+        if (s->environment == GW_ENV_PRODUCTION)
+            check_exposed(c, lists[i].key, lists[i].list);
+    }
+}
+
+size_t gw_settings_origins(const struct gw_settings *s, struct gw_option_strings out[GW_ORIGIN_LISTS])
+{
+    out[0] = s->cors_origins;
+    out[1] = s->cors_production;
+    out[2] = s->cors_staging;
+    return s->environment == GW_ENV_PRODUCTION ? GW_ORIGIN_LISTS : 1;
+}
+
 static void check_together(const struct check *c)
 {
     const struct gw_settings *s = c->s;
@@ -287,6 +331,7 @@ static void check_together(const struct check *c)
     check_at_most(c, "login.waiting_per_address", s->login_waiting_per_address, "login.waiting", s->login_waiting);
     check_forms(c);
     check_tls(c);
+    check_origins(c);
 }
 
 void gw_settings_load(const char *file, gw_getenv_fn getenv_fn, struct gw_arena *a, struct gw_settings *out,

@@ -13,6 +13,9 @@ enum gw_session_limit { GW_SESSION_DENY, GW_SESSION_EVICT_OLDEST };
 enum gw_kernel_drop_setting { GW_KERNEL_DROP_OFF, GW_KERNEL_DROP_NFTABLES };
 enum gw_password_profile { GW_PASSWORD_GUIDE, GW_PASSWORD_NIST };
 
+/* Origins that a setting may list; each request of a page is compared with all of them. */
+#define GW_ORIGINS_MAX 64
+
 struct gw_settings {
     /* top */
     int environment;       /* enum gw_environment; NODE_ENV */
@@ -23,10 +26,13 @@ struct gw_settings {
     struct gw_str run_dir; /* empty: chosen by gw_run_dir */
     struct gw_option_cidrs trusted_proxies;
     struct gw_option_cidrs allow;
-    int proxy_header;                     /* enum gw_proxy_header */
-    bool listen_proxy_protocol;           /* the listener expects the PROXY protocol */
-    bool tls_stapling;                    /* tls.stapling; here it costs no padding */
-    int64_t connections_per_address;      /* connections.per_address: of a worker; 0: any number */
+    /* cors.*; gw_settings_origins has those in force */
+    struct gw_option_strings cors_origins;                  /* ALLOWED_ORIGINS */
+    struct gw_option_strings cors_production, cors_staging; /* PRODUCTION_DOMAIN, STAGING_DOMAIN */
+    int proxy_header;                                       /* enum gw_proxy_header */
+    bool listen_proxy_protocol;                             /* the listener expects the PROXY protocol */
+    bool tls_stapling;                                      /* tls.stapling; here it costs no padding */
+    int64_t connections_per_address;                        /* connections.per_address: of a worker; 0: any number */
     struct gw_str user_control, user_web; /* user.control, user.web: system users when started as root */
     /* upstream.*: set over the policy's own (make run UPSTREAM=…) */
     struct gw_str upstream_url, upstream_key_file;
@@ -93,5 +99,8 @@ extern const size_t gw_settings_option_count;
  * addresses and paths). Faults are added; on any fault the result must not be used. */
 void gw_settings_load(const char *file, gw_getenv_fn getenv_fn, struct gw_arena *a, struct gw_settings *out,
                       struct gw_faults *f);
+/* The lists of origins whose pages may use the API. */
+#define GW_ORIGIN_LISTS 3
+size_t gw_settings_origins(const struct gw_settings *s, struct gw_option_strings out[GW_ORIGIN_LISTS]);
 /* home + "/" + name, or name when it is absolute; in the arena; NULL without memory. */
 const char *gw_settings_path(struct gw_arena *a, const char *home, struct gw_str name);

@@ -92,8 +92,14 @@ static void defaults_are_good(void **state)
 static const char *guide_env(const char *name)
 {
     static const char *const variables[][2] = {
-        {"NODE_ENV", "production"},  {"JWT_EXPIRES_IN", "3600"}, {"JWT_SECRET_FILE", "/run/secrets/jwt"},
-        {"SSL_CERT_PATH", "/c.pem"}, {"SSL_KEY_PATH", "/k.pem"},
+        {"NODE_ENV", "production"},
+        {"JWT_EXPIRES_IN", "3600"},
+        {"JWT_SECRET_FILE", "/run/secrets/jwt"},
+        {"SSL_CERT_PATH", "/c.pem"},
+        {"SSL_KEY_PATH", "/k.pem"},
+        {"ALLOWED_ORIGINS", "https://a.example,https://b.example:8443"},
+        {"PRODUCTION_DOMAIN", "https://c.example"},
+        {"STAGING_DOMAIN", "https://d.example"},
     };
     for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
         if (strcmp(variables[i][0], name) == 0)
@@ -111,6 +117,63 @@ static void the_guides_variables_override_the_file(void **state)
     assert_string_equal(x->s.token_key_file.ptr, "/run/secrets/jwt");
     assert_string_equal(x->s.tls_certificate.ptr, "/c.pem");
     assert_string_equal(x->s.tls_key.ptr, "/k.pem");
+    struct gw_option_strings lists[GW_ORIGIN_LISTS];
+    assert_int_equal(gw_settings_origins(&x->s, lists), 3);
+    assert_int_equal(lists[0].count, 2);
+    assert_string_equal(lists[0].item[1].ptr, "https://b.example:8443");
+    assert_string_equal(lists[1].item[0].ptr, "https://c.example");
+    assert_string_equal(lists[2].item[0].ptr, "https://d.example");
+    x->s.environment = GW_ENV_DEVELOPMENT;
+    assert_int_equal(gw_settings_origins(&x->s, lists), 1);
+}
+
+static void no_origin_is_listed_by_default(void **state)
+{
+    struct fixture *x = *state;
+    struct gw_option_strings lists[GW_ORIGIN_LISTS];
+    load(x, "environment: production\n", no_env);
+    for (size_t i = 0; i < gw_settings_origins(&x->s, lists); i++)
+        assert_int_equal(lists[i].count, 0);
+}
+
+static void origins_are_exact_and_in_production_not_exposed(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned line;
+        const char *message; /* NULL: good */
+    } cases[] = {
+        {"cors: {origins: [http://app.example]}\n", 0, NULL},
+        {"cors: {origins: 'https://a.example, http://localhost:3000'}\n", 0, NULL},
+        {"cors:\n  origins:\n    - https://a.example\n    - https://b.example/\n", 4,
+         "cors.origins: expected an origin, with nothing behind"},
+        {"cors: {origins: ['*']}\n", 1, "no wildcards"},
+        {"cors: {origins: ['null']}\n", 1, "sandbox"},
+        {"cors: {origins: 'https://a.example,,https://b.example'}\n", 1, "not \"\""},
+        {"cors: {staging: staging.example}\n", 1, "cors.staging: expected an origin such as"},
+        {"environment: production\ncors: {origins: [https://a.example, http://app.example]}\n", 2,
+         "expected https in production, not \"http://app.example\""},
+        {"environment: production\ncors: {origins: [http://localhost:3000, 'http://127.0.0.1']}\n", 0, NULL},
+        {"environment: production\n\ncors.production: http://app.example\n", 3, "cors.production: expected https"},
+    };
+    struct fixture *x = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        load(x, cases[i].text, no_env);
+        if (gw_faults_count(x->faults) != (cases[i].message != NULL))
+            fail_msg("%s: %zu faults", cases[i].text, gw_faults_count(x->faults));
+        if (cases[i].message == NULL)
+            continue;
+        assert_int_equal(gw_faults_get(x->faults, 0)->line, cases[i].line);
+        if (strstr(gw_faults_get(x->faults, 0)->message, cases[i].message) == NULL)
+            fail_msg("%s: %s", cases[i].text, gw_faults_get(x->faults, 0)->message);
+    }
+    char many[4096] = "cors.origins: [https://a.example";
+    for (int i = 0; i < GW_ORIGINS_MAX; i++)
+        strcat(many, ", https://a.example");
+    strcat(many, "]\n");
+    load(x, many, no_env);
+    assert_int_equal(gw_faults_count(x->faults), 1);
+    assert_string_equal(gw_faults_get(x->faults, 0)->message, "cors.origins: expected at most 64 origins");
 }
 
 static void listen_takes_addresses_with_a_port(void **state)
@@ -215,6 +278,7 @@ static void every_member_is_filled_by_one_row(void **state)
         [GW_OPT_ENUM] = 4,
         [GW_OPT_CIDRS] = 16,
         [GW_OPT_STRINGS] = 16,
+        [GW_OPT_ORIGINS] = 16,
     };
     size_t padding = 0;
     for (size_t i = 0; i < gw_settings_option_count; i++)
@@ -286,6 +350,8 @@ int main(int argc, char **argv)
         CASE(defaults_are_good),
         CASE(the_algorithm_chooses_the_key_file_where_none_is_named),
         CASE(the_guides_variables_override_the_file),
+        CASE(no_origin_is_listed_by_default),
+        CASE(origins_are_exact_and_in_production_not_exposed),
         CASE(listen_takes_addresses_with_a_port),
         CASE(what_cannot_stand_together_is_refused),
         CASE(effective_settings_read_back_the_same),

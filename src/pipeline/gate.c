@@ -220,6 +220,14 @@ uint64_t gw_gate_generation(const struct gw_gate *g)
     return g->snapshot != NULL ? g->snapshot->ref.generation : 0;
 }
 
+/* ---- answers of which the gate was not asked ---- */
+
+struct gw_cors_answer gw_cors_unjudged(const struct gw_gate *g, const struct gw_header *headers, size_t count)
+{
+    const struct gw_cors nobody = {.count = 0};
+    return gw_cors_of_headers(g->snapshot != NULL ? &g->snapshot->cors : &nobody, headers, count);
+}
+
 /* ---- connections ---- */
 
 enum gw_code gw_gate_count_connections(struct gw_gate *g, size_t most, struct gw_error *err)

@@ -161,7 +161,7 @@ static bool read_field(enum field field, struct gw_header *h, struct gw_head_fie
     return false;
 }
 
-static void drop_named(struct gw_request_head *head, struct gw_str name)
+void gw_head_drop(struct gw_request_head *head, struct gw_str name)
 {
     for (size_t i = 0; i < head->header_count; i++)
         if (gw_str_eq_nocase(head->headers[i].name, name))
@@ -177,7 +177,7 @@ static bool drop_listed(struct gw_request_head *head, struct gw_str list)
             return false;
         token = gw_str_trim(token);
         if (!gw_str_eq_nocase(token, GW_STR("close")) && !gw_str_eq_nocase(token, GW_STR("keep-alive")))
-            drop_named(head, token);
+            gw_head_drop(head, token);
     }
     return true;
 }
@@ -200,7 +200,7 @@ bool gw_head_read(struct gw_request_head *head, struct gw_str credential_header,
             return false;
     }
     if (gw_cookies_have_ours(&out->cookies))
-        drop_named(head, GW_STR("cookie"));
+        gw_head_drop(head, GW_STR("cookie"));
     return connection.len == 0 || drop_listed(head, connection);
 }
 
@@ -299,6 +299,18 @@ bool gw_response_header_is_dropped(struct gw_str name, struct gw_str value)
     if (rule == NULL)
         return false;
     return rule->fate == DROP || sets_cookie_of_ours(value);
+}
+
+/* RFC 9110 section 12.5.5: a list of names, or `*`, which names all. */
+bool gw_vary_has_origin(struct gw_str value)
+{
+    struct gw_str name;
+    while (gw_str_split(&value, ',', &name)) {
+        name = gw_str_trim(name);
+        if (gw_str_eq(name, GW_STR("*")) || gw_str_eq_nocase(name, GW_STR("Origin")))
+            return true;
+    }
+    return false;
 }
 
 /* Strict-Transport-Security last: it is left off where there is no TLS (RFC 6797 section 7.2). */

@@ -23,6 +23,8 @@ struct gw_head_fields {
  * empty: none. False: a deciding header stands twice, a cookie of ours stands twice, or Connection lists more than it may. */
 GW_MUST_CHECK bool gw_head_read(struct gw_request_head *head, struct gw_str credential_header,
                                 struct gw_head_fields *out);
+/* Marks every header of that name; name in lower case. */
+void gw_head_drop(struct gw_request_head *head, struct gw_str name);
 /* Control is to see the client's own credential, the backend is not. Cookies as far as fields still has ours. */
 void gw_head_keep_credential(struct gw_request_head *head, const struct gw_head_fields *fields);
 /* All Cookie headers as one without ours; empty when nothing is left. GW_ENOMEM. */

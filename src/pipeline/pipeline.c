@@ -119,7 +119,9 @@ void gw_request_let_go(struct gw_gate *g, struct gw_request *r)
 
 enum gw_code gw_hold(struct gw_request *r, struct gw_verdict *v, struct gw_verdict verdict)
 {
-    if (r->presented.kind == GW_CREDENTIAL_ABSENT)
+    bool may_be_let_through =
+        r->presented.kind != GW_CREDENTIAL_ABSENT || (r->is_preflight && r->origin == GW_ORIGIN_LISTED);
+    if (!may_be_let_through)
         *v = verdict;
     else if (r->held.reason == GW_REASON_NONE)
         r->held = verdict;
@@ -145,6 +147,11 @@ static enum gw_code finish(struct gw_request *r)
 {
     struct gw_decision *out = r->out;
     enum gw_target target = r->route->target;
+    if (r->is_preflight) {
+        out->action = GW_ANSWER;
+        out->status = 200;
+        return gw_cors_allow(r->snapshot->policy, out->target, r->arena, &out->fields, &out->field_count);
+    }
     if (gw_target_is_control(target)) {
         gw_head_keep_credential(r->head, &r->fields);
         out->action = GW_CONTROL;
@@ -202,6 +209,13 @@ static bool run(struct gw_request *r, const struct gw_stage *first, size_t count
     return true;
 }
 
+/* A preflight does nothing and brings no credential: whether who asks may, the request that follows it is told. */
+static bool run_stages(struct gw_request *r)
+{
+    return run(r, gw_stages, GW_STAGE_TOKEN) &&
+           (r->is_preflight || run(r, gw_stages + GW_STAGE_TOKEN, GW_STAGE_COUNT - GW_STAGE_TOKEN));
+}
+
 static enum gw_code write_address(struct gw_request *r)
 {
     char text[GW_IP_LEN + 1];
@@ -227,7 +241,7 @@ static void judge(struct gw_request *r)
         refuse(r, NULL, (struct gw_verdict){.reason = GW_REASON_INTERNAL, .detail = GW_DETAIL_NO_REQUEST_ID});
         return;
     }
-    bool goes_on = r->snapshot != NULL && run(r, gw_stages, GW_STAGE_COUNT);
+    bool goes_on = r->snapshot != NULL && run_stages(r);
     if (r->snapshot == NULL)
         refuse(r, NULL, (struct gw_verdict){.reason = GW_REASON_NOT_READY, .detail = GW_DETAIL_NO_POLICY});
     if (write_address(r) != GW_OK || (goes_on && finish(r) != GW_OK) || gw_quota_tell(r) != GW_OK)

@@ -9,6 +9,7 @@
 #include "crypto/random.h"
 #include "pipeline/api_key.h"
 #include "pipeline/connections.h"
+#include "pipeline/cors.h"
 #include "pipeline/head.h"
 #include "pipeline/metrics.h"
 #include "pipeline/mint.h"
@@ -64,6 +65,14 @@ enum gw_detail {
 const char *gw_detail_text(enum gw_detail detail);
 const char *gw_detail_name(enum gw_detail detail);
 
+/* Whose page asks, as its browser says. */
+enum gw_origin {
+    GW_ORIGIN_NONE, /* nobody says: no browser, or a read within our own pages */
+    GW_ORIGIN_OWN,
+    GW_ORIGIN_LISTED, /* in the settings */
+    GW_ORIGIN_FOREIGN
+};
+
 /* Left as it is: go on. */
 struct gw_verdict {
     enum gw_reason reason;
@@ -86,13 +95,15 @@ struct gw_request {
     struct gw_str target;                        /* canonical, with it */
     struct gw_head_fields fields;
     struct gw_ip client;
-    enum gw_method method;
+    enum gw_method method; /* that a preflight asks about, where it is one */
+    enum gw_origin origin;
     const struct gw_route *route;
     struct gw_client_credential presented;
     struct gw_verdict held; /* what is refused unless it turns out to be let through nevertheless (gw_hold) */
     double limit_factor;    /* 1.0: the client has its limits whole; less: it is suspicious */
     struct gw_quota quota;
     bool is_held_back;
+    bool is_preflight;   /* the gate answers it; it presents nothing */
     bool signed_in;      /* what follows is filled */
     int role;            /* GW_ROLE_UNKNOWN: a name that the policy does not know */
     int64_t token_end_s; /* leeway included */
@@ -121,7 +132,8 @@ static inline enum gw_code gw_refuse(struct gw_verdict *v, enum gw_reason reason
 }
 
 /* What is said of an address before anybody knows who asks. With a credential it is noted, and the first counts: whoever turns out to be signed
- * in may then still call what the policy says reduces risk, so that no block and no flood keeps a position open. Refused now without one. */
+ * in may then still call what the policy says reduces risk, so that no block and no flood keeps a position open. Refused now without one, but
+ * for a preflight of a listed origin: without its answer the page's browser would not send what reduces risk. */
 enum gw_code gw_hold(struct gw_request *r, struct gw_verdict *v, struct gw_verdict verdict);
 
 enum gw_stage_id {
@@ -143,6 +155,7 @@ enum gw_code gw_stage_headers(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_address(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_block(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_rate(struct gw_request *r, struct gw_verdict *v);
+enum gw_code gw_stage_cors(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_route(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_held(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_token(struct gw_request *r, struct gw_verdict *v);
@@ -162,6 +175,9 @@ enum gw_code gw_rehearse_rate(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_rehearse_quota(struct gw_request *r, struct gw_verdict *v);
 /* By the modes of the rehearsal, where it has some. */
 enum gw_code gw_rehearse_mode(struct gw_request *r, struct gw_verdict *v);
+
+/* Which origin asks, and whether it is a preflight; what every answer tells it. Part of gw_stage_headers. */
+void gw_cors_note(struct gw_request *r);
 
 /* Token, session and user as of now_s: fills r->user and r->role. Part of gw_stage_token, and of the recheck. */
 enum gw_code gw_token_check_live(struct gw_request *r, struct gw_verdict *v);

@@ -5,7 +5,7 @@
  */
 #include "pipeline/rehearse.h"
 
-#define HEADERS_MAX 3
+#define HEADERS_MAX 4
 #define HOST GW_STR("gateway.invalid")
 
 static void add_header(struct gw_request_head *head, struct gw_str name, struct gw_str value)
@@ -24,6 +24,8 @@ static void write_head(const struct gw_rehearsal *in, struct gw_header headers[H
         add_header(out, GW_STR("cookie"), GW_STR(GW_SESSION_COOKIE "=rehearsed"));
     if (in->origin.len > 0)
         add_header(out, GW_STR("origin"), in->origin);
+    if (in->fetch_site.len > 0)
+        add_header(out, GW_STR("sec-fetch-site"), in->fetch_site);
 }
 
 static struct gw_opinion ask(const struct gw_stage *stage, struct gw_request *r)
@@ -61,6 +63,7 @@ enum gw_code gw_rehearse(const struct gw_rehearsal *in, struct gw_arena *a, stru
     if (in->user != NULL)
         r->user = *in->user;
     *out = (struct gw_rehearsed){.allowed = true};
+    GW_TRY(gw_cors_load(&snapshot->settings, a, &snapshot->cors));
     for (size_t i = 0; i < GW_STAGE_COUNT && out->allowed; i++) {
         out->opinions[i] = ask(&gw_stages[i], r);
         out->allowed = out->opinions[i].kind == GW_OPINION_OK;

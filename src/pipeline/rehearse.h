@@ -14,6 +14,7 @@ struct gw_rehearsal {
     const struct gw_live_user *user;   /* what the segment would hold; NULL: nobody is signed in */
     enum gw_credential_kind by;        /* how the user shows who it is; ABSENT where there is none */
     struct gw_str origin;              /* of the page that asks; empty: no browser says */
+    struct gw_str fetch_site;          /* how that is related to us: "cross-site"; empty: the same */
     const struct gw_mode_set *modes;   /* NULL: as if none were in force */
     const struct gw_live_block *block; /* what the segment would find of the client's address; NULL: nothing */
     struct gw_ip client;               /* zero: nobody says where from */

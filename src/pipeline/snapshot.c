@@ -134,6 +134,7 @@ enum gw_code gw_snapshot_load(const struct gw_snapshot_source *source, struct gw
     GW_TRY(load_settings(s, source, f, err));
     GW_TRY(load_policy(s, source, f, err));
     GW_TRY(make_verifier(s, source->ring, err));
+    GW_TRY(gw_cors_load(&s->settings, &s->arena, &s->cors));
     GW_TRY(gw_panic_page(s->policy, &s->arena, &s->panic_page));
     *out = gw_take(&s);
     return GW_OK;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Whether the user meant it. A browser sends our cookie along with any site's request; so an unsafe one by cookie needs a
- * sign that only our own pages can give: their origin, or a Bearer header, which no browser attaches by itself (Basic it does).
- * Signing somebody in (login, refresh, register) needs no cookie to do harm: there a foreign origin is refused. So it is where the page to
+ * sign that only our own pages can give: their origin, or a Bearer header, which no browser attaches by itself (Basic it does). Pages of an
+ * origin that the settings list count as our own; those of any other never come here with a change (stage_cors.c), if they say where they
+ * are from. Signing somebody in (login, refresh, register) needs no cookie to do harm: there what another site sent is refused. So it is where the page to
  * sign out with is sent: what of it comes with no sign at all, control looks at, for the form brings the session's token in the body.
  * A page's script may bring that token by X-CSRF-Token, for a browser that gives no sign (pipeline/csrf.h).
  *
@@ -12,22 +13,10 @@
 #include "pipeline/csrf.h"
 #include "pipeline/pipeline.h"
 
-/* "https://" + Host; over plain connections TLS may end before us, so that both schemes are ours. */
-static bool is_own_origin(const struct gw_request *r)
-{
-    static const struct gw_str schemes[] = {GW_STR("https://"), GW_STR("http://")};
-    struct gw_str origin = r->fields.origin, host = r->fields.host;
-    for (size_t i = 0; i < (r->head->tls ? 1u : 2u); i++) {
-        struct gw_str rest = gw_str_sub(origin, schemes[i].len, origin.len);
-        if (host.len > 0 && gw_str_starts(origin, schemes[i]) && gw_str_eq_nocase(rest, host))
-            return true;
-    }
-    return false;
-}
-
 static bool has_proof(const struct gw_request *r)
 {
-    return r->presented.has_bearer_scheme || is_own_origin(r) || gw_str_eq(r->fields.fetch_site, GW_STR("same-origin"));
+    return r->presented.has_bearer_scheme || r->origin == GW_ORIGIN_OWN || r->origin == GW_ORIGIN_LISTED ||
+           gw_str_eq(r->fields.fetch_site, GW_STR("same-origin"));
 }
 
 /* Only where the browser says nothing of its own: what it says counts. */
@@ -43,9 +32,8 @@ static bool has_token(const struct gw_request *r)
 static bool is_foreign(const struct gw_request *r)
 {
     struct gw_str site = r->fields.fetch_site;
-    if (r->fields.origin.ptr != NULL && !is_own_origin(r))
-        return true;
-    return site.ptr != NULL && !gw_str_eq(site, GW_STR("same-origin")) && !gw_str_eq(site, GW_STR("none"));
+    return r->origin != GW_ORIGIN_LISTED && site.ptr != NULL && !gw_str_eq(site, GW_STR("same-origin")) &&
+           !gw_str_eq(site, GW_STR("none"));
 }
 
 static bool signs_in(enum gw_target target)

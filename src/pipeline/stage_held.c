@@ -2,7 +2,7 @@
 /*
  * What stages before the route would have refused by the address alone (gw_hold). It stays refused unless who presents a credential asks for
  * what reduces risk; then the credential must be good, which the end of stage_access.c sees. So whoever is blocked or flooded with, and
- * guesses tokens, gets no further than the token.
+ * guesses tokens, gets no further than the token. A preflight is let through for the same: it asks for leave to send such a request.
  */
 #include "pipeline/pipeline.h"
 
@@ -13,7 +13,7 @@ static bool reduces(const struct gw_request *r)
 
 enum gw_code gw_stage_held(struct gw_request *r, struct gw_verdict *v)
 {
-    bool may_pass = reduces(r) && r->presented.kind != GW_CREDENTIAL_ABSENT;
+    bool may_pass = reduces(r) && (r->presented.kind != GW_CREDENTIAL_ABSENT || r->is_preflight);
     if (r->held.reason == GW_REASON_NOT_READY && r->route->target == GW_TARGET_HEALTH)
         r->held = (struct gw_verdict){.reason = GW_REASON_NONE};
     if (r->held.reason != GW_REASON_NONE && !may_pass)

@@ -17,7 +17,6 @@ enum gw_code gw_stage_route(struct gw_request *r, struct gw_verdict *v)
     GW_TRY(code);
     r->path = uri.path;
     r->target = uri.canonical;
-    r->method = gw_method_parse(r->head->method);
     r->route = gw_policy_match(policy, r->method, uri.path, uri.query);
     if (r->route == NULL)
         return gw_refuse(v, GW_REASON_NO_ROUTE, GW_DETAIL_NONE);

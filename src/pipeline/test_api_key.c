@@ -52,7 +52,7 @@ static void test_a_key_signs_in_by_either_header_and_stays_here(void **state)
         assert_true(gw_uuid_eq(&rig.request->session_id, &id)); /* what the journal gets */
     }
     assert_passed(ASK("POST", "/api/bots", api_key(), bearer_key()));
-    assert_passed(ASK("POST", "/api/bots", api_key(), "origin: https://elsewhere.example")); /* no cookie, no proof */
+    assert_passed(ASK("POST", "/api/bots", api_key(), "sec-fetch-site: cross-site")); /* no cookie, no proof */
     assert_passed(ASK("POST", "/api/bots", api_key(), cookie(VIEWER)));
     assert_true(gw_str_eq(rig.decision.user, GW_STR("user2")));
 }

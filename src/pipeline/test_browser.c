@@ -99,7 +99,7 @@ static void test_who_may_not_is_shown_that_and_no_more(void **state)
     assert_true(gw_str_copy(d->request_id, id, sizeof(id)));
     assert_non_null(strstr(d->body.ptr, id));
     assert_null(strstr(d->body.ptr, "admin"));
-    d = ASK("POST", "/app/form", HTML, cookie(VIEWER), "origin: https://evil.example", "host: gw.example");
+    d = ASK("POST", "/app/form", HTML, cookie(VIEWER), "sec-fetch-site: cross-site", "host: gw.example");
     assert_int_equal(d->status, 403);
     assert_shown(d, "Cross-site request refused");
     d = ASK("GET", "/app/admin", cookie(VIEWER));
@@ -156,7 +156,7 @@ static void test_forms_go_to_control_with_the_policy_of_pages(void **state)
     d = ASK("POST", "/aaiti/logout", HTML, cookie(NO_SESSION));
     assert_int_equal(d->status, 303);
     assert_string_equal(d->location.ptr, "/aaiti/login");
-    d = ASK("POST", "/aaiti/login", HTML, "origin: https://evil.example", "host: gw.example");
+    d = ASK("POST", "/aaiti/login", HTML, "sec-fetch-site: cross-site", "host: gw.example");
     assert_int_equal(d->status, 403);
     assert_shown(d, "Cross-site request refused");
     assert_refused(ASK_BARE("PUT", "/aaiti/login"), GW_REASON_NO_ROUTE);

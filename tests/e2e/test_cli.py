@@ -279,7 +279,7 @@ def test_explain(gateway, arguments, status, says):
     assert as_json["allowed"] is (status == 0)
 
 
-STAGES = ["headers", "address", "block", "rate", "route", "held", "token", "access", "quota", "mode", "cross-site", "identity"]
+STAGES = ["headers", "address", "block", "rate", "cors", "route", "held", "token", "access", "quota", "mode", "cross-site", "identity"]
 
 
 @pytest.mark.parametrize("arguments, refuses, says", [
@@ -287,6 +287,7 @@ STAGES = ["headers", "address", "block", "rate", "route", "held", "token", "acce
     (["POST", "/api/bots", "--as", "trader"], None, {"cross-site": "Bearer token; by cookie 403 without proof"}),
     (["POST", "/api/auth/logout", "--as", "trader"], None, {"cross-site": "by cookie 403", "identity": "the backend sees nothing; control answers"}),
     (["POST", "/api/auth/login"], None, {"token": "nobody", "cross-site": "another site's page 403"}),
+    (["POST", "/api/bots", "--as", "trader"], None, {"cors": "no page of another origin .* cors.origins lists none"}),
     (["POST", "/api/auth/refresh"], None, {"token": "nobody", "cross-site": "another site's page 403; the cookie counts with proof"}),
     (["GET", "/aaiti/v1/users", "--as", "viewer"], None, {"token": "control looks at it again", "access": "control asks for the right"}),
     (["GET", "/api/bots"], "access", {"access": "401"}),

@@ -93,6 +93,8 @@ ROWS = [
     ("GET", "/api/bots", None, {SIGNED_IN: "Bearer a.b.c"}, dict(status=401, reason="TOKEN_REFUSED", stage="token", detail=".")),
     ("GET", "/api/bots", None, {SIGNED_IN: "Bearer x"}, dict(status=401, reason="TOKEN_REFUSED", stage="token", detail="three dot")),
     ("POST", "/api/auth/login", None, {"Origin": "https://elsewhere.invalid"},
+     dict(status=403, reason="ORIGIN_REFUSED", stage="cors", route=None)),
+    ("POST", "/api/auth/login", None, {"Sec-Fetch-Site": "cross-site"},
      dict(status=403, reason="CROSS_SITE", stage="cross-site", detail="foreign origin", access="public")),
 ]
 
