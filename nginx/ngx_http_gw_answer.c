@@ -387,9 +387,51 @@ ngx_http_gw_is_dropped(struct gw_str name, struct gw_str value,
 }
 
 
+/* What a field of the upstream's answer that is not dropped becomes: a cookie what the policy makes of it. */
+static void
+ngx_http_gw_keep_header(ngx_http_gw_ctx_t *ctx, ngx_table_elt_t *h)
+{
+    struct gw_str  value;
+
+    if (ctx->decision.action != GW_PASS
+        || !gw_str_eq_nocase(ngx_http_gw_str(h->key), GW_STR("Set-Cookie")))
+    {
+        return;
+    }
+
+    value = gw_answer_cookie(ctx->request, ngx_http_gw_str(h->value), &ctx->arena);
+
+    if (value.ptr == NULL) {
+        h->hash = 0;
+        return;
+    }
+
+    h->value = ngx_http_gw_ngx_str(value);
+}
+
+
+/* What of two fields counts nobody can tell: then nothing is kept. */
+static void
+ngx_http_gw_note_cache_control(ngx_http_gw_ctx_t *ctx, ngx_table_elt_t *h)
+{
+    struct gw_decision  *d = &ctx->decision;
+
+    if (d->action != GW_PASS
+        || !gw_str_eq_nocase(ngx_http_gw_str(h->key), GW_STR("Cache-Control")))
+    {
+        return;
+    }
+
+    d->cache_control = d->cache_control.len > 0
+                       ? GW_STR("no-store")
+                       : gw_answer_cache_control(ctx->request, ngx_http_gw_str(h->value),
+                                                 &ctx->arena);
+}
+
+
 /* Drops what must not go on, and finds a field `Vary`: one that names Origin already, or else the last; NULL: there is none. */
 static ngx_table_elt_t *
-ngx_http_gw_drop_headers(ngx_http_request_t *r, enum gw_action action)
+ngx_http_gw_drop_headers(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 {
     ngx_table_elt_t  *h, *vary;
     ngx_list_part_t  *part;
@@ -405,13 +447,18 @@ ngx_http_gw_drop_headers(ngx_http_request_t *r, enum gw_action action)
             if (h->lowcase_key != NULL
                 && ngx_http_gw_is_dropped(
                        (struct gw_str) { (char *) h->lowcase_key, h->key.len },
-                       ngx_http_gw_str(h->value), action))
+                       ngx_http_gw_str(h->value), ctx->decision.action))
             {
+                ngx_http_gw_note_cache_control(ctx, h);
                 h->hash = 0;
+                continue;
+            }
 
-            } else if (gw_str_eq_nocase(ngx_http_gw_str(h->key), GW_STR("Vary"))
-                       && (vary == NULL
-                           || !gw_vary_has_origin(ngx_http_gw_str(vary->value))))
+            ngx_http_gw_keep_header(ctx, h);
+
+            if (gw_str_eq_nocase(ngx_http_gw_str(h->key), GW_STR("Vary"))
+                && (vary == NULL
+                    || !gw_vary_has_origin(ngx_http_gw_str(vary->value))))
             {
                 vary = h;
             }
@@ -472,17 +519,25 @@ ngx_http_gw_cors_of(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 }
 
 
-/* An answer of the gate may bring its own Cache-Control (the key set may be kept) and its own policy (the panic page has a script). */
-static struct gw_str
-ngx_http_gw_field_value(ngx_http_gw_ctx_t *ctx, const struct gw_header_field *field)
+/* The decision speaks of the answer that was meant, not of an error of nginx's in its place; a refusal is always meant. */
+static struct gw_decision *
+ngx_http_gw_decision_of_answer(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 {
-    struct gw_decision  *d;
-
-    if (ctx == NULL) {
-        return field->value;
+    if (ctx == NULL || (r->error_page && ctx->decision.action != GW_REFUSE)) {
+        return NULL;
     }
 
-    d = &ctx->decision;
+    return &ctx->decision;
+}
+
+
+/* A decision may have another Cache-Control (the key set may be kept), and another policy (the panic page has a script). */
+static struct gw_str
+ngx_http_gw_field_value(struct gw_decision *d, const struct gw_header_field *field)
+{
+    if (d == NULL) {
+        return field->value;
+    }
 
     if (d->cache_control.len > 0
         && gw_str_eq(field->name, GW_STR("Cache-Control")))
@@ -497,6 +552,31 @@ ngx_http_gw_field_value(ngx_http_gw_ctx_t *ctx, const struct gw_header_field *fi
     }
 
     return field->value;
+}
+
+
+static ngx_int_t
+ngx_http_gw_add_security(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
+{
+    size_t                         i, n;
+    struct gw_decision            *d;
+    const struct gw_header_field  *fields;
+
+    d = ngx_http_gw_decision_of_answer(r, ctx);
+    fields = gw_security_headers(d != NULL ? d->answer : GW_CLASS_API,
+                                 r->connection->ssl ? GW_TRANSPORT_TLS
+                                                    : GW_TRANSPORT_PLAIN, &n);
+
+    for (i = 0; i < n; i++) {
+        if (ngx_http_gw_add_header(r, fields[i].name,
+                                   ngx_http_gw_field_value(d, &fields[i]))
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
@@ -532,7 +612,7 @@ ngx_http_gw_look_at_answer(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx,
                          (unsigned) r->headers_out.status);
     }
 
-    *vary = ngx_http_gw_drop_headers(r, ctx->decision.action);
+    *vary = ngx_http_gw_drop_headers(r, ctx);
 
     return NGX_OK;
 }
@@ -541,12 +621,10 @@ ngx_http_gw_look_at_answer(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx,
 static ngx_int_t
 ngx_http_gw_header_filter(ngx_http_request_t *r)
 {
-    size_t                        i, n;
-    ngx_int_t                     rc;
-    ngx_table_elt_t              *vary;
-    ngx_http_gw_ctx_t            *ctx;
-    struct gw_cors_answer         cors;
-    const struct gw_header_field *fields;
+    ngx_int_t               rc;
+    ngx_table_elt_t        *vary;
+    ngx_http_gw_ctx_t      *ctx;
+    struct gw_cors_answer   cors;
 
     if (r != r->main) {
         return ngx_http_next_header_filter(r);
@@ -564,16 +642,8 @@ ngx_http_gw_header_filter(ngx_http_request_t *r)
         }
     }
 
-    fields = gw_security_headers(r->connection->ssl ? GW_TRANSPORT_TLS
-                                                    : GW_TRANSPORT_PLAIN, &n);
-
-    for (i = 0; i < n; i++) {
-        if (ngx_http_gw_add_header(r, fields[i].name,
-                                   ngx_http_gw_field_value(ctx, &fields[i]))
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
+    if (ngx_http_gw_add_security(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     cors = ngx_http_gw_cors_of(r, ctx);

@@ -122,6 +122,13 @@ struct gw_cors_answer {
     bool varies; /* `Vary` is to name Origin */
 };
 
+/* What an answer is to a browser: says which headers it gets. */
+enum gw_answer_class {
+    GW_CLASS_API,
+    GW_CLASS_PAGE,
+    GW_CLASS_ASSET, /* what pages are made of */
+};
+
 struct gw_decision {
     enum gw_action action;
     enum gw_reason reason;
@@ -140,6 +147,7 @@ struct gw_decision {
     unsigned delay_ms;      /* PASS, CONTROL, ANSWER: to be held back so long first; 0: not at all */
     const struct gw_header_field *fields; /* of the answer, whosever it is: what is left of the client's budget */
     size_t field_count;
+    enum gw_answer_class answer;
     struct gw_cors_answer cors; /* of every answer, whosever it is */
     const char *detail;         /* for the log: which token fault, which stage; static storage; NULL: none */
     struct gw_str user, route;  /* for the log; empty: none */
@@ -200,12 +208,18 @@ void gw_request_done(struct gw_gate *g, struct gw_request *r);
 /* ---- answers ---- */
 
 enum gw_transport { GW_TRANSPORT_PLAIN, GW_TRANSPORT_TLS };
-/* Security headers of every answer. Static storage. `WWW-Authenticate: Bearer` on a 401 of ours is the adapter's. */
-const struct gw_header_field *gw_security_headers(enum gw_transport transport, size_t *out_count);
+/* Security headers of every answer, those that a decision has others for among them. Static storage. `WWW-Authenticate: Bearer` on a 401 of
+ * ours is the adapter's. */
+const struct gw_header_field *gw_security_headers(enum gw_answer_class answer, enum gw_transport transport,
+                                                  size_t *out_count);
 /* A header of the upstream that must not reach the client: its CORS, rate limit, server and framework headers, and any
  * attempt to set our cookie. name in lower case. */
 bool gw_response_header_is_dropped(struct gw_str name, struct gw_str value);
 
+/* What becomes of the Cache-Control of an answer of the upstream; empty: ours stands. May borrow from theirs. */
+struct gw_str gw_answer_cache_control(const struct gw_request *r, struct gw_str theirs, struct gw_arena *a);
+/* What becomes of a cookie that the upstream sets and that is not among the dropped; ptr NULL: it is dropped. May borrow from it. */
+struct gw_str gw_answer_cookie(const struct gw_request *r, struct gw_str cookie, struct gw_arena *a);
 /* For an answer that nginx gives before the request is judged. */
 struct gw_cors_answer gw_cors_unjudged(const struct gw_gate *g, const struct gw_header *headers, size_t count);
 /* Whether a value of `Vary` says already that the answer differs by origin. */

@@ -256,7 +256,13 @@ static const struct rule response_rules[] = {
     {GW_STR("ratelimit"), PREFIX, DROP, OTHER},
     {GW_STR("x-ratelimit-"), PREFIX, DROP, OTHER},
     {GW_STR("x-rate-limit-"), PREFIX, DROP, OTHER},
+    {GW_STR("timing-allow-origin"), EXACT, DROP, OTHER},
     {GW_STR("x-powered-by"), EXACT, DROP, OTHER},
+    {GW_STR("x-aspnet"), PREFIX, DROP, OTHER},
+    {GW_STR("x-generator"), EXACT, DROP, OTHER},
+    {GW_STR("x-runtime"), EXACT, DROP, OTHER},
+    {GW_STR("x-served-by"), EXACT, DROP, OTHER},
+    {GW_STR("x-backend-server"), EXACT, DROP, OTHER},
     {GW_STR("server"), EXACT, DROP, OTHER},
     {GW_STR("set-cookie"), EXACT, KEEP, COOKIE},
     /* of this hop, and who stands behind it */
@@ -281,6 +287,13 @@ static const struct rule response_rules[] = {
     {GW_STR("cross-origin-opener-policy"), EXACT, DROP, OTHER},
     {GW_STR("cross-origin-resource-policy"), EXACT, DROP, OTHER},
     {GW_STR("strict-transport-security"), EXACT, DROP, OTHER},
+    {GW_STR("feature-policy"), EXACT, DROP, OTHER},
+    {GW_STR("service-worker-allowed"), EXACT, DROP, OTHER},
+    /* what caches obey rather than the next */
+    {GW_STR("surrogate-control"), EXACT, DROP, OTHER},
+    {GW_STR("cdn-cache-control"), EXACT, DROP, OTHER},
+    {GW_STR("cloudflare-cdn-cache-control"), EXACT, DROP, OTHER},
+    {GW_STR("akamai-cache-control"), EXACT, DROP, OTHER},
     {GW_STR("cache-control"), EXACT, DROP, OTHER},
 };
 
@@ -311,23 +324,4 @@ bool gw_vary_has_origin(struct gw_str value)
             return true;
     }
     return false;
-}
-
-/* Strict-Transport-Security last: it is left off where there is no TLS (RFC 6797 section 7.2). */
-static const struct gw_header_field security_headers[] = {
-    {GW_STR("X-Content-Type-Options"), GW_STR("nosniff")},
-    {GW_STR("X-Frame-Options"), GW_STR("DENY")},
-    {GW_STR("Content-Security-Policy"), GW_STR("default-src 'none'; frame-ancestors 'none'")},
-    {GW_STR("Referrer-Policy"), GW_STR("no-referrer")},
-    {GW_STR("Permissions-Policy"), GW_STR("camera=(), geolocation=(), microphone=(), payment=(), usb=()")},
-    {GW_STR("Cross-Origin-Opener-Policy"), GW_STR("same-origin")},
-    {GW_STR("Cross-Origin-Resource-Policy"), GW_STR("same-origin")},
-    {GW_STR("Cache-Control"), GW_STR("no-store")},
-    {GW_STR("Strict-Transport-Security"), GW_STR("max-age=31536000; includeSubDomains")},
-};
-
-const struct gw_header_field *gw_security_headers(enum gw_transport transport, size_t *out_count)
-{
-    *out_count = sizeof(security_headers) / sizeof(security_headers[0]) - (transport == GW_TRANSPORT_TLS ? 0 : 1);
-    return security_headers;
 }

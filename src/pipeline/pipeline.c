@@ -51,6 +51,7 @@ static void write_refusal(struct gw_decision *out, struct gw_verdict v)
     out->detail = gw_detail_text(v.detail);
     out->members = v.members;
     out->field_count = 0;
+    out->answer = GW_CLASS_API;
     bool passes_soon = out->status == 503 || out->status == 429;
     out->retry_after_s = v.retry_after_s > 0 ? v.retry_after_s : passes_soon ? 1 : 0;
     out->delay_ms = 0;
@@ -152,6 +153,7 @@ static enum gw_code finish(struct gw_request *r)
         out->status = 200;
         return gw_cors_allow(r->snapshot->policy, out->target, r->arena, &out->fields, &out->field_count);
     }
+    gw_answer_classify(r);
     if (gw_target_is_control(target)) {
         gw_head_keep_credential(r->head, &r->fields);
         out->action = GW_CONTROL;

@@ -176,6 +176,9 @@ enum gw_code gw_rehearse_quota(struct gw_request *r, struct gw_verdict *v);
 /* By the modes of the rehearsal, where it has some. */
 enum gw_code gw_rehearse_mode(struct gw_request *r, struct gw_verdict *v);
 
+/* What the answer of the route will be, once nobody has refused. */
+void gw_answer_classify(struct gw_request *r);
+
 /* Which origin asks, and whether it is a preflight; what every answer tells it. Part of gw_stage_headers. */
 void gw_cors_note(struct gw_request *r);
 

@@ -201,7 +201,8 @@ enum gw_code gw_quota_tell(struct gw_request *r)
     const struct gw_quota *q = &r->quota;
     bool is_other_refusal = r->out->action == GW_REFUSE && r->out->status != 429;
     bool is_preflight = r->out->field_count > 0; /* whose fields are the answer */
-    if (q->tightest == NULL || r->out->cache_control.len > 0 || is_other_refusal || is_preflight)
+    bool may_be_kept = r->out->cache_control.len > 0 || r->out->answer == GW_CLASS_ASSET;
+    if (q->tightest == NULL || may_be_kept || is_other_refusal || is_preflight)
         return GW_OK;
     struct gw_header_field *fields = gw_arena_alloc(r->arena, FIELDS * sizeof(*fields));
     char *text = gw_arena_alloc(r->arena, FIELD_TEXT_MAX);

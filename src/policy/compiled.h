@@ -19,6 +19,7 @@ struct gw_role {
 struct gw_policy {
     struct gw_arena arena;
     struct gw_upstream upstream;
+    struct gw_answer_headers headers;
     struct gw_str permissions[GW_POLICY_PERMISSIONS_MAX];
     size_t permission_count;
     struct gw_role roles[GW_POLICY_ROLES_MAX];

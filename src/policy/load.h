@@ -20,6 +20,7 @@ void gw_load_upstream(struct gw_policy_loader *l, const struct gw_yaml *section,
                       const struct gw_upstream_override *override);
 /* section NULL: what is built in. */
 void gw_load_limits(struct gw_policy_loader *l, const struct gw_yaml *section);
+void gw_load_headers(struct gw_policy_loader *l, const struct gw_yaml *section);
 void gw_load_role_names(struct gw_policy_loader *l, const struct gw_yaml *section);
 void gw_load_routes(struct gw_policy_loader *l, const struct gw_yaml *root);
 void gw_load_role_permissions(struct gw_policy_loader *l, const struct gw_yaml *section);

@@ -65,6 +65,11 @@ const struct gw_upstream *gw_policy_upstream(const struct gw_policy *p)
     return &p->upstream;
 }
 
+const struct gw_answer_headers *gw_policy_headers(const struct gw_policy *p)
+{
+    return &p->headers;
+}
+
 size_t gw_policy_route_count(const struct gw_policy *p)
 {
     return p->route_count;

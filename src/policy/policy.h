@@ -121,6 +121,14 @@ struct gw_upstream {
     bool needs_upstream_id; /* some claim is upstream_id */
 };
 
+enum gw_cookies { GW_COOKIES_PASS, GW_COOKIES_HOST_ONLY, GW_COOKIES_DROP };
+
+/* What the policy says of answers' headers. */
+struct gw_answer_headers {
+    struct gw_str content_security; /* of the backend's pages */
+    enum gw_cookies cookies;        /* that the backend sets */
+};
+
 struct gw_policy;
 
 /* What gateway.yaml sets over the policy file's own upstream (upstream.url, upstream.key_file); empty: nothing. */
@@ -139,6 +147,7 @@ void gw_policy_free(struct gw_policy *p);
 GW_DEFINE_AUTO_FREE(gw_policy);
 
 const struct gw_upstream *gw_policy_upstream(const struct gw_policy *p);
+const struct gw_answer_headers *gw_policy_headers(const struct gw_policy *p);
 size_t gw_policy_route_count(const struct gw_policy *p);
 const struct gw_route *gw_policy_route(const struct gw_policy *p,
                                        size_t i); /* in file order, auth and built-in ones too */

@@ -82,7 +82,7 @@ static void load_sections(struct gw_policy_loader *l, const struct gw_yaml *root
                           const struct gw_upstream_override *override)
 {
     static const struct gw_str keys[] = {GW_STR("upstream"), GW_STR("auth"),      GW_STR("health"), GW_STR("roles"),
-                                         GW_STR("routes"),   GW_STR("make_safe"), GW_STR("limits")};
+                                         GW_STR("routes"),   GW_STR("make_safe"), GW_STR("limits"), GW_STR("headers")};
     if (!gw_load_map(l, root, "policy", keys, sizeof(keys) / sizeof(keys[0])))
         return;
     const struct gw_yaml *upstream = gw_yaml_get(root, GW_STR("upstream"));
@@ -97,6 +97,7 @@ static void load_sections(struct gw_policy_loader *l, const struct gw_yaml *root
     else
         GW_LOAD_FAULT(l, 0, "`roles` is missing: the roles that users can have");
     gw_load_limits(l, gw_yaml_get(root, GW_STR("limits")));
+    gw_load_headers(l, gw_yaml_get(root, GW_STR("headers")));
     gw_load_routes(l, root);
     if (roles != NULL)
         gw_load_role_permissions(l, roles);
