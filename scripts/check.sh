@@ -15,7 +15,11 @@ deps()   { scripts/check_deps.py; }
 banned() { scripts/check_banned.py; }
 shell()  { git ls-files '*.sh' .ci/run | xargs -n 1 bash -n; }
 
-gcc() { CC=gcc scripts/build.sh build && meson test -C build --no-rebuild --suite unit --print-errorlogs; }
+gcc()
+{
+    CC=gcc scripts/build.sh build && scripts/check_threads.py build &&
+        meson test -C build --no-rebuild --suite unit --print-errorlogs
+}
 # A source that no meson.build names is neither compiled nor tested: it is listed, and that is a failure.
 built()
 {
@@ -29,8 +33,8 @@ with_sanitizer()
     [ -f "$1/build.ninja" ] || CC=clang meson setup -Dbuildtype=debugoptimized -Db_sanitize="$2" -Db_lundef=false \
         -Dtest_hooks=true "$1"
 }
-# DIR: what a sanitizer can see: the unit tests and the fuzz corpora. Slow, so five times the time.
-sanitized() { meson test -C "$1" -t 5 --suite unit --suite fuzz --print-errorlogs; }
+# DIR SUITE...: slow, so five times the time.
+sanitized() { meson test -C "$1" -t 5 "${@:2}" --print-errorlogs; }
 # Tests ask for absurd sizes and want what malloc itself answers.
 allocator=allocator_may_return_null=1
 # Everything is built, so that clang has seen it: clang's build without a sanitizer has no other warnings.
@@ -38,9 +42,13 @@ asan()
 {
     with_sanitizer build-asan address,undefined && ninja -C build-asan && built &&
         ASAN_OPTIONS=$allocator:detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-        sanitized build-asan
+        sanitized build-asan --suite unit --suite fuzz
 }
-tsan() { with_sanitizer build-tsan thread && TSAN_OPTIONS=$allocator:halt_on_error=1 sanitized build-tsan; }
+# What has one thread has no race: only the tests that link threads are built and run.
+tsan()
+{
+    with_sanitizer build-tsan thread && TSAN_OPTIONS=$allocator:halt_on_error=1 sanitized build-tsan --suite threads
+}
 
 # Tests are not analysed: the sanitizers run them.
 tidy()
