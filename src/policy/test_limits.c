@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "config/test_refusals.h"
 #include "policy/compiled.h"
+#include "policy/test_load.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 /* 5 lines */
 #define START                                                      \
@@ -19,42 +14,6 @@
     "  - {match: POST /stop, permission: 'bots:write', risk: reduces}\n"
 #define LIMITS START "limits:\n"
 #define CLASSES LIMITS "  classes:\n"
-
-struct fixture {
-    struct gw_faults *faults;
-    struct gw_policy *p;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *x = calloc(1, sizeof(*x));
-    assert_int_equal(gw_faults_new(&x->faults, NULL), GW_OK);
-    *state = x;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *x = *state;
-    gw_policy_free(x->p);
-    gw_faults_free(x->faults);
-    free(x);
-    return 0;
-}
-
-static enum gw_code try_load(struct fixture *x, const char *text)
-{
-    gw_policy_free(x->p);
-    x->p = NULL;
-    renew_faults(&x->faults);
-    return gw_policy_load_text(gw_str(text), "p.yaml", NULL, x->faults, &x->p, NULL);
-}
-
-static void load(struct fixture *x, const char *text)
-{
-    if (try_load(x, text) != GW_OK)
-        fail_msg("line %u: %s", gw_faults_get(x->faults, 0)->line, gw_faults_get(x->faults, 0)->message);
-}
 
 static void assert_class(const struct gw_limit_class *c, const char *name, const char *policy)
 {
@@ -144,7 +103,7 @@ static void a_route_names_a_class(void **state)
 static const struct gw_faults *read_wrong(void *ctx, const char *text)
 {
     struct fixture *x = ctx;
-    assert_int_equal(try_load(x, text), GW_EINVAL);
+    assert_int_equal(load_over(x, text, NULL), GW_EINVAL);
     assert_null(x->p);
     return x->faults;
 }
@@ -213,7 +172,7 @@ static void there_is_room_for_so_many_classes(void **state)
     load(x, text);
     assert_int_equal(x->p->limit_count, GW_LIMIT_CLASSES_MAX);
     strcat(text, "    one-more: {burst: 1/1s}\n");
-    assert_int_equal(try_load(x, text), GW_EINVAL);
+    assert_int_equal(load_over(x, text, NULL), GW_EINVAL);
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "config/test_refusals.h"
 #include "policy/make_safe.h"
+#include "policy/test_load.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 /* Steps begin in line 18. */
 #define HEAD                                                                                     \
@@ -32,40 +28,9 @@
 #define BOTS "  - {list: bots, get: /bots, items: /bots}\n"
 #define TRADES "  - {list: trades, each: bots, get: '/bots/{bots}/trades'}\n"
 
-struct fixture {
-    struct gw_faults *faults;
-    struct gw_policy *p;
-};
-
-static int set_up(void **state)
+static const struct gw_make_safe *load_steps(struct fixture *x, const char *text)
 {
-    struct fixture *x = calloc(1, sizeof(*x));
-    assert_int_equal(gw_faults_new(&x->faults, NULL), GW_OK);
-    *state = x;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *x = *state;
-    gw_policy_free(x->p);
-    gw_faults_free(x->faults);
-    free(x);
-    return 0;
-}
-
-static enum gw_code load_text(struct fixture *x, const char *text)
-{
-    gw_policy_free(x->p);
-    x->p = NULL;
-    renew_faults(&x->faults);
-    return gw_policy_load_text(gw_str(text), "p.yaml", NULL, x->faults, &x->p, NULL);
-}
-
-static const struct gw_make_safe *load(struct fixture *x, const char *text)
-{
-    if (load_text(x, text) != GW_OK)
-        fail_msg("line %u: %s", gw_faults_get(x->faults, 0)->line, gw_faults_get(x->faults, 0)->message);
+    load(x, text);
     return gw_policy_make_safe(x->p);
 }
 
@@ -77,13 +42,13 @@ static void assert_text(struct gw_str got, const char *wanted)
 
 static void a_policy_without_the_section_has_none(void **state)
 {
-    assert_null(load(*state, "upstream: {url: 'http://127.0.0.1:5000', credential: none}\n"
-                             "roles: {admin: {permissions: ['*']}}\n"));
+    assert_null(load_steps(*state, "upstream: {url: 'http://127.0.0.1:5000', credential: none}\n"
+                                   "roles: {admin: {permissions: ['*']}}\n"));
 }
 
 static void steps_are_compiled_in_their_order(void **state)
 {
-    const struct gw_make_safe *m = load(
+    const struct gw_make_safe *m = load_steps(
         *state, HEAD "  as: keeper\n"
                      "  steps:\n"
                      "  - {list: bots, get: /bots, items: /data/bots, id: '', where: {status: running, live: true}}\n"
@@ -138,7 +103,7 @@ static void steps_are_compiled_in_their_order(void **state)
 static const struct gw_faults *read_wrong(void *ctx, const char *text)
 {
     struct fixture *x = ctx;
-    assert_int_equal(load_text(x, text), GW_EINVAL);
+    assert_int_equal(load_over(x, text, NULL), GW_EINVAL);
     return x->faults;
 }
 
@@ -217,16 +182,16 @@ static void limits_are_faults(void **state)
     size_t len = (size_t)sprintf(text, STEPS);
     for (int i = 0; i <= GW_SAFE_STEPS_MAX; i++)
         len += (size_t)sprintf(text + len, "  - {call: POST /stop}\n");
-    load_text(x, text);
+    load_over(x, text, NULL);
     assert_int_equal(gw_faults_count(x->faults), 1);
     assert_non_null(strstr(gw_faults_get(x->faults, 0)->message, "1 to 32 steps"));
 
     sprintf(text, STEPS "  - {call: POST /stop, body: {a: '%05000d'}}\n", 0);
-    load_text(x, text);
+    load_over(x, text, NULL);
     assert_non_null(strstr(gw_faults_get(x->faults, 0)->message, "longer than 4096 bytes"));
 
     sprintf(text, STEPS "  - {list: b, get: '/bots/%03000d'}\n", 0);
-    load_text(x, text);
+    load_over(x, text, NULL);
     assert_int_equal(gw_faults_count(x->faults), 1);
     free(text);
 }

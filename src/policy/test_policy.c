@@ -1,53 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "config/test_refusals.h"
-#include "policy/policy.h"
+#include "policy/test_load.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #define UPSTREAM "upstream: {url: 'http://127.0.0.1:5000', credential: none}\n"
 #define ROLES "roles: {admin: {permissions: ['*']}}\n"
-
-struct fixture {
-    struct gw_faults *faults;
-    struct gw_policy *p;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *x = calloc(1, sizeof(*x));
-    assert_int_equal(gw_faults_new(&x->faults, NULL), GW_OK);
-    *state = x;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *x = *state;
-    gw_policy_free(x->p);
-    gw_faults_free(x->faults);
-    free(x);
-    return 0;
-}
-
-static enum gw_code load_over(struct fixture *x, const char *text, const struct gw_upstream_override *override)
-{
-    gw_policy_free(x->p);
-    x->p = NULL;
-    renew_faults(&x->faults);
-    return gw_policy_load_text(gw_str(text), "p.yaml", override, x->faults, &x->p, NULL);
-}
-
-static void load(struct fixture *x, const char *text)
-{
-    if (load_over(x, text, NULL) != GW_OK)
-        fail_msg("line %u: %s", gw_faults_get(x->faults, 0)->line, gw_faults_get(x->faults, 0)->message);
-}
 
 /* Pattern of the route that a request finds; "" for none. */
 static const char *found(const struct fixture *x, const char *method, const char *path, const char *query)
