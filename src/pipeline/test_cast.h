@@ -13,6 +13,10 @@
 #include <cmocka.h>
 
 #define SECOND_HASH "2222222222222222222222222222222222222222222222222222222222222222"
+#define THIRD_HASH "3333333333333333333333333333333333333333333333333333333333333333"
+#define BAD_BEARER "authorization: Bearer e30.e30.e30"
+/* For a bundle without the allow list of the rig's own, on which its client stands. */
+#define NOBODY_ALLOWED "environment: development\ntrusted_proxies: [10.0.0.0/8]\nsession: {idle: 30m, absolute: 7d}\n"
 
 /* STRANGER has a role that the policy lacks, NO_ID none at the backend; DISABLED has a session and no user. Session of user n: 10 + n. */
 enum { ADMIN = 1, TRADER, VIEWER, NO_ID, STRANGER, DISABLED, NO_SESSION };

@@ -21,16 +21,13 @@ static const char policy[] = "upstream:\n"
                              "  - {match: 'POST /stop', access: public, risk: reduces}\n"
                              "  - {match: 'GET /ping', access: public}\n";
 
-#define SETTINGS "environment: development\ntrusted_proxies: [10.0.0.0/8]\nsession: {idle: 30m, absolute: 7d}\n"
-#define THIRD_HASH "3333333333333333333333333333333333333333333333333333333333333333"
-#define BAD_BEARER "authorization: Bearer e30.e30.e30"
 #define ELSEWHERE "x-a: 1"
 
 static int set_up_blocks(void **state)
 {
     (void)state;
     gw_rig_new(&rig, NULL);
-    gw_rig_publish(&rig, SECOND_HASH, SETTINGS, policy); /* the rig's own allow its client */
+    gw_rig_publish(&rig, SECOND_HASH, NOBODY_ALLOWED, policy); /* the rig's own allow its client */
     load_and_install();
     gw_rig_put_user(&rig, TRADER, "trader", "up-2");
     gw_rig_put_user(&rig, VIEWER, "viewer", "up-3");
@@ -135,7 +132,7 @@ static void test_the_allow_list_wins(void **state)
     gw_rig_put_block(&rig, "192.0.2.0/24", GW_BLOCK_FULL);
     gw_rig_put_block(&rig, "192.0.2.1", GW_BLOCK_SUSPECT);
     assert_refused(ASK_BARE("GET", "/ping"), GW_REASON_BLOCKED);
-    gw_rig_publish(&rig, THIRD_HASH, SETTINGS "allow: [192.0.2.1/32]\n", policy);
+    gw_rig_publish(&rig, THIRD_HASH, NOBODY_ALLOWED "allow: [192.0.2.1/32]\n", policy);
     load_and_install();
     assert_passed(ASK_BARE("GET", "/ping"));
     assert_true(rig.request->limit_factor == 1.0);

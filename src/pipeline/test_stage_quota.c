@@ -34,15 +34,11 @@ static const char policy[] = "upstream:\n"
                              "  - {match: 'GET /asset', access: public, limit: page}\n"
                              "  - {match: 'GET /ping', access: public}\n";
 
-#define SETTINGS "environment: development\ntrusted_proxies: [10.0.0.0/8]\nsession: {idle: 30m, absolute: 7d}\n"
-#define THIRD_HASH "3333333333333333333333333333333333333333333333333333333333333333"
-#define BAD_BEARER "authorization: Bearer e30.e30.e30"
-
 static int set_up_limits(void **state)
 {
     (void)state;
     gw_rig_new(&rig, policy);
-    gw_rig_publish(&rig, SECOND_HASH, SETTINGS, policy); /* the rig's own allow its client */
+    gw_rig_publish(&rig, SECOND_HASH, NOBODY_ALLOWED, policy); /* the rig's own allow its client */
     load_and_install();
     gw_rig_put_user(&rig, TRADER, "trader", "up-2");
     gw_rig_put_user(&rig, VIEWER, "viewer", "up-3");
@@ -327,7 +323,7 @@ static void test_each_request_waits_a_step_longer(void **state)
 static void test_so_many_are_held_back(void **state)
 {
     (void)state;
-    gw_rig_publish(&rig, THIRD_HASH, SETTINGS "limit.delayed: 1\n", policy);
+    gw_rig_publish(&rig, THIRD_HASH, NOBODY_ALLOWED "limit.delayed: 1\n", policy);
     load_and_install();
     for (int k = 0; k < 3; k++)
         assert_passed(ASK_BARE("GET", "/ping"));
@@ -363,7 +359,7 @@ static void test_who_is_suspicious_has_half(void **state)
 static void test_the_allow_list_wins(void **state)
 {
     (void)state;
-    gw_rig_publish(&rig, THIRD_HASH, SETTINGS "allow: [203.0.113.0/24]\n", policy);
+    gw_rig_publish(&rig, THIRD_HASH, NOBODY_ALLOWED "allow: [203.0.113.0/24]\n", policy);
     load_and_install();
     for (int k = 0; k < 40; k++) {
         assert_passed(ask_from("203.0.113.1", "GET", "/ping", NOTHING));
@@ -378,7 +374,7 @@ static void test_counts_go_on_over_a_reload(void **state)
 {
     (void)state;
     assert_int_equal(passes("203.0.113.1", "GET", "/ping", NOTHING, 3), 3);
-    gw_rig_publish(&rig, THIRD_HASH, SETTINGS, policy);
+    gw_rig_publish(&rig, THIRD_HASH, NOBODY_ALLOWED, policy);
     load_and_install();
     assert_int_equal(passes("203.0.113.1", "GET", "/ping", NOTHING, 3), 1);
 }
