@@ -4,6 +4,8 @@
 #include "call.h"
 #include "commands.h"
 
+#include <string.h>
+
 #define BLOCKS "/aaiti/v1/blocks"
 #define PAGE "?limit=1000"
 
@@ -36,6 +38,16 @@ int cmd_block_add(struct gw_cli *cli, int argc, char **argv)
     return GW_EXIT_YES;
 }
 
+/* Of the last page: the list is true all the same. */
+static void note_kernel(struct gw_cli *cli, const json_t *answer)
+{
+    if (strcmp(cli_text(answer, "kernel"), "failed") == 0)
+        fprintf(
+            cli->err,
+            "aaiti: the kernel could not be told of these blocks (block.kernel); the gateway holds them, and control's log says "
+            "why\n");
+}
+
 static int fetch_all(struct gw_cli *cli, json_t *out)
 {
     gw_auto(gw_buf) struct gw_buf target = {0};
@@ -47,8 +59,10 @@ static int fetch_all(struct gw_cli *cli, json_t *out)
             return status;
         (void)json_array_extend(out, json_object_get(answer, "blocks"));
         const char *next = json_string_value(json_object_get(answer, "next"));
-        if (next == NULL)
+        if (next == NULL) {
+            note_kernel(cli, answer);
             return GW_EXIT_YES;
+        }
         gw_buf_done(&target);
         cli_target(&target, BLOCKS PAGE "&after=", next, "");
     }

@@ -19,14 +19,22 @@
 #define LONG_LIFE_MS 10000
 
 /* With a thread of its own only, before execve: capset is the calling thread's. */
+static bool set_capabilities(uint32_t bits)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    const struct __user_cap_data_struct data[2] = {{.effective = bits, .permitted = bits, .inheritable = bits}};
+    return syscall(SYS_capset, &header, data) == 0;
+}
+
+/* Who was started without it, as in many containers, cannot give it. The gateway holds all blocks without the kernel, so it goes on, with no
+ * capability at all; control's log tells what nft then says. */
 static enum gw_code keep_net_admin(struct gw_error *err)
 {
-    const uint32_t bit = UINT32_C(1) << CAP_NET_ADMIN;
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    const struct __user_cap_data_struct data[2] = {{.effective = bit, .permitted = bit, .inheritable = bit}};
-    if (syscall(SYS_capset, &header, data) != 0 ||
-        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_ADMIN, 0, 0) != 0)
-        return gw_fail(err, GW_EBACKEND, "cannot keep CAP_NET_ADMIN: %s", strerror(errno));
+    if (set_capabilities(UINT32_C(1) << CAP_NET_ADMIN) &&
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_ADMIN, 0, 0) == 0)
+        return GW_OK;
+    if (!set_capabilities(0))
+        return gw_fail(err, GW_EBACKEND, "cannot give up capabilities: %s", strerror(errno));
     return GW_OK;
 }
 

@@ -68,6 +68,16 @@ static enum gw_code read_address(struct gw_exchange *x, struct gw_ip *out, bool 
     return code == GW_ENOTFOUND ? GW_OK : code;
 }
 
+/* What the schedule saw last. */
+static const char *kernel_state(const struct gw_shared *shared)
+{
+    if (shared == NULL)
+        return "off";
+    if (gw_shared_gauge(shared, GW_GAUGE_KERNEL_FAILED) != 0)
+        return "failed";
+    return gw_shared_gauge(shared, GW_GAUGE_KERNEL_IN_FORCE) != 0 ? "in-force" : "off";
+}
+
 enum gw_code gw_handle_block_list(struct gw_exchange *x, struct gw_error *err)
 {
     gw_auto_json json_t *blocks = json_array();
@@ -83,7 +93,10 @@ enum gw_code gw_handle_block_list(struct gw_exchange *x, struct gw_error *err)
     size_t count = by_address ? INT32_MAX : (size_t)limit;
     GW_TRY(gw_store_block_each(x->view->store, &after, INT64_MAX, count, append, &p, err));
     json_t *next = p.seen == count ? gw_reply_uuid(&p.last) : json_null();
-    return gw_reply_json(x, 200, json_pack("{s:O, s:o}", "blocks", blocks, "next", next), err);
+    return gw_reply_json(
+        x, 200,
+        json_pack("{s:O, s:o, s:s}", "blocks", blocks, "next", next, "kernel", kernel_state(gw_app_shared(x->app))),
+        err);
 }
 
 /* ---- changing ---- */

@@ -154,6 +154,8 @@ static enum gw_code update_kernel(struct gw_app *a, struct gw_error *err)
                             ? gw_kernel_drop_update(gw_app_kernel_drop(a), &o, err)
                             : gw_kernel_drop_end(gw_app_kernel_drop(a), err);
     gw_app_view_put(a, v);
+    gw_shared_set_gauge(gw_app_shared(a), GW_GAUGE_KERNEL_IN_FORCE, gw_kernel_drop_is_made(gw_app_kernel_drop(a)));
+    gw_shared_set_gauge(gw_app_shared(a), GW_GAUGE_KERNEL_FAILED, code != GW_OK);
     return code;
 }
 

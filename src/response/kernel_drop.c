@@ -321,6 +321,11 @@ enum gw_code gw_kernel_drop_end(struct gw_kernel_drop *k, struct gw_error *err)
     return GW_OK;
 }
 
+bool gw_kernel_drop_is_made(const struct gw_kernel_drop *k)
+{
+    return k->made;
+}
+
 enum gw_code gw_kernel_drop_new(struct gw_kernel_drop **out, struct gw_error *err)
 {
     *out = calloc(1, sizeof(**out));

@@ -46,5 +46,7 @@ void gw_kernel_drop_free(struct gw_kernel_drop *k);
  * themselves. */
 GW_MUST_CHECK enum gw_code gw_kernel_drop_update(struct gw_kernel_drop *k, const struct gw_kernel_drop_options *o,
                                                  struct gw_error *err);
+/* The table that was asked for last is in the kernel, or the one before it. */
+bool gw_kernel_drop_is_made(const struct gw_kernel_drop *k);
 /* Deletes the table, where it was made. */
 GW_MUST_CHECK enum gw_code gw_kernel_drop_end(struct gw_kernel_drop *k, struct gw_error *err);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Blocks in the kernel: a gateway in a network namespace of its own, and clients in another, whose packets are dropped or not."""
+import concurrent.futures
 import contextlib
 import ctypes
 import os
@@ -9,8 +10,10 @@ import subprocess
 import pytest
 from conftest import Gateway, until
 
-CLONE_NEWNET = 0x40000000
+CLONE_NEWNET, CLONE_NEWNS = 0x40000000, 0x00020000
+PR_CAPBSET_DROP, CAP_NET_ADMIN = 24, 12
 OURS, CLIENTS = "192.0.2.254", ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
+OURS_6, CLIENTS_6 = "2001:db8:1::fe", ["2001:db8:1::1", "2001:db8:1:0:1::1", "2001:db8:1:1::1"]  # two of one /64
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -44,6 +47,9 @@ def neighbours():
         run("ip", "link", "set", "gw0", "up")
         for address in CLIENTS:
             run(*inside, "ip", "address", "add", f"{address}/24", "dev", "c0")
+        run("ip", "address", "add", f"{OURS_6}/32", "dev", "gw0", "nodad")
+        for address in CLIENTS_6:
+            run(*inside, "ip", "address", "add", f"{address}/32", "dev", "c0", "nodad")
         run(*inside, "ip", "link", "set", "c0", "up")
         yield inside
     finally:
@@ -128,3 +134,50 @@ def test_without_the_setting_there_is_neither_table_nor_capability():
         has = capabilities(gateway, "control")
         assert has["CapPrm"] == has["CapEff"] == has["CapAmb"] == 0
         assert "inet aaiti" not in run("nft", "list", "tables").stdout
+
+
+def nft_missing():
+    if libc.unshare(CLONE_NEWNS) != 0:
+        pytest.skip("no mount namespace can be made")
+    run("mount", "--make-rprivate", "/")
+    run("mount", "--bind", "/dev/null", "/usr/sbin/nft")
+
+
+def nft_forbidden():
+    """For good, of this thread: so it has to end with the test."""
+    assert libc.prctl(PR_CAPBSET_DROP, CAP_NET_ADMIN, 0, 0, 0) == 0
+
+
+def blocks_without_kernel():
+    with contextlib.closing(Gateway(more='block.kernel: nftables\ntrusted_proxies: ["127.0.0.0/8"]\n')) as gateway:
+        def status(address):
+            return gateway.client().get("/aaiti/health", headers={"X-Forwarded-For": address}).status_code
+
+        reader = gateway.signed_in(gateway.users["admin"])
+        until(lambda: 'aaiti_block_kernel{state="failed"} 1' in reader.get("/aaiti/metrics").text.splitlines(), 15, "the failure in the metrics")
+        assert status("192.0.2.50") == 200
+        gateway.aaiti("block", "add", "192.0.2.50")
+        assert [status("192.0.2.50"), status("192.0.2.51")] == [403, 200]
+        listed = gateway.aaiti("block", "list")
+        assert "192.0.2.50" in listed.stdout and "block.kernel" in listed.stderr
+        assert reader.get("/aaiti/v1/blocks").json()["kernel"] == "failed"
+        assert 'aaiti_block_kernel{state="in-force"} 0' in reader.get("/aaiti/metrics").text.splitlines()
+        assert gateway.aaiti("health", check=False).returncode == 0
+        assert capabilities(gateway, "control")["CapAmb"] in (0, 1 << CAP_NET_ADMIN)
+        lines = [line for line in gateway.log().splitlines() if "kernel-drop" in line and "/usr/sbin/nft" in line]
+        assert len(lines) == 1, lines
+        return lines[0]
+
+
+@pytest.mark.parametrize("prepare, says", [(nft_missing, "apt-get install nftables"), (nft_forbidden, "refuses: ")])
+def test_where_the_kernel_cannot_be_told_the_gateway_holds_the_blocks(prepare, says):
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+
+    def alone():
+        with own_network():
+            prepare()
+            return blocks_without_kernel()
+
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        assert says in thread.submit(alone).result()
