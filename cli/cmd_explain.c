@@ -2,7 +2,7 @@
 /*
  * `aaiti explain ID`: why a request was refused (explain_id.c).
  *
- * `aaiti explain METHOD PATH [--as USER|ROLE] [--from ADDRESS]`: what each stage would say to such a request and why. The gate's own stages are asked
+ * `aaiti explain METHOD PATH [--as USER|ROLE | --key ID] [--from ADDRESS]`: what each stage would say to such a request and why. The gate's own stages are asked
  * (pipeline/rehearse.h); here are only the words for what they say. Nothing is sent anywhere.
  */
 #include "call.h"
@@ -12,6 +12,9 @@
 #include "modes.h"
 #include "pipeline/rehearse.h"
 #include "policy_text.h"
+#include "token/api_key.h"
+
+#include <string.h>
 
 #define EXPLAIN_TEXT_MAX 1024
 #define FOREIGN GW_STR("cross-site")
@@ -27,14 +30,19 @@ struct explain {
     bool has_block;
     bool signed_in, is_role; /* is_role: anybody of that role, no user in particular */
     struct gw_live_user who;
-    struct gw_rehearsed asked;     /* with a Bearer token, or by nobody; the answer */
-    struct gw_rehearsed by_cookie; /* the same by cookie, without proof of the same origin */
-    struct gw_rehearsed foreign;   /* the same from another site's page */
+    bool by_key;
+    struct gw_live_key key;
+    char key_text[GW_API_KEY_LEN + 1]; /* its id, as the list shows it */
+    json_t *key_shown;                 /* as control shows it */
+    struct gw_rehearsed asked;         /* with a Bearer token or the key, or by nobody; the answer */
+    struct gw_rehearsed by_cookie;     /* the same by cookie, without proof of the same origin */
+    struct gw_rehearsed foreign;       /* the same from another site's page */
 };
 
 static void explain_done(struct explain *e)
 {
     cli_home_done(&e->h);
+    json_decref(e->key_shown);
 }
 
 /* ---- what the stages say ---- */
@@ -50,6 +58,7 @@ static enum gw_code rehearse(struct explain *e, enum gw_credential_kind by, stru
         .user = e->signed_in ? &e->who : NULL,
         .by = e->signed_in ? by : GW_CREDENTIAL_ABSENT,
         .fetch_site = fetch_site,
+        .key = &e->key,
         .modes = &e->modes,
         .block = e->has_block ? &e->block : NULL,
         .client = e->client,
@@ -60,6 +69,11 @@ static enum gw_code rehearse(struct explain *e, enum gw_credential_kind by, stru
 
 static enum gw_code rehearse_all(struct explain *e, struct gw_error *err)
 {
+    if (e->by_key) { /* no browser attaches one by itself */
+        GW_TRY(rehearse(e, GW_CREDENTIAL_KEY, GW_STR_NULL, &e->asked, err));
+        e->by_cookie = e->foreign = e->asked;
+        return GW_OK;
+    }
     GW_TRY(rehearse(e, GW_CREDENTIAL_BEARER, GW_STR_NULL, &e->asked, err));
     GW_TRY(rehearse(e, GW_CREDENTIAL_COOKIE, GW_STR_NULL, &e->by_cookie, err));
     return rehearse(e, GW_CREDENTIAL_BEARER, FOREIGN, &e->foreign, err);
@@ -120,7 +134,9 @@ static void tell_quota(const struct explain *e, struct gw_buf *b)
         gw_buf_add(b, GW_STR("not counted: no limit keeps a user from what reduces risk"));
         return;
     }
-    gw_buf_addf(b, "counts %s in ", budget->of == GW_BUDGET_OF_ADDRESS ? "for the address" : "for the user");
+    static const char *const whose[] = {
+        [GW_BUDGET_OF_ADDRESS] = "address", [GW_BUDGET_OF_USER] = "user", [GW_BUDGET_OF_KEY] = "key"};
+    gw_buf_addf(b, "counts for the %s in ", whose[budget->of]);
     for (size_t i = 0; i < budget->count; i++) {
         gw_buf_add(b, i > 0 ? GW_STR(" and ") : GW_STR(""));
         tell_class(budget->classes[i], b);
@@ -163,16 +179,49 @@ static void tell_held(const struct explain *e, struct gw_buf *b)
         gw_buf_add(b, GW_STR("nothing"));
 }
 
+static void add_list(struct gw_buf *b, const json_t *list)
+{
+    size_t i;
+    const json_t *one;
+    json_array_foreach (list, i, one)
+        gw_buf_addf(b, "%s%s", i > 0 ? ", " : "", json_string_value(one));
+}
+
+static void tell_key(const struct explain *e, struct gw_buf *b)
+{
+    gw_buf_addf(b, "API key %s of %s, role %s", e->key_text, e->who.username, e->who.role);
+    if (e->key.scope_count > 0) {
+        gw_buf_add(b, GW_STR(", for "));
+        add_list(b, json_object_get(e->key_shown, "scopes"));
+    }
+    if (e->key.is_signed)
+        gw_buf_add(b, GW_STR("; if the signature is right"));
+    if (e->key.network_count > 0 && !e->has_client) {
+        gw_buf_add(b, GW_STR("; if it comes from "));
+        add_list(b, json_object_get(e->key_shown, "networks"));
+    }
+}
+
+/* Control takes no nonces, so it refuses what is signed. */
+static bool is_no_key_of_control(const struct explain *e)
+{
+    return e->by_key && e->key.is_signed && gw_target_is_control(e->asked.route->target);
+}
+
 static void tell_token(const struct explain *e, struct gw_buf *b)
 {
     if (!e->signed_in)
         gw_buf_add(b, GW_STR("nobody is signed in"));
+    else if (is_no_key_of_control(e))
+        gw_buf_add(b, GW_STR("control takes no key that signs: it answers 401 where it wants to know who asks"));
     else if (e->asked.route->target == GW_TARGET_CONTROL && e->asked.route->access == GW_ACCESS_PUBLIC)
         gw_buf_add(b, GW_STR("counts for the budget alone; control looks at it again, and decides"));
     else if (!e->asked.signed_in && e->asked.route->target != GW_TARGET_BACKEND)
         gw_buf_add(b, GW_STR("not looked at; the answer is anybody's"));
     else if (!e->asked.signed_in)
         gw_buf_addf(b, "%s is disabled, here as good as nobody", e->who.username);
+    else if (e->by_key)
+        tell_key(e, b);
     else if (e->is_role)
         gw_buf_addf(b, "anybody of role %s who has an id at the backend", e->who.role);
     else
@@ -363,6 +412,56 @@ static int find_asker(struct explain *e, const char *as)
     return GW_EXIT_YES;
 }
 
+static int take_scopes(struct explain *e)
+{
+    size_t i;
+    const json_t *one;
+    json_array_foreach (json_object_get(e->key_shown, "scopes"), i, one) {
+        if (e->key.scope_count == GW_SHARED_KEY_SCOPES_MAX)
+            return gw_cli_fail(e->cli, GW_EXIT_UNKNOWN, "control's answer makes no sense");
+        e->key.scopes[e->key.scope_count++] = gw_key_scope(gw_str(json_string_value(one)));
+    }
+    json_array_foreach (json_object_get(e->key_shown, "networks"), i, one)
+        if (e->key.network_count == GW_SHARED_KEY_NETWORKS_MAX ||
+            gw_cidr_parse(gw_str(json_string_value(one)), &e->key.networks[e->key.network_count++]) != GW_OK)
+            return gw_cli_fail(e->cli, GW_EXIT_UNKNOWN, "control's answer makes no sense");
+    return GW_EXIT_YES;
+}
+
+static int take_key(struct explain *e)
+{
+    const json_t *k = e->key_shown;
+    const char *ends = json_string_value(json_object_get(k, "expiresAt"));
+    e->by_key = true;
+    e->key.is_signed = json_is_true(json_object_get(k, "signed"));
+    if (gw_uuid_parse(gw_str(cli_text(k, "id")), &e->key.id) != GW_OK ||
+        gw_uuid_parse(gw_str(cli_text(k, "userId")), &e->key.user_id) != GW_OK ||
+        (ends != NULL && gw_time_parse(gw_str(ends), &e->key.expires_s) != GW_OK) ||
+        !gw_str_copy(gw_str(cli_text(k, "key")), e->key_text, sizeof(e->key_text)))
+        return gw_cli_fail(e->cli, GW_EXIT_UNKNOWN, "control's answer makes no sense");
+    return take_scopes(e);
+}
+
+/* By its public id or its UUID. A whole key belongs into no argument list, and is not looked for. */
+static int find_key(struct explain *e, const char *id)
+{
+    gw_auto_json json_t *answer = NULL;
+    size_t i;
+    json_t *k;
+    if (id == NULL)
+        return GW_EXIT_YES;
+    int status = cli_call(e->cli, "GET", "/aaiti/v1/api-keys?user=all", NULL, &answer);
+    if (status != GW_EXIT_YES)
+        return status;
+    json_array_foreach (json_object_get(answer, "apiKeys"), i, k)
+        if (strcmp(cli_text(k, "key"), id) == 0 || strcmp(cli_text(k, "id"), id) == 0)
+            e->key_shown = json_incref(k);
+    if (e->key_shown == NULL)
+        return gw_cli_fail(e->cli, GW_EXIT_NO, "there is no such API key: `aaiti apikey list` shows their ids");
+    status = take_key(e);
+    return status == GW_EXIT_YES ? find_user(e, cli_text(e->key_shown, "userId")) : status;
+}
+
 /* Of those that the address is in: a block before a suspect, the longest network first, as workers choose. */
 static int take_block(struct explain *e, const json_t *b)
 {
@@ -414,6 +513,8 @@ static int explain(struct explain *e, char **argv)
     if (status == GW_EXIT_YES)
         status = find_asker(e, gw_cli_value(e->cli, "--as"));
     if (status == GW_EXIT_YES)
+        status = find_key(e, gw_cli_value(e->cli, "--key"));
+    if (status == GW_EXIT_YES)
         status = find_block(e, gw_cli_value(e->cli, "--from"));
     if (status != GW_EXIT_YES)
         return status;
@@ -425,8 +526,11 @@ static int explain(struct explain *e, char **argv)
 
 int cmd_explain(struct gw_cli *cli, int argc, char **argv)
 {
-    if (argc == 2 && (gw_cli_value(cli, "--as") != NULL || gw_cli_value(cli, "--from") != NULL))
-        return gw_cli_fail(cli, GW_EXIT_USAGE, "--as and --from are for METHOD and PATH");
+    bool has_key = gw_cli_value(cli, "--key") != NULL, has_as = gw_cli_value(cli, "--as") != NULL;
+    if (argc == 2 && (has_as || has_key || gw_cli_value(cli, "--from") != NULL))
+        return gw_cli_fail(cli, GW_EXIT_USAGE, "--as, --key and --from are for METHOD and PATH");
+    if (has_as && has_key)
+        return gw_cli_fail(cli, GW_EXIT_USAGE, "a key speaks for its owner: give --as or --key");
     if (argc == 2)
         return cli_explain_id(cli, argv[1]);
     __attribute__((cleanup(explain_done))) struct explain e = {.cli = cli};

@@ -238,6 +238,7 @@ static const struct gw_command commands[] = {
          "METHOD PATH asks the gate's own stages, in their order. A name that is both a user's and a role's means the role; an\n"
          "e-mail address or id means the user. Exit status 0: it would pass; 1: it would be refused.",
      .options = {{"--as", "USER|ROLE", "Who asks; nobody, when not given"},
+                 {"--key", "ID", "The same by an API key: aak_ and 8 characters, or its UUID"},
                  {"--from", "ADDRESS", "Where from: is it blocked or suspicious?"}}},
     {.name = "block add",
      .heading = "Addresses that are kept out",

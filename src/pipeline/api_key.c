@@ -15,11 +15,11 @@
 #define HALF sizeof(((struct gw_live_key *)NULL)->hash.b)
 static_assert(2 * HALF == GW_MAC_BYTES, "two halves of a SHA-256");
 
-static enum gw_key_fault judge_use(const struct gw_live_key *k, const struct gw_ip *from, int64_t now_s)
+enum gw_key_fault gw_key_judge_use(const struct gw_live_key *k, const struct gw_ip *from, int64_t now_s)
 {
     if (k->expires_s != 0 && k->expires_s <= now_s)
         return GW_KEY_EXPIRED;
-    return gw_live_key_admits(k, from) ? GW_KEY_OK : GW_KEY_ADDRESS;
+    return from == NULL || gw_live_key_admits(k, from) ? GW_KEY_OK : GW_KEY_ADDRESS;
 }
 
 /* Of a key by what is presented of it. */
@@ -60,7 +60,7 @@ enum gw_code gw_key_judge(const struct gw_shared *s, struct gw_str text, const s
     if ((out->is_signed != 0) != is_id)
         return GW_OK;
     if (is_id || gw_bytes_eq(out->proof, HALF, hash + HALF, HALF))
-        *fault = judge_use(out, from, now_s);
+        *fault = gw_key_judge_use(out, from, now_s);
     if (is_id && *fault == GW_KEY_OK)
         *fault = GW_KEY_WANTS_SIGNATURE;
     return GW_OK;
@@ -75,6 +75,6 @@ enum gw_code gw_key_judge_again(const struct gw_shared *s, const struct gw_live_
     if (code != GW_OK)
         return code == GW_ENOTFOUND ? GW_OK : code;
     if (gw_uuid_eq(&now.id, &key->id))
-        *fault = judge_use(&now, from, now_s);
+        *fault = gw_key_judge_use(&now, from, now_s);
     return GW_OK;
 }

@@ -17,6 +17,8 @@ enum gw_key_fault {
  * tell. GW_ECRYPTO. */
 GW_MUST_CHECK enum gw_code gw_key_judge(const struct gw_shared *s, struct gw_str text, const struct gw_ip *from,
                                         int64_t now_s, struct gw_live_key *out, enum gw_key_fault *fault);
+/* The same of its end and its networks alone; from: NULL: nobody says where from, and no network speaks against it. */
+enum gw_key_fault gw_key_judge_use(const struct gw_live_key *k, const struct gw_ip *from, int64_t now_s);
 /* One that was good a moment ago: whether it still is. */
 GW_MUST_CHECK enum gw_code gw_key_judge_again(const struct gw_shared *s, const struct gw_live_key *key,
                                               const struct gw_ip *from, int64_t now_s, enum gw_key_fault *fault);

@@ -91,6 +91,7 @@ struct gw_request {
     int64_t now_s;
     const struct gw_mode_set *rehearsed_modes;   /* of a rehearsal; NULL: off */
     const struct gw_live_block *rehearsed_block; /* of a rehearsal; NULL: none */
+    const struct gw_live_key *rehearsed_key;     /* the same */
     struct gw_str path;                          /* canonical, without query */
     struct gw_str target;                        /* canonical, with it */
     struct gw_head_fields fields;

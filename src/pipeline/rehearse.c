@@ -20,6 +20,8 @@ static void write_head(const struct gw_rehearsal *in, struct gw_header headers[H
     add_header(out, GW_STR("host"), HOST);
     if (in->by == GW_CREDENTIAL_BEARER)
         add_header(out, GW_STR("authorization"), GW_STR("Bearer rehearsed"));
+    if (in->by == GW_CREDENTIAL_KEY)
+        add_header(out, GW_STR("x-api-key"), GW_STR("rehearsed"));
     if (in->by == GW_CREDENTIAL_COOKIE)
         add_header(out, GW_STR("cookie"), GW_STR(GW_SESSION_COOKIE "=rehearsed"));
     if (in->origin.len > 0)
@@ -58,6 +60,7 @@ enum gw_code gw_rehearse(const struct gw_rehearsal *in, struct gw_arena *a, stru
     r->out = &decision;
     r->rehearsed_modes = in->modes;
     r->rehearsed_block = in->block;
+    r->rehearsed_key = in->by == GW_CREDENTIAL_KEY ? in->key : NULL;
     r->client = in->client;
     r->now_s = in->now_s;
     if (in->user != NULL)

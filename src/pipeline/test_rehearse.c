@@ -88,6 +88,30 @@ static const struct gw_decision *ask(const char *method, const char *target, enu
     return gw_rig_ask(&rig, method, target, lines);
 }
 
+static struct gw_rehearsed rehearse_key(const char *method, const char *target, const struct gw_live_key *key,
+                                        const struct gw_ip *from)
+{
+    gw_arena_done(&arena);
+    gw_arena_init(&arena, (size_t)1 << 16);
+    struct gw_live_user user = {.active = users[TRADER].active};
+    snprintf(user.role, sizeof(user.role), "%s", users[TRADER].role);
+    snprintf(user.upstream_id, sizeof(user.upstream_id), "%s", users[TRADER].upstream_id);
+    const struct gw_rehearsal in = {
+        .policy = rig.gate->snapshot->policy,
+        .settings = &rig.gate->snapshot->settings,
+        .method = gw_str(method),
+        .target = gw_str(target),
+        .user = &user,
+        .by = GW_CREDENTIAL_KEY,
+        .key = key,
+        .client = *from,
+        .now_s = GW_RIG_NOW_S,
+    };
+    struct gw_rehearsed out;
+    assert_int_equal(gw_rehearse(&in, &arena, &out, NULL), GW_OK);
+    return out;
+}
+
 static enum gw_reason reason_of(const struct gw_rehearsed *r)
 {
     for (size_t i = 0; i < GW_STAGE_COUNT; i++)
@@ -161,6 +185,66 @@ static void test_stages_behind_a_refusal_are_not_asked(void **state)
     }
 }
 
+#define KEY "aak_abcdef27_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+
+static struct gw_live_key trader_key(const char *scope, const char *network, int64_t expires_s)
+{
+    struct gw_live_key k = {.id = gw_rig_uuid(500), .user_id = gw_rig_uuid(TRADER), .expires_s = expires_s};
+    uint8_t hash[GW_MAC_BYTES];
+    assert_int_equal(gw_sha256(GW_STR(KEY), hash, NULL), GW_OK);
+    memcpy(k.hash.b, hash, sizeof(k.hash.b));
+    memcpy(k.proof, hash + sizeof(k.hash.b), sizeof(hash) - sizeof(k.hash.b));
+    if (scope[0] != '\0')
+        k.scopes[k.scope_count++] = gw_key_scope(gw_str(scope));
+    if (network[0] != '\0')
+        assert_int_equal(gw_cidr_parse(gw_str(network), &k.networks[k.network_count++]), GW_OK);
+    return k;
+}
+
+static void compare_key(const char *method, const char *target, struct gw_live_key *key)
+{
+    static const char *const lines[] = {"host: gateway.invalid", "x-api-key: " KEY, NULL};
+    assert_int_equal(gw_shared_put_key(rig.writer, key, NULL), GW_OK);
+    const struct gw_rehearsed said = rehearse_key(method, target, key, &rig.peer);
+    const struct gw_decision *done = gw_rig_ask(&rig, method, target, lines);
+    if (reason_of(&said) != done->reason || said.allowed != (done->action != GW_REFUSE))
+        fail_msg("%s %s by key: said %s, did %s", method, target, gw_reason_name(reason_of(&said)),
+                 gw_reason_name(done->reason));
+    for (size_t i = 0; i < GW_STAGE_COUNT; i++)
+        if (said.opinions[i].kind == GW_OPINION_REFUSES && said.opinions[i].detail != NULL)
+            assert_string_equal(said.opinions[i].detail, done->detail);
+    if (said.allowed && said.signed_in && said.route->target == GW_TARGET_BACKEND &&
+        said.route->risk != GW_RISK_REDUCES) {
+        assert_int_equal(said.budget.of, GW_BUDGET_OF_KEY);
+        assert_true(gw_str_eq(said.budget.classes[said.budget.count - 1]->name, GW_STR("machine")));
+    }
+}
+
+static void test_says_of_a_key_what_the_gate_does(void **state)
+{
+    (void)state;
+    static const char *const methods[] = {"GET", "POST"};
+    static const char *const targets[] = {"/api/bots",    "/api/me",           "/api/open",       "/api/secret",
+                                          "/api/bots/b1", "/api/auth/profile", "/aaiti/v1/users", "/aaiti/health"};
+    static const char *const scopes[] = {"", "bots:read", GW_SIGNED_IN_SCOPE};
+    static const char *const networks[] = {"", "192.0.2.0/24", "203.0.113.0/24"};
+    static const int64_t ends[] = {0, GW_RIG_NOW_S + 1, GW_RIG_NOW_S};
+    for (size_t i = 0; i < 2 * 8 * 3 * 3 * 3; i++) {
+        struct gw_live_key key = trader_key(scopes[i / 16 % 3], networks[i / 48 % 3], ends[i / 144]);
+        compare_key(methods[i % 2], targets[i / 2 % 8], &key);
+    }
+}
+
+static void test_who_says_not_where_from_meets_no_pin(void **state)
+{
+    (void)state;
+    static const struct gw_ip nowhere;
+    const struct gw_live_key pinned = trader_key("", "203.0.113.0/24", 0), over = trader_key("", "", GW_RIG_NOW_S);
+    assert_true(rehearse_key("GET", "/api/bots", &pinned, &nowhere).allowed);
+    assert_false(rehearse_key("GET", "/api/bots", &pinned, &rig.peer).allowed);
+    assert_false(rehearse_key("GET", "/api/bots", &over, &nowhere).allowed);
+}
+
 static void test_without_memory_it_fails(void **state)
 {
     (void)state;
@@ -180,6 +264,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_says_what_the_gate_does),
         cmocka_unit_test(test_stages_behind_a_refusal_are_not_asked),
+        cmocka_unit_test(test_says_of_a_key_what_the_gate_does),
+        cmocka_unit_test(test_who_says_not_where_from_meets_no_pin),
         cmocka_unit_test(test_without_memory_it_fails),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -199,6 +199,30 @@ def test_there_is_room_for_so_many(make_gateway, setting, says):
     assert refused.returncode == 1 and says in refused.stderr
 
 
+def test_explain_says_what_a_key_may(gateway):
+    key = make(gateway, gateway.users["trader"].name, "--scope", "bots:read", "--from", "127.0.0.0/8", "--expires", "90d")
+
+    def explain(method, path, *more, which=key["key"]):
+        done = gateway.aaiti("explain", method, path, "--key", which, *more, check=False)
+        assert done.returncode in (0, 1), done.stderr
+        return done.returncode == 0, done.stdout
+
+    for method, path in (("GET", "/api/bots"), ("POST", "/api/bots"), ("GET", "/api/users")):
+        passes = client(gateway, key["secret"]).request(method, path).status_code not in (401, 403)
+        assert explain(method, path)[0] == explain(method, path, "--from", "127.0.0.1", which=key["id"])[0] == passes, (method, path)
+    allowed, told = explain("GET", "/api/bots")
+    assert allowed and key["key"] in told and "for bots:read" in told and "if it comes from 127.0.0.0/8" in told and "counts for the key in machine" in told
+    allowed, told = explain("GET", "/api/bots", "--from", "192.0.2.1")
+    assert not allowed and "pinned to other networks" in told
+    allowed, told = explain("POST", "/api/bots")
+    assert not allowed and "scopes leave out the right" in told
+    signed = make(gateway, gateway.users["trader"].name, "--signed")["key"]
+    assert "if the signature is right" in explain("GET", "/api/bots", which=signed)[1]
+    assert "takes no key that signs" in explain("GET", "/api/auth/profile", which=signed)[1]
+    gateway.aaiti("apikey", "revoke", key["key"])
+    assert "no such API key" in gateway.aaiti("explain", "GET", "/api/bots", "--key", key["key"], check=False).stderr
+
+
 # ---- signed requests ----
 
 
