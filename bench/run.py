@@ -2,7 +2,7 @@
 """What the gateway costs: CPU time a request as a ratio to the same nginx without the module; and what a storm of sign-ins
 does to others (login-storm): the 99th percentile of proxied GETs through the whole gateway, TLS on, while 16 clients sign in,
 as a ratio to the same without them; login-storm-slow is the same while 200 slow clients hold connections open. get-key is the
-same GET by an API key; get-audited is a GET that leaves a record, post leaves an intent and an outcome; blocked asks with good tokens from a blocked network. get-eddsa is
+same GET by an API key, get-signed by one that signs each request (no bar is fixed: it is held against get-key's and fails nothing); get-audited is a GET that leaves a record, post leaves an intent and an outcome; blocked asks with good tokens from a blocked network. get-eddsa is
 the one ratio between two guarded servers: EdDSA to HS256. audit-changes and audit-singles: taking the journal's events into the
 audit trail, to a bare prepared INSERT of the same rows in the same batches, CPU time a row, both into databases on tmpfs. tables: MiB in shared memory for a million
 sessions, a million counters and 100,000 blocks; tables-session, -block and -counter: a look-up among so many, to one among a
@@ -42,10 +42,12 @@ AAITI = BUILD / "aaiti"
 MODULE = BUILD / "nginx" / "ngx_http_gw_module.so"
 
 # The bars of the design.
-BARS = {"get": 1.35, "get-key": 1.35, "get-audited": 1.50, "post": 1.60, "refused": 1.0, "blocked": 0.7, "get-eddsa": 1.05, "login-storm": 3.0,
+BARS = {"get": 1.35, "get-key": 1.35, "get-signed": 1.35, "get-audited": 1.50, "post": 1.60, "refused": 1.0, "blocked": 0.7, "get-eddsa": 1.05, "login-storm": 3.0,
         "login-storm-slow": 3.0, "audit-changes": 2.0, "audit-singles": 2.0, "tables": 256, "tables-session": 3.0,
         "tables-block": 3.0, "tables-counter": 3.0}
 REFUSED = ("refused", "blocked")
+INFORMS = ("get-signed",)
+NONCES_AFTER_S = 7  # before, what is signed may be from before the memory of nonces
 GUARDED, BARE, EDDSA = "guarded", "bare", "eddsa"
 ANSWER = json.dumps([{"id": f"b-{i}", "name": f"bot {i}", "status": "running", "pnl": 12.5 * i} for i in range(8)])
 
@@ -283,6 +285,7 @@ class Bench:
         tokens = self.dir / f"{home.name}-tokens"
         with tokens.open("w") as out:
             subprocess.run([SEED, home, str(self.args.sessions)], stdout=out, check=True)
+        self.seeded = time.monotonic()
         return tokens
 
     def start_eddsa(self):
@@ -318,6 +321,10 @@ class Bench:
             bare = self.round(name, BARE, self.bare, False)
             rounds.append((bare, self.round(name, GUARDED, self.guarded, name in REFUSED)))
         return self.summary(name, rounds)
+
+    def compare_signed(self, name):
+        time.sleep(max(0, self.seeded + NONCES_AFTER_S - time.monotonic()))
+        return self.compare(name)
 
     def compare_eddsa(self, name):
         """Against the guarded server with HS256, once each token has been seen."""
@@ -519,6 +526,7 @@ HOW = {
     "login-storm": Bench.login_storm,
     "login-storm-slow": Bench.login_storm,
     "get-eddsa": Bench.compare_eddsa,
+    "get-signed": Bench.compare_signed,
     "audit-changes": Bench.audit,
     "audit-singles": Bench.audit,
     "tables": Bench.tables,
@@ -534,11 +542,13 @@ def show(row, as_json):
         print(json.dumps(row), flush=True)
     else:
         verdict = "ok" if row["ratio"] <= row["bar"] else "over the bar"
+        if row["name"] in INFORMS:
+            verdict += " (no bar is fixed)"
         if "note" in row:
             verdict += f" ({row['note']})"
         print(f"{row['name']:<16} {row['ratio']:>7.3f} {row['bar']:>6.2f} {row['cpu_us']:>9.2f} {row['rps']:>9}  {verdict}",
               flush=True)
-    return row["ratio"] <= row["bar"]
+    return row["ratio"] <= row["bar"] or row["name"] in INFORMS
 
 
 def main():

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Stands in for control in the benchmark: fills a run directory (bundle, authority segment with COUNT users who have a
- * session and an API key each, a list of blocks) from HOME's gateway.yaml, whose policy is whole and whose run_dir exists, and prints a token and a key a line.
+ * session and two API keys each, a list of blocks) from HOME's gateway.yaml, whose policy is whole and whose run_dir exists, and prints a line
+ * each: a token, a key, a key that signs.
  */
 #include "base/clock.h"
 #include "base/file.h"
@@ -21,6 +22,7 @@
 
 #define HOUR_S 3600
 #define ADDRESSES_BLOCKED 1000u
+#define NONCES (UINT32_C(1) << 22) /* wrk signs more often than the thousand a second that control makes room for */
 
 struct seed {
     const char *home;
@@ -68,18 +70,25 @@ static enum gw_code publish(struct seed *s, struct gw_error *err)
     return GW_OK;
 }
 
+enum kind { SENT, SIGNED };
+
 /* Of the same user, after the token. */
-static enum gw_code add_key(struct seed *s, const struct gw_live_session *session, struct gw_error *err)
+static enum gw_code add_key(struct seed *s, const struct gw_live_session *session, enum kind kind, struct gw_error *err)
 {
     char text[GW_API_KEY_LEN + 1];
     uint8_t hash[GW_MAC_BYTES];
-    struct gw_live_key key = {.user_id = session->user_id};
+    struct gw_live_key key = {.user_id = session->user_id, .is_signed = kind == SIGNED};
     GW_TRY(gw_api_key_make(gw_system_random(), text, err));
-    GW_TRY(gw_sha256(gw_str(text), hash, err));
     GW_TRY(gw_random_fill(gw_system_random(), key.id.b, sizeof(key.id.b), err));
+    (void)printf(" %s", text);
+    GW_TRY(gw_sha256(gw_str(text), hash, err));
+    if (kind == SIGNED) { /* found by its id, and signs by the hash of the whole */
+        memcpy(key.proof, hash, sizeof(hash));
+        GW_TRY(gw_sha256((struct gw_str){text, sizeof(GW_API_KEY_PREFIX) - 1 + GW_API_KEY_PUBLIC_LEN}, hash, err));
+    } else {
+        memcpy(key.proof, hash + sizeof(key.hash.b), sizeof(hash) - sizeof(key.hash.b));
+    }
     memcpy(key.hash.b, hash, sizeof(key.hash.b));
-    memcpy(key.proof, hash + sizeof(key.hash.b), sizeof(hash) - sizeof(key.hash.b));
-    (void)printf(" %s\n", text);
     return gw_shared_put_key(s->shared, &key, err);
 }
 
@@ -118,7 +127,10 @@ static enum gw_code add(struct seed *s, uint32_t i, struct gw_error *err)
     GW_TRY(gw_shared_put_user(s->shared, &user, err));
     GW_TRY(gw_shared_put_session(s->shared, &session, err));
     GW_TRY(print_token(s, &session, err));
-    return add_key(s, &session, err);
+    GW_TRY(add_key(s, &session, SENT, err));
+    GW_TRY(add_key(s, &session, SIGNED, err));
+    (void)puts("");
+    return GW_OK;
 }
 
 static enum gw_code block(struct seed *s, const char *network, struct gw_error *err)
@@ -156,7 +168,10 @@ static enum gw_code seed(struct seed *s, struct gw_error *err)
         .revocations = s->count,
         .blocks = 2 * ADDRESSES_BLOCKED,
         .rates = s->count,
-        .api_keys = s->count,
+        .api_keys = 2 * s->count,
+        .nonces = NONCES,
+        .nonce_window_s = 30,
+        .clock = gw_system_clock(),
     };
     GW_TRY(load(s, err));
     GW_TRY(make_mode(s, err));
