@@ -299,6 +299,9 @@ static void tell(const struct explain *e, enum gw_stage_id stage, struct gw_buf 
     case GW_STAGE_ADDRESS:
         tell_address(e, b);
         return;
+    case GW_STAGE_VERIFY:
+        gw_buf_add(b, GW_STR("asked for itself, not by another proxy (docs/forward-auth.md)"));
+        return;
     case GW_STAGE_BLOCK:
         tell_block(e, b);
         return;

@@ -141,6 +141,9 @@ static void check(const struct gw_request_head *head, const struct gw_decision *
         assert(d->credential.len == 0 && d->target.len > 0);
         check_no_identity(head);
         break;
+    case GW_VERIFIED:
+        assert(!"the corpus comes from an address that nobody trusts");
+        break;
     case GW_ANSWER:
         assert(d->status == 200 && d->body.len > 0);
         break;

@@ -100,12 +100,13 @@ ngx_http_gw_send(ngx_http_request_t *r, ngx_uint_t status, struct gw_str type,
 }
 
 
+/* 0: no such field. */
 static ngx_int_t
-ngx_http_gw_retry_after(ngx_http_request_t *r, unsigned seconds)
+ngx_http_gw_add_number(ngx_http_request_t *r, struct gw_str name, unsigned value)
 {
     u_char  *text, *end;
 
-    if (seconds == 0) {
+    if (value == 0) {
         return NGX_OK;
     }
 
@@ -114,9 +115,9 @@ ngx_http_gw_retry_after(ngx_http_request_t *r, unsigned seconds)
         return NGX_ERROR;
     }
 
-    end = ngx_sprintf(text, "%ui", (ngx_uint_t) seconds);
+    end = ngx_sprintf(text, "%ui", (ngx_uint_t) value);
 
-    return ngx_http_gw_add_header(r, GW_STR("Retry-After"),
+    return ngx_http_gw_add_header(r, name,
                                   (struct gw_str) { (char *) text,
                                                     (size_t) (end - text) });
 }
@@ -142,7 +143,9 @@ ngx_http_gw_answer_handler(ngx_http_request_t *r)
                           &ctx->arena);
     }
 
-    if (ngx_http_gw_retry_after(r, d->retry_after_s) != NGX_OK
+    if (ngx_http_gw_add_number(r, GW_STR("Retry-After"), d->retry_after_s) != NGX_OK
+        || ngx_http_gw_add_number(r, GW_STR("X-AAITI-Status"), d->refused_status)
+           != NGX_OK
         || (d->location.len > 0
             && ngx_http_gw_add_header(r, GW_STR("Location"), d->location) != NGX_OK))
     {
@@ -150,6 +153,29 @@ ngx_http_gw_answer_handler(ngx_http_request_t *r)
     }
 
     return ngx_http_gw_send(r, d->status, type, body);
+}
+
+
+/* To the proxy that asked: it may go on. What comes of it nobody will tell, so that is what is recorded. */
+ngx_int_t
+ngx_http_gw_verified_handler(ngx_http_request_t *r)
+{
+    size_t                  i, n;
+    ngx_http_gw_ctx_t      *ctx;
+    struct gw_header_field  fields[GW_VERIFIED_FIELDS_MAX];
+
+    ctx = ngx_http_gw_get_ctx(r);
+    n = gw_request_verified_fields(ctx->request, &ctx->decision, fields);
+
+    for (i = 0; i < n; i++) {
+        if (ngx_http_gw_add_header(r, fields[i].name, fields[i].value) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    gw_request_ended(ctx->gate, ctx->request, GW_ENDING_VERIFIED, NGX_HTTP_OK);
+
+    return ngx_http_gw_send(r, NGX_HTTP_OK, GW_STR("text/plain"), GW_STR(""));
 }
 
 
@@ -256,7 +282,10 @@ ngx_http_gw_problem_handler(ngx_http_request_t *r)
             ngx_http_gw_ended_unanswered(r, ctx, status);
         }
 
-        if (ngx_http_gw_retry_after(r, ctx->decision.retry_after_s) != NGX_OK) {
+        if (ngx_http_gw_add_number(r, GW_STR("Retry-After"),
+                                   ctx->decision.retry_after_s)
+            != NGX_OK)
+        {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
     }

@@ -102,6 +102,7 @@ ngx_int_t ngx_http_gw_read_body(ngx_http_request_t *r);
 ngx_int_t ngx_http_gw_show_body(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx);
 
 /* answer.c */
+ngx_int_t ngx_http_gw_verified_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_gw_answer_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_gw_problem_handler(ngx_http_request_t *r);
 void ngx_http_gw_header_filter_init(void);

@@ -189,6 +189,10 @@ ngx_http_gw_obey(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
         r->content_handler = ngx_http_gw_answer_handler;
         return NGX_OK;
 
+    case GW_VERIFIED:
+        r->content_handler = ngx_http_gw_verified_handler;
+        return NGX_OK;
+
     case GW_ANSWER:
         r->content_handler = ngx_http_gw_answer_handler;
         return NGX_OK;
@@ -214,7 +218,8 @@ ngx_http_gw_hand_over(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
     ngx_int_t         rc;
     enum gw_handover  handover;
 
-    if (gw_request_signs_body(ctx->request)) {
+    /* A body that is another proxy's to hand over is not seen here, so none that was signed is the one. */
+    if (ctx->decision.action == GW_PASS && gw_request_signs_body(ctx->request)) {
         rc = ngx_http_gw_show_body(r, ctx);
 
         if (rc != NGX_OK) {
@@ -321,6 +326,10 @@ ngx_http_gw_delay(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 static ngx_int_t
 ngx_http_gw_go_on(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 {
+    if (ctx->decision.action == GW_VERIFIED) {
+        return ngx_http_gw_hand_over(r, ctx);
+    }
+
     if (ctx->decision.action != GW_PASS) {
         return ngx_http_gw_obey(r, ctx);
     }

@@ -95,6 +95,7 @@ enum gw_action {
     GW_CONTROL, /* to the control plane's web socket, with the client's own credential */
     GW_ANSWER,  /* the gate answers: status, content_type, body */
     GW_REFUSE,  /* problem+json of reason */
+    GW_VERIFIED, /* another proxy may let through what it asks about: 200 with gw_request_verified_fields, after a hand-over */
 };
 
 enum gw_reason {
@@ -132,7 +133,9 @@ enum gw_answer_class {
 struct gw_decision {
     enum gw_action action;
     enum gw_reason reason;
-    unsigned status;                           /* GW_ANSWER, GW_REFUSE */
+    unsigned status; /* GW_ANSWER, GW_REFUSE */
+    unsigned
+        refused_status; /* GW_REFUSE of what another proxy asks about: the status by itself, for X-AAITI-Status; 0: none */
     struct gw_str target;                      /* PASS, CONTROL: the canonical target to send on */
     struct gw_str credential_name, credential; /* PASS: header to add ("Authorization", "Bearer …"); empty: none */
     struct gw_str cookie;             /* PASS: Cookie header to add, the client's own without ours; empty: none */
@@ -184,6 +187,7 @@ enum gw_ending {
     GW_ENDING_ANSWERED, /* a whole head of an answer came, of the status given */
     GW_ENDING_NOT_SENT, /* no byte of it reached the upstream */
     GW_ENDING_UNKNOWN,  /* it was handed over, and no answer came */
+    GW_ENDING_VERIFIED, /* another proxy was told that it may hand it over, and tells nobody what came of it */
 };
 /* How what was handed over ended; the first call counts. status: of the answer, whosever it is. Without one gw_request_done takes it for
  * unknown. */
@@ -200,6 +204,11 @@ bool gw_request_retry(struct gw_gate *g, struct gw_request *r, struct gw_decisio
 void gw_request_retry_taken(struct gw_gate *g, const struct gw_request *r);
 /* The adapter found that there is no other answer than this refusal. */
 void gw_request_refuse(struct gw_request *r, enum gw_reason reason, struct gw_decision *out);
+#define GW_VERIFIED_FIELDS_MAX 5
+/* Of the answer to a proxy that asks (GW_VERIFIED), after the hand-over: what it must put in the place of the client's fields of these
+ * names, an empty value too. Returns how many. */
+size_t gw_request_verified_fields(const struct gw_request *r, const struct gw_decision *d,
+                                  struct gw_header_field out[GW_VERIFIED_FIELDS_MAX]);
 /* Counts it, when it has ended, before gw_request_done. r NULL: it had no head that could be judged. status: of the answer, 0: none. */
 void gw_gate_count_request(struct gw_gate *g, const struct gw_request *r, unsigned status, int64_t duration_ms);
 /* Releases the snapshot. r may be NULL. */

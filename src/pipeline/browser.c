@@ -88,7 +88,8 @@ static enum gw_code show_refusal(struct gw_request *r)
 
 enum gw_code gw_browser_refuse(struct gw_request *r)
 {
-    if (r->route == NULL || r->route->ui != GW_UI_PAGE || !is_navigation(r))
+    /* Another proxy that asks about a page shows its own. */
+    if (r->verifies || r->route == NULL || r->route->ui != GW_UI_PAGE || !is_navigation(r))
         return GW_OK;
     return r->out->status == 401 ? send_to_login(r) : show_refusal(r);
 }

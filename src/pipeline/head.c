@@ -24,6 +24,9 @@ enum field {
     USER_AGENT,
     FORWARDED_FOR,
     FORWARDED,
+    FORWARDED_METHOD,
+    FORWARDED_URI,
+    FORWARDED_HOST,
     CONNECTION
 };
 enum fate { KEEP, DROP };
@@ -53,6 +56,9 @@ static const struct rule request_rules[] = {
     {GW_STR("user-agent"), EXACT, KEEP, USER_AGENT},
     /* who the client is: the gateway's to say */
     {GW_STR("x-forwarded-for"), EXACT, DROP, FORWARDED_FOR},
+    {GW_STR("x-forwarded-method"), EXACT, DROP, FORWARDED_METHOD},
+    {GW_STR("x-forwarded-uri"), EXACT, DROP, FORWARDED_URI},
+    {GW_STR("x-forwarded-host"), EXACT, DROP, FORWARDED_HOST},
     {GW_STR("x-forwarded-"), PREFIX, DROP, OTHER},
     {GW_STR("forwarded"), EXACT, DROP, FORWARDED},
     {GW_STR("x-real-ip"), EXACT, DROP, OTHER},
@@ -111,6 +117,13 @@ static bool set_once(struct gw_str *field, struct gw_str value)
     return true;
 }
 
+/* Looked at by the one request that is asked about another: of any other a second one says nothing. */
+static bool note_forwarded(struct gw_str *field, struct gw_str value, struct gw_forwarded_request *f)
+{
+    f->stands_twice = !set_once(field, value) || f->stands_twice;
+    return true;
+}
+
 static bool read_field(enum field field, struct gw_header *h, struct gw_head_fields *out)
 {
     switch (field) {
@@ -154,6 +167,12 @@ static bool read_field(enum field field, struct gw_header *h, struct gw_head_fie
     case FORWARDED:
         out->forwarded_headers++;
         return true;
+    case FORWARDED_METHOD:
+        return note_forwarded(&out->forwarded_request.method, h->value, &out->forwarded_request);
+    case FORWARDED_URI:
+        return note_forwarded(&out->forwarded_request.uri, h->value, &out->forwarded_request);
+    case FORWARDED_HOST:
+        return note_forwarded(&out->forwarded_request.host, h->value, &out->forwarded_request);
     case CONNECTION:
     case OTHER:
         return true;

@@ -10,6 +10,12 @@
 #include "pipeline/credential.h"
 #include "pipeline/signature.h"
 
+/* What another proxy says that it was asked, where it asks us about it (stage_verify.c). */
+struct gw_forwarded_request {
+    struct gw_str method, uri, host;
+    bool stands_twice;
+};
+
 /* The headers that decide; and the user agent, what it accepts, and why it asks, of which the first counts. ptr NULL: there was none. */
 struct gw_head_fields {
     struct gw_str authorization, api_key, origin, fetch_site, host, csrf, user_agent, accept, fetch_mode;
@@ -17,6 +23,7 @@ struct gw_head_fields {
     struct gw_own_cookies cookies;
     struct gw_header *authorization_header, *api_key_header, *csrf_header;
     unsigned forwarded_for_headers, forwarded_headers;
+    struct gw_forwarded_request forwarded_request;
 };
 
 /* Finds the deciding fields and marks every header that the backend must not see. credential_header: the one the policy fills itself;

@@ -31,7 +31,7 @@ enum {
     N_STATUS = 6,
     N_STAGE = GW_STAGE_COUNT + 1, /* 0: none */
     N_REASON = GW_REASON_COUNT,
-    N_ENDING = 3,
+    N_ENDING = 4,
     N_MODE = GW_MODE_COUNT,
     N_VERSION = 1,
     N_ADMISSION = 2,
@@ -63,8 +63,10 @@ static const char *reason_name(unsigned i)
 
 static const char *ending_name(unsigned i)
 {
-    static const char *const names[] = {
-        [GW_ENDING_ANSWERED] = "answered", [GW_ENDING_NOT_SENT] = "not-sent", [GW_ENDING_UNKNOWN] = "unknown"};
+    static const char *const names[] = {[GW_ENDING_ANSWERED] = "answered",
+                                        [GW_ENDING_NOT_SENT] = "not-sent",
+                                        [GW_ENDING_UNKNOWN] = "unknown",
+                                        [GW_ENDING_VERIFIED] = "verified"};
     return names[i];
 }
 
@@ -273,6 +275,7 @@ static enum gw_metric_outcome outcome_of(const struct gw_request *r)
         return GW_METRIC_MALFORMED;
     switch (r->out->action) {
     case GW_PASS:
+    case GW_VERIFIED:
         return GW_METRIC_PASSED;
     case GW_CONTROL:
         return GW_METRIC_CONTROL;

@@ -86,6 +86,10 @@ static void refuse(struct gw_request *r, const char *stage, struct gw_verdict v)
     if (r->out->request_id.len > 0)
         seal_id(r, stage, v);
     gw_record_refusal(r);
+    if (r->verifies) {
+        r->out->refused_status = r->out->status;
+        r->out->status = gw_verify_status(r->out->status);
+    }
     gw_metrics_refusal(r, stage, v.reason);
     if (gw_browser_refuse(r) != GW_OK)
         write_refusal(r->out, v); /* without memory for a page */
@@ -162,9 +166,10 @@ static enum gw_code finish(struct gw_request *r)
         return GW_OK;
     }
     if (target == GW_TARGET_BACKEND) {
-        out->action = GW_PASS;
-        return gw_cookies_have_ours(&r->fields.cookies) ? gw_head_other_cookies(r->head, r->arena, &out->cookie)
-                                                        : GW_OK;
+        out->action = r->verifies ? GW_VERIFIED : GW_PASS;
+        return r->verifies || gw_cookies_have_ours(&r->fields.cookies)
+                   ? gw_head_other_cookies(r->head, r->arena, &out->cookie)
+                   : GW_OK;
     }
     out->action = GW_ANSWER;
     out->status = 200;

@@ -105,6 +105,7 @@ struct gw_request {
     struct gw_quota quota;
     bool is_held_back;
     bool is_preflight;   /* the gate answers it; it presents nothing */
+    bool verifies;       /* another proxy asks about it: method, target and host are of what that was asked */
     bool signed_in;      /* what follows is filled */
     int role;            /* GW_ROLE_UNKNOWN: a name that the policy does not know */
     int64_t token_end_s; /* leeway included */
@@ -154,6 +155,7 @@ extern const struct gw_stage gw_stages[GW_STAGE_COUNT];
 
 enum gw_code gw_stage_headers(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_address(struct gw_request *r, struct gw_verdict *v);
+enum gw_code gw_stage_verify(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_block(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_rate(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_cors(struct gw_request *r, struct gw_verdict *v);
@@ -188,6 +190,12 @@ enum gw_code gw_token_check_live(struct gw_request *r, struct gw_verdict *v);
 
 /* What is held, of one who by now is signed in or not. The end of gw_stage_access, and part of the recheck. */
 enum gw_code gw_held_check(const struct gw_request *r, struct gw_verdict *v);
+/* One of the settings' trusted proxies, which are believed for others. */
+bool gw_address_is_trusted(const struct gw_request *r, const struct gw_ip *ip);
+/* Part of gw_stage_route: whether another proxy may be told of this route, and of the target as it wrote it. */
+enum gw_code gw_verify_check_route(const struct gw_request *r, struct gw_str canonical, struct gw_verdict *v);
+/* Such a proxy understands 401 and 403 alone. */
+unsigned gw_verify_status(unsigned status);
 /* The settings' allow list has the client's address. Asked only where something would be refused. */
 bool gw_client_is_allowed(const struct gw_request *r);
 /* Whether who signed in may use that right: by the role, and by the key where it is one. */

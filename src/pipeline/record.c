@@ -149,6 +149,8 @@ static enum gw_outcome outcome_of(enum gw_ending ending, unsigned status)
         return status < 400 ? GW_OUTCOME_DONE : GW_OUTCOME_FAILED;
     case GW_ENDING_NOT_SENT:
         return GW_OUTCOME_NOT_SENT;
+    case GW_ENDING_VERIFIED:
+        return GW_OUTCOME_VERIFIED;
     case GW_ENDING_UNKNOWN:
         break;
     }

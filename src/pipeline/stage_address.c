@@ -7,9 +7,10 @@
 #include "pipeline/forwarded.h"
 #include "pipeline/pipeline.h"
 
-static bool is_trusted(const struct gw_settings *settings, const struct gw_ip *ip)
+bool gw_address_is_trusted(const struct gw_request *r, const struct gw_ip *ip)
 {
-    return gw_cidrs_contain(settings->trusted_proxies.item, settings->trusted_proxies.count, ip);
+    const struct gw_option_cidrs *proxies = &r->snapshot->settings.trusted_proxies;
+    return gw_cidrs_contain(proxies->item, proxies->count, ip);
 }
 
 /* Cuts the last element off the list. False: the list was empty. */
@@ -33,7 +34,7 @@ static enum walk walk_list(const struct gw_request *r, struct gw_str list, struc
     while (cut_last(&list, &hop)) {
         if (gw_ip_parse(hop, client) != GW_OK)
             return MALFORMED;
-        if (!is_trusted(&r->snapshot->settings, client))
+        if (!gw_address_is_trusted(r, client))
             return FOUND;
     }
     return GO_ON;
@@ -48,7 +49,7 @@ static enum walk walk_forwarded(const struct gw_request *r, struct gw_str line, 
     while (count-- > 0) {
         if (gw_forwarded_address(hops[count], client) != GW_OK)
             return MALFORMED;
-        if (!is_trusted(&r->snapshot->settings, client))
+        if (!gw_address_is_trusted(r, client))
             return FOUND;
     }
     return GO_ON;
@@ -81,7 +82,7 @@ static enum walk walk_headers(const struct gw_request *r, struct gw_ip *client)
 enum gw_code gw_stage_address(struct gw_request *r, struct gw_verdict *v)
 {
     struct gw_ip client = r->client; /* the peer, so far */
-    if (count_of(r) > 0 && is_trusted(&r->snapshot->settings, &client) && walk_headers(r, &client) == MALFORMED)
+    if (count_of(r) > 0 && gw_address_is_trusted(r, &client) && walk_headers(r, &client) == MALFORMED)
         return gw_refuse(v, GW_REASON_BAD_ADDRESS, GW_DETAIL_NONE);
     r->client = client;
     return GW_OK;

@@ -24,7 +24,7 @@ enum gw_code gw_stage_route(struct gw_request *r, struct gw_verdict *v)
     r->out->route = r->route->pattern;
     if (gw_policy_access(policy, r->route, GW_ROLE_NONE) == GW_ACCESS_NO)
         return gw_refuse(v, GW_REASON_ROUTE_DENIED, GW_DETAIL_NONE);
-    return GW_OK;
+    return gw_verify_check_route(r, uri.canonical, v);
 }
 
 bool gw_target_is_control(enum gw_target target)

@@ -174,6 +174,19 @@ static void test_control_that_is_down_is_told_in_a_page(void **state)
     assert_int_equal(rig.decision.content_type.len, 0);
 }
 
+/* It would take a redirect for the backend's, and has a page of its own. */
+static void test_a_proxy_that_asks_about_a_page_gets_no_page(void **state)
+{
+    (void)state;
+    use_policy();
+    assert_int_equal(gw_ip_parse(GW_STR("10.0.0.1"), &rig.peer), GW_OK);
+    const struct gw_decision *d = ASK("GET", "/aaiti/verify", "x-forwarded-for: 203.0.113.9", "x-forwarded-method: GET",
+                                      "x-forwarded-uri: /app/bots", HTML, NAVIGATES);
+    assert_int_equal(d->reason, GW_REASON_ANONYMOUS);
+    assert_int_equal(d->status, 401);
+    assert_int_equal(d->content_type.len + d->location.len, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +198,7 @@ int main(void)
         CASE(test_who_is_signed_in_may_go_on_or_out),
         CASE(test_forms_go_to_control_with_the_policy_of_pages),
         CASE(test_control_that_is_down_is_told_in_a_page),
+        CASE(test_a_proxy_that_asks_about_a_page_gets_no_page),
     };
     return cmocka_run_group_tests_name("pipeline/browser", tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@ static enum outcome outcome_of(const struct gw_decision *d)
 {
     switch (d->action) {
     case GW_PASS:
+    case GW_VERIFIED:
         return PASS;
     case GW_CONTROL:
         return CONTROL;

@@ -24,12 +24,16 @@ FILES = {
     "share/doc/aaiti/docs/api-keys.md": 0o644,
     "share/doc/aaiti/docs/attacks.md": 0o644,
     "share/doc/aaiti/docs/blocks.md": 0o644,
+    "share/doc/aaiti/docs/forward-auth.md": 0o644,
     "share/doc/aaiti/docs/metrics.md": 0o644,
     "share/doc/aaiti/docs/openapi.json": 0o644,
     "share/doc/aaiti/docs/options.md": 0o644,
     "share/doc/aaiti/docs/policy.md": 0o644,
     "share/doc/aaiti/docs/sign-in.md": 0o644,
     "share/doc/aaiti/docs/tls.md": 0o644,
+    "share/doc/aaiti/examples/forward-auth/Caddyfile": 0o644,
+    "share/doc/aaiti/examples/forward-auth/nginx.conf": 0o644,
+    "share/doc/aaiti/examples/forward-auth/traefik.yaml": 0o644,
     "share/man/man1/aaiti.1": 0o644,
 }
 

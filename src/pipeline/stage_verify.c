@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Forward authentication: another proxy, which stays in front, asks about each of its requests whether it may pass (nginx's auth_request,
+ * Traefik's ForwardAuth, Caddy's forward_auth). What it asks about takes the place of what it asked; the other stages judge that as any request.
+ * To whom the answer goes decides everything: it holds the backend's credential. So only a trusted proxy is answered, and only one that says
+ * what it was asked, by whom. It hands on the target as the client wrote it, so a target that is not canonical is refused: nobody
+ * knows how what stands behind that proxy reads it.
+ */
+#include "pipeline/pipeline.h"
+
+#include <string.h>
+
+#define VERIFY_PATH "/aaiti/verify"
+
+static bool is_verify(struct gw_str target)
+{
+    return gw_str_eq(gw_str_sub(target, 0, gw_str_find(target, '?')), GW_STR(VERIFY_PATH));
+}
+
+static bool is_told_once(const struct gw_forwarded_request *f)
+{
+    return !f->stands_twice && f->method.len > 0 && f->uri.len > 0;
+}
+
+enum gw_code gw_stage_verify(struct gw_request *r, struct gw_verdict *v)
+{
+    if (!is_verify(r->head->target))
+        return GW_OK;
+    struct gw_ip peer;
+    memcpy(peer.b, r->head->peer, sizeof(peer.b));
+    r->verifies = true;
+    if (!gw_address_is_trusted(r, &peer))
+        return gw_refuse(v, GW_REASON_VERIFY_STRANGER, GW_DETAIL_NONE);
+    const struct gw_forwarded_request *f = &r->fields.forwarded_request;
+    bool has_client = r->fields.forwarded_for_headers + r->fields.forwarded_headers > 0;
+    if (!is_told_once(f) || !has_client)
+        return gw_refuse(v, GW_REASON_VERIFY_UNTOLD, GW_DETAIL_NONE);
+    r->head->method = f->method;
+    r->head->target = f->uri;
+    /* Without it the host is ours, so that no page's origin is its own: what is asked by cookie is then cross-site. */
+    if (f->host.len > 0)
+        r->fields.host = f->host;
+    return GW_OK;
+}
+
+enum gw_code gw_verify_check_route(const struct gw_request *r, struct gw_str canonical, struct gw_verdict *v)
+{
+    if (!r->verifies)
+        return GW_OK;
+    if (r->route->target != GW_TARGET_BACKEND)
+        return gw_refuse(v, GW_REASON_VERIFY_OWN, GW_DETAIL_NONE);
+    if (!gw_str_eq(canonical, r->head->target))
+        return gw_refuse(v, GW_REASON_BAD_TARGET, GW_DETAIL_NONE);
+    return GW_OK;
+}
+
+unsigned gw_verify_status(unsigned status)
+{
+    return status == 401 ? 401 : 403;
+}
+
+size_t gw_request_verified_fields(const struct gw_request *r, const struct gw_decision *d,
+                                  struct gw_header_field out[GW_VERIFIED_FIELDS_MAX])
+{
+    size_t n = 0;
+    bool has_credential = d->credential_name.len > 0;
+    if (!has_credential || !gw_str_eq_nocase(d->credential_name, GW_STR("Authorization")))
+        out[n++] = (struct gw_header_field){GW_STR("Authorization"), GW_STR("")};
+    if (has_credential)
+        out[n++] = (struct gw_header_field){d->credential_name, d->credential};
+    out[n++] = (struct gw_header_field){GW_STR("Cookie"), d->cookie};
+    out[n++] = (struct gw_header_field){GW_STR("X-AAITI-User"), r->signed_in ? gw_str(r->user.username) : GW_STR("")};
+    out[n++] = (struct gw_header_field){GW_STR("X-AAITI-Role"), r->signed_in ? gw_str(r->user.role) : GW_STR("")};
+    return n;
+}
