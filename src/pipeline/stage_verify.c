@@ -40,6 +40,11 @@ enum gw_code gw_stage_verify(struct gw_request *r, struct gw_verdict *v)
     /* Without it the host is ours, so that no page's origin is its own: what is asked by cookie is then cross-site. */
     if (f->host.len > 0)
         r->fields.host = f->host;
+    r->method = gw_method_parse(f->method);
+    gw_cors_note(r);
+    /* The gateway would answer it, and a proxy that was told 200 would hand it on. */
+    if (r->is_preflight)
+        return gw_refuse(v, GW_REASON_VERIFY_OWN, GW_DETAIL_PREFLIGHT);
     return GW_OK;
 }
 

@@ -167,10 +167,26 @@ static void test_the_page_is_that_of_the_host_that_the_client_asked(void **state
     (void)state;
     const char *const own = "origin: https://bots.example";
     assert_int_equal(VERIFY(FROM, METHOD("POST"), TARGET("/api/bots"), HOST, cookie(TRADER), own)->action, GW_VERIFIED);
-    assert_forbidden(VERIFY(FROM, METHOD("POST"), TARGET("/api/bots"), cookie(TRADER), own), GW_REASON_CROSS_SITE);
-    assert_forbidden(
-        VERIFY(FROM, METHOD("POST"), TARGET("/api/bots"), HOST, cookie(TRADER), "origin: https://evil.example"),
-        GW_REASON_CROSS_SITE);
+    assert_forbidden(VERIFY(FROM, METHOD("POST"), TARGET("/api/bots"), cookie(TRADER), own), GW_REASON_ORIGIN_REFUSED);
+    const char *const evil = "origin: https://evil.example";
+    assert_forbidden(VERIFY(FROM, METHOD("POST"), TARGET("/api/bots"), HOST, cookie(TRADER), evil),
+                     GW_REASON_ORIGIN_REFUSED);
+}
+
+/* A preflight sees no credential: told that it may pass, the proxy would hand on what nobody asked for a right. */
+static void test_preflights_are_not_let_through(void **state)
+{
+    (void)state;
+    const char *const page = "origin: https://dash.example", *const wants = "access-control-request-method: POST";
+    gw_rig_publish(&rig, SECOND_HASH, "trusted_proxies: [10.0.0.0/8]\ncors: {origins: ['https://dash.example']}\n",
+                   NULL);
+    load_and_install();
+    assert_forbidden(VERIFY(FROM, METHOD("OPTIONS"), TARGET("/api/bots"), HOST, page, wants), GW_REASON_VERIFY_OWN);
+    come_from("10.0.0.1");
+    assert_forbidden(ASK("OPTIONS", "/aaiti/verify", FROM, METHOD("GET"), TARGET("/api/open"), HOST, page, wants),
+                     GW_REASON_VERIFY_OWN);
+    assert_int_equal(VERIFY(FROM, METHOD("POST"), TARGET("/api/bots"), HOST, page, bearer(TRADER))->action,
+                     GW_VERIFIED);
 }
 
 static void test_a_mode_refuses_as_the_proxy_understands(void **state)
@@ -194,6 +210,7 @@ int main(void)
         CASE(test_a_proxy_that_does_not_say_is_refused),
         CASE(test_other_requests_are_what_they_are),
         CASE(test_the_page_is_that_of_the_host_that_the_client_asked),
+        CASE(test_preflights_are_not_let_through),
         CASE(test_a_mode_refuses_as_the_proxy_understands),
     };
     return cmocka_run_group_tests_name("pipeline/stage_verify", tests, NULL, NULL);
