@@ -77,6 +77,10 @@ static enum gw_code make_gateway_yaml(struct init *i, const char *path, struct g
         "  url: \"%s\"\n"
         "  key_file: keys/upstream.key\n"
         "\n"
+        "# Pages of other origins that may use the API, each exactly as a browser names it (docs/cors.md):\n"
+        "# cors:\n"
+        "#   origins: [\"http://localhost:3000\"]\n"
+        "\n"
         "# Fetched once at every start, as an active user: tells whether the backend takes our tokens.\n"
         "self_test:\n"
         "  path: /api/bots\n",

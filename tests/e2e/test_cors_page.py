@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pages of two other origins in Debian's Chromium (tests/browser/cors.mjs asks, this judges): one is listed, one is not. Both are of the gateway's own
+site, 127.0.0.1, so that the browser sends the user's cookie along from either: the worst case."""
+import json
+import os
+import shutil
+import ssl
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from conftest import ROOT, Gateway
+
+BROWSER_TESTS = ROOT / "tests/browser"
+READ = {"type": "cors", "status": 200, "id": True, "limit": True, "retry": False}
+THREW = {"threw": "TypeError"}
+
+
+class Page(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><title>a page</title><body>")
+
+    def log_message(self, *_):
+        pass
+
+
+def serve_page(gateway):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(gateway.home / "tls/cert.pem", gateway.home / "tls/key.pem")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server, f"https://127.0.0.1:{server.server_port}"
+
+
+@pytest.fixture(scope="module")
+def seen():
+    missing = [name for name, there in (("chromium", shutil.which("chromium")), ("node", shutil.which("node")),
+                                        ("playwright-core", (BROWSER_TESTS / "node_modules/playwright-core").exists())) if not there]
+    if missing:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no {', '.join(missing)}; scripts/install.sh browser")
+    gateway = Gateway(start=False)
+    listed, listed_origin = serve_page(gateway)
+    other, other_origin = serve_page(gateway)
+    try:
+        gateway.settings(more=f'cors: {{origins: ["{listed_origin}"]}}\n')
+        gateway.start()
+        user = gateway.users["trader"]
+        told = {"url": gateway.url, "listed": listed_origin, "other": other_origin, "user": {"username": user.name, "password": user.password}}
+        gateway.backend.forget()
+        done = subprocess.run(["node", BROWSER_TESTS / "cors.mjs"], input=json.dumps(told), text=True, capture_output=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        yield json.loads(done.stdout), gateway.backend.received()
+    finally:
+        gateway.close()
+        listed.shutdown()
+        other.shutdown()
+
+
+def test_the_cookie_has_its_flags(seen):
+    assert {"name": "__Host-aaiti_session", "httpOnly": True, "secure": True, "sameSite": "Lax"} in seen[0]["cookies"]
+
+
+def test_a_listed_page_reads_changes_and_learns_why_it_is_refused(seen):
+    tries = seen[0]
+    assert tries["listed reads"] == READ and tries["listed changes"] == {**READ, "status": 201}
+    assert tries["listed is refused"] == {**READ, "status": 403, "limit": False}
+    assert tries["listed without the user"]["status"] == 401 and tries["listed without the user"]["id"]
+
+
+@pytest.mark.parametrize("name", ["other reads", "other changes", "other deletes", "null origin"])
+def test_of_any_other_the_browser_keeps_the_answer(seen, name):
+    assert seen[0][name] == THREW
+
+
+def test_what_a_browser_sends_without_asking_changes_nothing(seen):
+    tries, received = seen
+    assert tries["other changes blindly"] == THREW  # Cross-Origin-Resource-Policy: not even that there was an answer
+    assert tries["other's image"] == "nothing" and tries["other's form"] == 403
+    changes = [r for r in received if r["method"] not in ("GET", "HEAD")]
+    assert len(changes) == 1 and changes[0]["path"].endswith("/bots"), changes
