@@ -34,11 +34,11 @@ static const struct gw_header_field headers[][COUNT] = {
     [GW_CLASS_ASSET] = HEADERS(NOTHING, "no-referrer", "private, no-cache"),
 };
 
-const struct gw_header_field *gw_security_headers(enum gw_answer_class class, enum gw_transport transport,
+const struct gw_header_field *gw_security_headers(enum gw_answer_class answer, enum gw_transport transport,
                                                   size_t *out_count)
 {
     *out_count = COUNT - (transport == GW_TRANSPORT_TLS ? 0 : 1);
-    return headers[class];
+    return headers[answer];
 }
 
 void gw_answer_classify(struct gw_request *r)

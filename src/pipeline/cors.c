@@ -26,8 +26,12 @@ enum gw_code gw_cors_load(const struct gw_settings *settings, struct gw_arena *a
     size_t list_count = gw_settings_origins(settings, lists), count = 0;
     for (size_t i = 0; i < list_count; i++)
         count += lists[i].count;
+    if (count == 0) {
+        *out = (struct gw_cors){.count = 0};
+        return GW_OK;
+    }
     struct gw_cors_origin *origins = gw_arena_calloc(a, count, sizeof(*origins));
-    if (origins == NULL && count > 0)
+    if (origins == NULL)
         return GW_ENOMEM;
     struct gw_cors_origin *at = origins;
     for (size_t i = 0; i < list_count; i++)
