@@ -19,6 +19,7 @@ static enum gw_code give_page(struct gw_request *r, const struct gw_buf *page)
     GW_TRY(gw_arena_str(r->arena, gw_buf_str(page), &body));
     out->body = body;
     out->content_type = GW_STR("text/html; charset=utf-8");
+    out->answer = GW_CLASS_PAGE;
     out->content_security = gw_page_policy;
     return GW_OK;
 }

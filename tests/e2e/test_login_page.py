@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway's own pages to sign in and out with, and what a browser gets of a backend's pages."""
 import html
+import json
+import os
 import re
+import shutil
+import subprocess
 from urllib.parse import quote
 
 import httpx
 import pytest
-from conftest import Gateway
+from conftest import ROOT, Gateway
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Mode": "navigate"}
 BOT = {"name": "b", "strategy_type": "momentum"}
 FORM_POLICY = re.compile(r"default-src 'none'; style-src 'sha256-[A-Za-z0-9+/]{43}='; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+BROWSER_TESTS = ROOT / "tests/browser"
 PAGE, ADMIN_PAGE = "/api/bots", "/api/analytics/system-info"
 
 
@@ -176,3 +181,52 @@ def test_who_may_not_sees_a_page_that_says_no_more(paged, browser):
     assert "<h1>Forbidden</h1>" in answer.text and answer.headers["x-request-id"] in answer.text and "system:read" not in answer.text
     assert browser.get(ADMIN_PAGE).json()["type"] == "urn:aaiti:problem:forbidden"
     assert "system:read" in paged.aaiti("explain", answer.headers["x-request-id"]).stdout
+
+
+# ---- in a browser ----
+
+@pytest.fixture(scope="module")
+def seen(paged):
+    """What each scene saw. Without a browser there is nothing to see; where CI runs that is a fault, not a reason to skip."""
+    missing = [name for name, there in (("chromium", shutil.which("chromium")), ("node", shutil.which("node")),
+                                        ("axe-core", (BROWSER_TESTS / "node_modules/axe-core").exists())) if not there]
+    if missing:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no {', '.join(missing)}; scripts/install.sh browser")
+    user = paged.users["viewer"]
+    told = {"url": paged.url, "user": {"username": user.name, "password": user.password}, "page": PAGE, "forbidden": ADMIN_PAGE}
+    done = subprocess.run(["node", BROWSER_TESTS / "login.mjs"], input=json.dumps(told), text=True, capture_output=True, timeout=180)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def scene(seen):
+    def of(name):
+        assert "error" not in seen[name], seen[name]
+        return seen[name]
+    return of
+
+
+def test_they_work_without_script(paged, scene):
+    s = scene("without script")
+    assert s["signedIn"] == 3 and s["left"] == ["__Secure-aaiti_device"] and s["at"] == f"{paged.url}/aaiti/logout"
+
+
+def test_everybody_can_use_them_in_light_and_dark(scene):
+    faults = scene("the pages in light and dark")["seen"]
+    assert len(faults) == 12 and faults == {name: [] for name in faults}
+
+
+def test_the_browser_keeps_the_cookies_from_scripts_and_other_sites(scene):
+    s = scene("the pages in light and dark")
+    assert s["said"] == "The user name or the password is wrong." and s["kept"] == "" and s["stored"] == 0
+    flags = {c["name"]: (c["path"], c["secure"], c["httpOnly"], c["sameSite"]) for c in s["cookies"]}
+    assert flags == {"__Host-aaiti_session": ("/", True, True, "Lax"), "__Secure-aaiti_refresh": ("/api/auth/refresh", True, True, "Strict"),
+                     "__Secure-aaiti_device": ("/aaiti/login", True, True, "Strict")}
+
+
+def test_a_second_origin_changes_nothing(paged, scene):
+    s = scene("a second origin")
+    assert len(s["seen"]) == 6 and all(got["status"] == 403 for got in s["seen"].values()), s["seen"]
+    assert s["seen"]["https://127.0.0.1:9443 change"]["cookie"] and not s["seen"]["https://evil.example change"]["cookie"]
+    assert s["still"] == f"{paged.url}{PAGE}"
