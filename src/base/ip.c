@@ -98,6 +98,11 @@ struct gw_cidr gw_cidr_around(const struct gw_ip *ip, unsigned bits)
     return (struct gw_cidr){masked(ip, bits), (uint8_t)bits};
 }
 
+struct gw_ip gw_ip_limit_network(const struct gw_ip *ip)
+{
+    return gw_cidr_around(ip, gw_ip_is_v4(ip) ? 96 + 24 : 48).net;
+}
+
 enum gw_code gw_cidr_parse(struct gw_str text, struct gw_cidr *out)
 {
     struct gw_str rest = text, address = GW_STR_NULL;

@@ -24,6 +24,8 @@ bool gw_ip_eq(const struct gw_ip *a, const struct gw_ip *b);
 bool gw_ip_is_v4(const struct gw_ip *ip);
 /* The unit limits count by: an IPv4 address, or the /64 of an IPv6 one (rest zeroed). */
 struct gw_ip gw_ip_limit_key(const struct gw_ip *ip);
+/* What holds many of these in one hand, of which no more than a share is let: the /24 of an IPv4 address, the /48 of an IPv6 one (rest zeroed). */
+struct gw_ip gw_ip_limit_network(const struct gw_ip *ip);
 
 /* "10.0.0.0/8", "2001:db8::/32", or a bare address. Host bits must be zero. */
 GW_MUST_CHECK enum gw_code gw_cidr_parse(struct gw_str text, struct gw_cidr *out);

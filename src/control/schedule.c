@@ -137,6 +137,14 @@ static enum gw_code expire_blocks(struct gw_app *a, struct gw_error *err)
     return code;
 }
 
+static enum gw_code record_full_windows(struct gw_app *a, struct gw_error *err)
+{
+    const struct gw_app_view *v = gw_app_view_get(a);
+    enum gw_code code = gw_guard_record_full(v->identity, err);
+    gw_app_view_put(a, v);
+    return code;
+}
+
 static enum gw_code update_kernel(struct gw_app *a, struct gw_error *err)
 {
     const struct gw_app_view *v = gw_app_view_get(a);
@@ -254,6 +262,7 @@ enum {
     TASK_JOURNAL,
     TASK_MODES,
     TASK_BLOCKS,
+    TASK_WINDOWS,
     TASK_KERNEL,
     TASK_SECRETS,
     TASK_FILL,
@@ -263,11 +272,17 @@ enum {
     TASK_CLEAN_UP
 };
 static const struct gw_task tasks[] = {
-    [TASK_REFUSALS] = {"refusals", 1000, write_refusals},  [TASK_JOURNAL] = {"journal", 1000, take_journal},
-    [TASK_MODES] = {"modes", 1000, gw_modes_expire},       [TASK_SECRETS] = {"secrets", 1000, tend_secrets},
-    [TASK_FILL] = {"fill", 15 * 1000, show_fill},          [TASK_LAST_SEEN] = {"last-seen", 60 * 1000, save_last_seen},
-    [TASK_KEYS] = {"keys", 60 * 1000, gw_rotation_expire}, [TASK_PRUNE] = {"prune", 60 * 1000, prune_audit},
-    [TASK_BLOCKS] = {"blocks", 1000, expire_blocks},       [TASK_KERNEL] = {"kernel-drop", 2000, update_kernel},
+    [TASK_REFUSALS] = {"refusals", 1000, write_refusals},
+    [TASK_JOURNAL] = {"journal", 1000, take_journal},
+    [TASK_MODES] = {"modes", 1000, gw_modes_expire},
+    [TASK_SECRETS] = {"secrets", 1000, tend_secrets},
+    [TASK_FILL] = {"fill", 15 * 1000, show_fill},
+    [TASK_LAST_SEEN] = {"last-seen", 60 * 1000, save_last_seen},
+    [TASK_KEYS] = {"keys", 60 * 1000, gw_rotation_expire},
+    [TASK_PRUNE] = {"prune", 60 * 1000, prune_audit},
+    [TASK_BLOCKS] = {"blocks", 1000, expire_blocks},
+    [TASK_KERNEL] = {"kernel-drop", 2000, update_kernel},
+    [TASK_WINDOWS] = {"login-windows", 1000, record_full_windows},
     [TASK_CLEAN_UP] = {"clean-up", 3600 * 1000, clean_up},
 };
 

@@ -42,6 +42,21 @@ enum gw_code gw_guard_begin(struct gw_identity *i, const struct gw_actor *by, st
     return code;
 }
 
+enum gw_code gw_guard_record_full(struct gw_identity *i, struct gw_error *err)
+{
+    static const struct gw_actor nobody = {.kind = GW_ACTOR_CLIENT};
+    struct gw_change c;
+    uint64_t count = gw_login_guard_unrecorded(i->options.guard);
+    if (count == 0)
+        return GW_OK;
+    GW_TRY(gw_change_begin(&c, i, &nobody, err));
+    const struct gw_deed deed = {.action = "login_windows_full",
+                                 .details = json_pack("{s:I}", "times", (json_int_t)count)};
+    GW_TRY(gw_change_end(&c, gw_change_record(&c, &deed, err), err));
+    gw_login_guard_recorded(i->options.guard, count);
+    return GW_OK;
+}
+
 void gw_guard_end(struct gw_identity *i, struct gw_attempt *a, enum gw_code code)
 {
     enum gw_attempt_end end = GW_ATTEMPT_WITHDRAWN;

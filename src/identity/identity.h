@@ -193,6 +193,8 @@ GW_MUST_CHECK enum gw_code gw_login(struct gw_identity *i, const struct gw_login
 GW_MUST_CHECK enum gw_code gw_guard_begin(struct gw_identity *i, const struct gw_actor *by, struct gw_attempt *a,
                                           struct gw_error *err);
 void gw_guard_end(struct gw_identity *i, struct gw_attempt *a, enum gw_code code);
+/* A row `login_windows_full` of the trail, where the guard has counted networks as one for want of room; once an hour at most. */
+GW_MUST_CHECK enum gw_code gw_guard_record_full(struct gw_identity *i, struct gw_error *err);
 /* The guard, for those who list and clear. */
 struct gw_login_guard *gw_identity_guard(const struct gw_identity *i);
 

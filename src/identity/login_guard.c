@@ -20,6 +20,7 @@
 #define SLICE_MS 250 /* so often the client of a waiting attempt is asked after */
 #define CROWDED_MS 2000
 #define WAITING_ROOM 1024
+#define RECORD_EVERY_MS (INT64_C(3600) * 1000)
 
 struct gw_login_guard {
     struct gw_login_guard_options options;
@@ -31,7 +32,8 @@ struct gw_login_guard {
     struct gw_spraying *spraying;
     struct gw_ip waiting[WAITING_ROOM];
     size_t waiting_count;
-    uint64_t overflows_told;
+    uint64_t overflows_told, overflows_recorded;
+    int64_t record_from_ms; /* monotonic; so long no further row */
 };
 
 /* ---- judging, under the lock ---- */
@@ -170,15 +172,32 @@ static unsigned waiting_of(const struct gw_login_guard *g, const struct gw_ip *k
     return n;
 }
 
+static unsigned waiting_in(const struct gw_login_guard *g, const struct gw_ip *key)
+{
+    struct gw_ip network = gw_ip_limit_network(key);
+    unsigned n = 0;
+    for (size_t i = 0; i < g->waiting_count; i++) {
+        struct gw_ip other = gw_ip_limit_network(&g->waiting[i]);
+        n += gw_ip_eq(&other, &network);
+    }
+    return n;
+}
+
+/* A share for the address, and for strangers one for its network, in which there may be any number of addresses. */
+static bool has_share(const struct gw_login_guard *g, const struct gw_attempt_by *by, const struct gw_ip *key,
+                      size_t max)
+{
+    bool is_known = by->device == GW_DEVICE_KNOWN;
+    return by->is_allowed ||
+           (waiting_of(g, key) < g->limits.waiting_per_address_max && (is_known || waiting_in(g, key) < max - max / 2));
+}
+
 static bool start_waiting(struct gw_login_guard *g, const struct gw_attempt_by *by)
 {
     struct gw_ip key = gw_ip_limit_key(&by->address);
     size_t max = g->limits.waiting_max < WAITING_ROOM ? g->limits.waiting_max : WAITING_ROOM;
-    if (by->device != GW_DEVICE_KNOWN)
-        max -= max / 4;
-    if (g->waiting_count >= max)
-        return false;
-    if (!by->is_allowed && waiting_of(g, &key) >= g->limits.waiting_per_address_max)
+    size_t kept = by->device != GW_DEVICE_KNOWN ? max / 4 : 0;
+    if (g->waiting_count >= max - kept || !has_share(g, by, &key, max))
         return false;
     g->waiting[g->waiting_count++] = key;
     return true;
@@ -460,6 +479,23 @@ void gw_login_guard_fill(struct gw_login_guard *g, struct gw_login_guard_fill *o
     pthread_mutex_unlock(&g->lock);
 }
 
+uint64_t gw_login_guard_unrecorded(struct gw_login_guard *g)
+{
+    pthread_mutex_lock(&g->lock);
+    bool is_due = now_of(g) >= g->record_from_ms;
+    uint64_t n = is_due ? gw_windows_overflows(g->windows) - g->overflows_recorded : 0;
+    pthread_mutex_unlock(&g->lock);
+    return n;
+}
+
+void gw_login_guard_recorded(struct gw_login_guard *g, uint64_t count)
+{
+    pthread_mutex_lock(&g->lock);
+    g->overflows_recorded += count;
+    g->record_from_ms = now_of(g) + RECORD_EVERY_MS;
+    pthread_mutex_unlock(&g->lock);
+}
+
 /* ---- life ---- */
 
 void gw_login_guard_set_limits(struct gw_login_guard *g, const struct gw_login_guard_limits *l)
@@ -490,6 +526,7 @@ enum gw_code gw_login_guard_new(const struct gw_login_guard_options *o, struct g
     init_lock(made);
     gw_auto(gw_login_guard) struct gw_login_guard *g = made;
     g->options = *o;
+    g->record_from_ms = now_of(g);
     g->limits.windows = (struct gw_window_limits){5, 15 * 60 * 1000, 15 * 60 * 1000};
     GW_TRY(gw_random_fill(o->random, g->keys, sizeof(g->keys), err));
     GW_TRY(gw_windows_new(o->capacity, &g->keys[1], &g->windows, err));

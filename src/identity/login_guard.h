@@ -43,7 +43,8 @@ GW_DEFINE_AUTO_FREE(gw_login_guard);
 struct gw_login_guard_limits {
     struct gw_window_limits windows;
     int64_t delay_ms, delay_max_ms; /* after the first failure, twice as long after each further one, up to the other */
-    unsigned waiting_max, waiting_per_address_max; /* attempts that wait; a quarter of all is for known devices */
+    /* attempts that wait; a quarter of all is for known devices, half at most for the strangers of one network */
+    unsigned waiting_max, waiting_per_address_max;
     struct gw_spraying_limits spraying;
 };
 /* In force from now on, also for what was counted before. */
@@ -124,6 +125,9 @@ size_t gw_login_guard_list(struct gw_login_guard *g, struct gw_lockout *out, siz
 size_t gw_login_guard_clear(struct gw_login_guard *g, const struct gw_ip *address, const struct gw_uuid *user_id);
 /* How often a window found no room since this was asked last. */
 uint64_t gw_login_guard_take_overflows(struct gw_login_guard *g);
+/* The same since it was last recorded in the trail; 0 also for an hour after that, so that an attack is a row an hour. */
+uint64_t gw_login_guard_unrecorded(struct gw_login_guard *g);
+void gw_login_guard_recorded(struct gw_login_guard *g, uint64_t count);
 
 unsigned gw_login_guard_waiting(struct gw_login_guard *g);
 struct gw_login_guard_fill {

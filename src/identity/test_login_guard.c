@@ -405,6 +405,45 @@ static void tells_who_waits_and_how_many_windows_count(void **state)
     assert_int_equal(fill.live, 0);
 }
 
+static unsigned waiting;
+
+/* While one waits, the next of another address of the network comes. */
+static bool crowd_behind(void *ctx)
+{
+    struct gw_login_guard *g = ctx;
+    char address[40];
+    struct gw_attempt_by next;
+    struct gw_attempt a;
+    (void)snprintf(address, sizeof(address), "2001:db8:0:%x::1", ++waiting);
+    next = by(address, "alice");
+    next.gone = crowd_behind;
+    next.gone_ctx = g;
+    if (waiting < 50 && gw_login_guard_begin(g, &next, &a, NULL) == GW_ELIMIT) {
+        struct gw_attempt_by other = by("2001:db8:1::1", "alice");
+        other.gone = is_gone;
+        assert_int_equal(a.held_up.why, GW_HELD_UP_CROWDED);
+        assert_int_equal(gw_login_guard_begin(g, &other, &a, NULL), GW_ETIMEOUT); /* it had a place */
+    }
+    return true;
+}
+
+/* A /48 has 65536 addresses as limits count them. */
+static void one_network_leaves_half_of_the_places_to_wait(void **state)
+{
+    (void)state;
+    gw_auto(gw_login_guard) struct gw_login_guard *g = guard_of(256);
+    struct gw_login_guard_limits l = shipped;
+    struct gw_attempt_by first = by("2001:db8::1", "alice");
+    l.waiting_max = 8;
+    gw_login_guard_set_limits(g, &l);
+    assert_int_equal(try(g, "2001:db8::1", "alice"), 0); /* the account delays from here on */
+    waiting = 0;
+    first.gone = crowd_behind;
+    first.gone_ctx = g;
+    assert_int_equal(gw_login_guard_begin(g, &first, &last, NULL), GW_ETIMEOUT);
+    assert_int_equal(waiting, 4);
+}
+
 /* ---- no room ---- */
 
 static void a_full_table_locks_whole_networks_and_spares_known_devices(void **state)
@@ -420,6 +459,12 @@ static void a_full_table_locks_whole_networks_and_spares_known_devices(void **st
     assert_true(refused > 1500);
     assert_true(gw_login_guard_take_overflows(g) > 0);
     assert_int_equal(gw_login_guard_take_overflows(g), 0);
+    uint64_t unrecorded = gw_login_guard_unrecorded(g);
+    assert_true(unrecorded > 0);
+    assert_true(gw_login_guard_unrecorded(g) == unrecorded); /* until it has been */
+    gw_login_guard_recorded(g, unrecorded);
+    assert_true(try(g, "2001:db8:fffe::1", "alice") < 0 || gw_login_guard_take_overflows(g) > 0);
+    assert_true(gw_login_guard_unrecorded(g) == 0); /* for an hour */
     assert_true(try(g, "203.0.113.1", "bob") >= 0); /* others find theirs still open */
     struct gw_attempt_by known = by("2001:db8:ffff::1", "carol");
     assert_int_equal(try_by(g, known, GW_ATTEMPT_SUCCEEDED), -1);
@@ -536,6 +581,7 @@ int main(void)
         cmocka_unit_test(those_who_succeed_all_come_through),
         cmocka_unit_test(a_client_that_leaves_while_it_waits_is_forgotten),
         cmocka_unit_test(places_to_wait_are_few_and_shared),
+        cmocka_unit_test(one_network_leaves_half_of_the_places_to_wait),
         cmocka_unit_test(tells_who_waits_and_how_many_windows_count),
         cmocka_unit_test(a_full_table_locks_whole_networks_and_spares_known_devices),
         cmocka_unit_test(spraying_is_told_of_also_while_it_is_locked_out),

@@ -297,10 +297,36 @@ static void what_found_no_room_is_told_as_failed(void **state)
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, world_tear_down)
 
+/* An attack is a row an hour. */
+static void a_full_table_of_windows_is_told_of_once_an_hour(void **state)
+{
+    struct world *w = *state;
+    struct gw_login_guard *g = gw_identity_guard(w->identity);
+    static const char *const want[] = {"", "login_windows_full  done", "", "login_windows_full  done"};
+    (void)news(w);
+    for (unsigned turn = 0; turn < 4; turn++) {
+        for (unsigned n = 0; turn > 0 && n < 4000; n++) {
+            struct gw_attempt_by by = {.call = GW_GUARDED_RESET};
+            struct gw_attempt a;
+            by.address.b[0] = 0x20, by.address.b[1] = (uint8_t)turn;
+            by.address.b[6] = (uint8_t)(n >> 8), by.address.b[7] = (uint8_t)n;
+            if (gw_login_guard_begin(g, &by, &a, NULL) == GW_OK)
+                gw_login_guard_end(g, &a, GW_ATTEMPT_FAILED);
+        }
+        if (turn == 3)
+            world_advance(w, 3600);
+        assert_int_equal(gw_guard_record_full(w->identity, &w->err), GW_OK);
+        const char *told = news(w);
+        if (strncmp(told, want[turn], strlen(want[turn])) != 0 || (want[turn][0] == '\0' && told[0] != '\0'))
+            fail_msg("turn %u: %s", turn, told);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(a_users_life_is_told_row_by_row),
+        CASE(a_full_table_of_windows_is_told_of_once_an_hour),
         CASE(who_registers_is_who_did_it),
         CASE(sessions_are_told_from_sign_in_to_end),
         CASE(a_refresh_is_told_and_a_spent_token_too),

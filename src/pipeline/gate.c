@@ -125,6 +125,7 @@ void gw_gate_free(struct gw_gate *g)
         gw_mint_free(g->mints[i]);
     gw_journals_done(&g->journals);
     gw_connections_free(g->connections);
+    gw_connections_free(g->delayed);
     gw_mode_reader_done(&g->modes);
     if (g->mode_dir >= 0)
         close(g->mode_dir);

@@ -103,9 +103,33 @@ void gw_request_refuse(struct gw_request *r, enum gw_reason reason, struct gw_de
 
 /* ---- holding back ---- */
 
+/* Another number of places counts once nobody has one of the old. */
+static void make_places(struct gw_gate *g, size_t count)
+{
+    if (g->held_back > 0 || (g->delayed != NULL && g->delayed_room == count))
+        return;
+    gw_connections_free(g->delayed);
+    g->delayed = NULL;
+    g->delayed_room = count;
+    if (gw_connections_new(count, g->random, &g->delayed, NULL) != GW_OK)
+        g->delayed = NULL;
+}
+
+/* An address has a quarter at most: else one alone could take all places, and others were refused who should have been delayed. */
+static bool take_place(struct gw_gate *g, const struct gw_request *r)
+{
+    size_t most = (size_t)r->snapshot->settings.limit_delayed;
+    size_t share = most >= 4 ? most / 4 : 1;
+    if (g->held_back >= most)
+        return false;
+    make_places(g, most);
+    return g->delayed != NULL && gw_connections_of(g->delayed, &r->client) < share &&
+           gw_connections_add(g->delayed, &r->client) == GW_OK;
+}
+
 bool gw_request_hold_back(struct gw_gate *g, struct gw_request *r, struct gw_decision *out)
 {
-    if (g->held_back >= r->snapshot->settings.limit_delayed) {
+    if (!take_place(g, r)) {
         unsigned seconds = (out->delay_ms + 999) / 1000;
         r->out = out;
         refuse(r, NULL, (struct gw_verdict){.reason = GW_REASON_RATE_DELAYED, .retry_after_s = seconds});
@@ -118,7 +142,10 @@ bool gw_request_hold_back(struct gw_gate *g, struct gw_request *r, struct gw_dec
 
 void gw_request_let_go(struct gw_gate *g, struct gw_request *r)
 {
-    g->held_back -= r->is_held_back;
+    if (!r->is_held_back)
+        return;
+    gw_connections_drop(g->delayed, &r->client);
+    g->held_back--;
     r->is_held_back = false;
 }
 

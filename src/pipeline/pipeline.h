@@ -52,7 +52,9 @@ struct gw_gate {
     struct gw_metrics metrics;          /* counts nothing until gw_gate_share_metrics */
     int mode_dir;                       /* -1: not opened yet */
     struct gw_mode_reader modes;
-    unsigned held_back; /* requests that are being delayed */
+    unsigned held_back;             /* requests that are being delayed */
+    struct gw_connections *delayed; /* of each address; NULL: none yet */
+    size_t delayed_room;            /* of that */
 };
 
 enum gw_detail {

@@ -345,6 +345,34 @@ static void test_so_many_are_held_back(void **state)
     rig.request = NULL;
 }
 
+/* Its /64 as one; it leaves the other places to others. */
+static void test_an_address_holds_a_quarter_of_the_places(void **state)
+{
+    (void)state;
+    static struct gw_request held[4]; /* the rig has one at a time */
+    static const char *const addresses[] = {"2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "192.0.2.1"};
+    gw_rig_publish(&rig, THIRD_HASH, SETTINGS "limit.delayed: 8\n", policy);
+    load_and_install();
+    for (size_t i = 0; i < 4; i++) {
+        ask_from(addresses[i], "GET", "/asset", NOTHING);
+        assert_true(gw_request_hold_back(rig.gate, rig.request, &rig.decision));
+        held[i] = *rig.request;
+        rig.request->is_held_back = false;
+        ask_from("2001:db8::3", "GET", "/asset", NOTHING);
+        struct gw_decision third = {.delay_ms = 300};
+        bool has_place = gw_request_hold_back(rig.gate, rig.request, &third);
+        assert_int_equal(has_place, i == 0);
+        assert_int_equal(third.status, has_place ? 0 : 429);
+    }
+    assert_int_equal(rig.gate->held_back, 4);
+    gw_request_let_go(rig.gate, &held[0]);
+    ask_from("2001:db8::3", "GET", "/asset", NOTHING);
+    assert_true(gw_request_hold_back(rig.gate, rig.request, &rig.decision));
+    for (size_t i = 1; i < 4; i++)
+        gw_request_let_go(rig.gate, &held[i]);
+    assert_int_equal(rig.gate->held_back, 1);
+}
+
 /* ---- who has more, and who less ---- */
 
 static void test_who_is_suspicious_has_half(void **state)
@@ -460,6 +488,7 @@ int main(void)
         LIMITS_CASE(test_the_tightest_rate_is_told),
         LIMITS_CASE(test_each_request_waits_a_step_longer),
         LIMITS_CASE(test_so_many_are_held_back),
+        LIMITS_CASE(test_an_address_holds_a_quarter_of_the_places),
         LIMITS_CASE(test_who_is_suspicious_has_half),
         LIMITS_CASE(test_the_allow_list_wins),
         LIMITS_CASE(test_counts_go_on_over_a_reload),
