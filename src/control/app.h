@@ -12,6 +12,7 @@
 
 struct gw_block_desk;
 struct gw_consumer;
+struct gw_expiry;
 struct gw_kernel_drop;
 struct gw_making_safe;
 struct gw_policy;
@@ -72,6 +73,8 @@ struct gw_recorder *gw_app_recorder(const struct gw_app *a);
 struct gw_consumer *gw_app_consumer(const struct gw_app *a);
 /* What changes blocks (response/block.h); good as long as the view is. */
 struct gw_block_desk gw_app_blocks(struct gw_app *a, const struct gw_app_view *v);
+/* For the schedule's thread. */
+struct gw_expiry *gw_app_expiry(struct gw_app *a);
 /* For the schedule's thread; NULL offline. */
 struct gw_kernel_drop *gw_app_kernel_drop(struct gw_app *a);
 /* The runs of make_safe; NULL offline: workers hear of no session that is made there. */

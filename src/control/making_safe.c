@@ -6,7 +6,7 @@
 #include "control/making_safe.h"
 
 #include "control/log.h"
-#include "control/run_dir.h"
+#include "control/shown.h"
 #include "policy/policy.h"
 #include "response/own_listener.h"
 #include <pthread.h>
@@ -250,26 +250,10 @@ static enum gw_code copy_actor(struct run *r, const struct gw_actor *by, struct 
     return GW_OK;
 }
 
-/* What nginx shows: a copy stands beside the run directory where `aaiti serve` runs it. */
-static enum gw_code find_certificate(struct gw_app *a, struct run *r, const char **out, struct gw_error *err)
-{
-    const struct gw_keys_source source = gw_app_keys_source(a, r->view);
-    gw_auto(gw_buf) struct gw_buf shown = {0};
-    struct gw_str kept;
-    const char *file = gw_settings_path(&r->arena, source.home, r->view->settings->tls_certificate);
-    gw_buf_init(&shown, 1024);
-    gw_buf_addf(&shown, "%s" GW_RUN_NGINX_SUFFIX "/" GW_RUN_CERTIFICATE, gw_app_run_dir(a));
-    GW_TRY(gw_buf_check(&shown, err));
-    if (file == NULL || gw_arena_str(&r->arena, gw_buf_str(&shown), &kept) != GW_OK)
-        return gw_fail(err, GW_ENOMEM, "no memory for a run");
-    *out = access(kept.ptr, R_OK) == 0 ? kept.ptr : file;
-    return GW_OK;
-}
-
 static enum gw_code prepare_listener(struct gw_app *a, struct run *r, struct gw_error *err)
 {
     const char *certificate = NULL;
-    GW_TRY(find_certificate(a, r, &certificate, err));
+    GW_TRY(gw_shown_certificates(a, r->view, &r->arena, &certificate, err));
     r->listener = (struct gw_own_listener){
         .listen = r->view->settings->listen,
         .preamble = r->view->settings->listen_proxy_protocol ? GW_TLS_PROXIED : GW_TLS_PLAIN,

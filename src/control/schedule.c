@@ -6,6 +6,7 @@
 #include "control/modes.h"
 #include "control/refusals.h"
 #include "control/rotation.h"
+#include "control/shown.h"
 #include "identity/sealed.h"
 #include "journal/reader.h"
 #include "response/block.h"
@@ -269,7 +270,8 @@ enum {
     TASK_LAST_SEEN,
     TASK_KEYS,
     TASK_PRUNE,
-    TASK_CLEAN_UP
+    TASK_CLEAN_UP,
+    TASK_CERTIFICATE
 };
 static const struct gw_task tasks[] = {
     [TASK_REFUSALS] = {"refusals", 1000, write_refusals},
@@ -284,6 +286,7 @@ static const struct gw_task tasks[] = {
     [TASK_KERNEL] = {"kernel-drop", 2000, update_kernel},
     [TASK_WINDOWS] = {"login-windows", 1000, record_full_windows},
     [TASK_CLEAN_UP] = {"clean-up", 3600 * 1000, clean_up},
+    [TASK_CERTIFICATE] = {"certificate", 60 * 1000, gw_shown_look},
 };
 
 void gw_agenda_init(struct gw_agenda *g, const struct gw_task *table, size_t count, int64_t now_ms)
@@ -408,6 +411,7 @@ enum gw_code gw_schedule_start(struct gw_app *a, struct gw_schedule **out, struc
     (void)beat(a, err);
     run_now(s, TASK_JOURNAL);
     run_now(s, TASK_FILL);
+    run_now(s, TASK_CERTIFICATE);
     for (; s->running < LANE_COUNT; s->running++) {
         struct lane *l = &s->lanes[s->running];
         l->schedule = s;

@@ -225,6 +225,17 @@ enum gw_code gw_chain_facts(const struct gw_chain *c, struct gw_arena *a, struct
     return GW_OK;
 }
 
+enum gw_code gw_chain_not_after(const struct gw_chain *c, int64_t *out, struct gw_error *err)
+{
+    int64_t first_s = INT64_MAX, end_s = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        GW_TRY(read_time(X509_get0_notAfter(c->item[i]), &end_s, err));
+        first_s = end_s < first_s ? end_s : first_s;
+    }
+    *out = first_s;
+    return GW_OK;
+}
+
 bool gw_chain_covers(const struct gw_chain *c, struct gw_str name)
 {
     struct gw_ip ip;

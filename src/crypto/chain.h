@@ -35,6 +35,8 @@ GW_DEFINE_AUTO_FREE(gw_chain);
 /* Of its first certificate. Strings live in the arena. */
 GW_MUST_CHECK enum gw_code gw_chain_facts(const struct gw_chain *c, struct gw_arena *a, struct gw_chain_facts *out,
                                           struct gw_error *err);
+/* When the first of all its certificates to do so expires. GW_EPARSE. */
+GW_MUST_CHECK enum gw_code gw_chain_not_after(const struct gw_chain *c, int64_t *out, struct gw_error *err);
 /* The first certificate is good for that host name or address. */
 bool gw_chain_covers(const struct gw_chain *c, struct gw_str name);
 /* key: PEM, not encrypted. GW_EDENIED: it is another one's; GW_EPARSE: it is none. */

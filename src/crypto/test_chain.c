@@ -134,6 +134,9 @@ static void what_it_says_of_itself(void **state)
     assert_int_equal(gw_chain_facts(root, &a, &f, NULL), GW_OK);
     assert_true(f.is_self_signed);
     assert_int_equal(f.responder.len, 0);
+    int64_t end_s = 0;
+    assert_int_equal(gw_chain_not_after(c, &end_s, NULL), GW_OK);
+    assert_int_equal(end_s, NOW_S + 90 * DAY_S);
     assert_false(gw_chain_same_kind(c, rsa));
     assert_true(gw_chain_same_kind(c, root));
 }
