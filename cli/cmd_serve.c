@@ -159,6 +159,8 @@ static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_er
         .upstream_key = gw_keys_upstream_file(&s->arena, &source),
         .request_id_key = gw_settings_path(&s->arena, s->home, s->settings.request_id_key_file),
         .pairs = {pairs[0], s->pairs.count > 1 ? pairs[1] : NULL},
+        .acme_dir =
+            s->settings.tls_acme_dir.len > 0 ? gw_settings_path(&s->arena, s->home, s->settings.tls_acme_dir) : NULL,
         .staples = s->settings.tls_stapling && s->pairs.names_responder,
         .user = s->accounts.user[0] != '\0' ? s->accounts.user : NULL,
         .group = s->accounts.group_name,

@@ -101,8 +101,7 @@ static const char control_text[] = "        location = /aaiti/problem {\n"
                                    "            proxy_set_header X-AAITI-Client-Address $gw_client_address;\n"
                                    "            proxy_set_header X-AAITI-Request-Id $gw_request_id;\n"
                                    "        }\n"
-                                   "    }\n"
-                                   "}\n";
+                                   "    }\n";
 
 static bool can_hold(struct gw_str value)
 {
@@ -252,6 +251,47 @@ static enum gw_code add_servers(const struct gw_nginx_conf *c, struct gw_buf *ou
     return GW_OK;
 }
 
+/* ---- without TLS ---- */
+
+static const char plain_text[] = "        keepalive_timeout 0;\n"
+                                 "        location = /aaiti/problem {\n"
+                                 "            internal;\n"
+                                 "            gw_problem;\n"
+                                 "        }\n";
+
+/* One that the configuration names; whoever asks for another gets no further. */
+static enum gw_code add_plain_server(const struct gw_nginx_conf *c, struct gw_str name, struct gw_buf *out,
+                                     struct gw_error *err)
+{
+    gw_buf_add(out, GW_STR("    server {\n"));
+    GW_TRY(add_value(out, "        listen \"", c->settings->listen_plain,
+                     name.len > 0 ? "\";\n" : "\" default_server;\n", err));
+    if (name.len > 0)
+        GW_TRY(add_value(out, "        server_name \"", gw_str_sub(name, 0, gw_str_find(name, ':')), "\";\n", err));
+    gw_buf_add(out, gw_str(plain_text));
+    if (name.len > 0 && c->acme_dir != NULL) {
+        GW_TRY(add_value(out, "        location ^~ /.well-known/acme-challenge/ {\n            root \"",
+                         gw_str(c->acme_dir), "\";\n", err));
+        GW_TRY(add_value(out, "            disable_symlinks on \"from=", gw_str(c->acme_dir), "\";\n", err));
+        gw_buf_add(out, GW_STR("            default_type text/plain;\n        }\n"));
+    }
+    gw_buf_add(out, GW_STR("        location / {\n            gw_plain"));
+    if (name.len > 0)
+        GW_TRY(add_value(out, " \"https://", name, "\"", err));
+    gw_buf_add(out, GW_STR(";\n        }\n    }\n"));
+    return GW_OK;
+}
+
+static enum gw_code add_plain(const struct gw_nginx_conf *c, struct gw_buf *out, struct gw_error *err)
+{
+    if (c->settings->listen_plain.len == 0)
+        return GW_OK;
+    GW_TRY(add_plain_server(c, GW_STR_NULL, out, err));
+    for (size_t i = 0; i < c->settings->tls_names.count; i++)
+        GW_TRY(add_plain_server(c, c->settings->tls_names.item[i], out, err));
+    return GW_OK;
+}
+
 enum gw_code gw_nginx_conf_print(const struct gw_nginx_conf *c, struct gw_buf *out, struct gw_error *err)
 {
     if (!gw_str_starts(c->upstream->url, GW_STR("http://")))
@@ -260,5 +300,7 @@ enum gw_code gw_nginx_conf_print(const struct gw_nginx_conf *c, struct gw_buf *o
     GW_TRY(add_main(c, out, err));
     GW_TRY(add_http(c, out, err));
     GW_TRY(add_servers(c, out, err));
+    GW_TRY(add_plain(c, out, err));
+    gw_buf_add(out, GW_STR("}\n"));
     return gw_buf_check(out, err);
 }

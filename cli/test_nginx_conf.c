@@ -172,6 +172,30 @@ static void test_shows_one_certificate_or_two(void **state)
     has(&c, "        ssl_stapling on;\n", true);
 }
 
+static void test_without_tls_nobody_is_served(void **state)
+{
+    (void)state;
+    static const struct gw_str names[] = {GW_STR("gw.example.com"), GW_STR("other.example.com:8443")};
+    struct gw_nginx_conf c = sample();
+    has(&c, "gw_plain", false);
+    settings.listen_plain = GW_STR("127.0.0.1:8080");
+    settings.tls_names = (struct gw_option_strings){names, 2};
+    has(&c, "listen \"127.0.0.1:8080\" default_server;\n        keepalive", true);
+    has(&c, "            gw_plain;\n", true);
+    has(&c, "server_name \"gw.example.com\";", true);
+    has(&c, "gw_plain \"https://gw.example.com\";", true);
+    has(&c, "server_name \"other.example.com\";", true);
+    has(&c, "gw_plain \"https://other.example.com:8443\";", true);
+    has(&c, "acme-challenge", false);
+    has(&c, "$host", false); /* what a request names is never sent back */
+    c.acme_dir = "/var/acme";
+    has(&c,
+        "location ^~ /.well-known/acme-challenge/ {\n            root \"/var/acme\";\n            disable_symlinks on",
+        true);
+    settings.listen_plain = GW_STR_NULL;
+    settings.tls_names.count = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +204,7 @@ int main(void)
         cmocka_unit_test(test_names_user_key_and_ipv6_where_given),
         cmocka_unit_test(test_with_proxy_protocol_trusted_proxies_are_believed),
         cmocka_unit_test(test_shows_one_certificate_or_two),
+        cmocka_unit_test(test_without_tls_nobody_is_served),
         cmocka_unit_test(test_refuses_what_would_break_out_of_its_quotes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

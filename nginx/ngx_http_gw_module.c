@@ -21,6 +21,7 @@
  *     gw_retry;              location: target of error_page 419, hands a judged request to the upstream once more, by the other
  *                            upstream key
  *     gw_read_body;          location: the body is read before the request goes on, in the time that gw_body_time gives
+ *     gw_plain [ORIGIN];     location, without TLS: pages are sent to ORIGIN, all else is refused
  *     gw_problem;            location: target of error_page, answers problem+json of the status at hand
  *
  * Variables for the control plane's location: $gw_client_address, $gw_request_id.
@@ -143,6 +144,13 @@ static ngx_command_t  ngx_http_gw_commands[] = {
       0,
       NULL },
 
+    { ngx_string("gw_plain"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_gw_set_plain,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("gw_problem"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_gw_set_problem,
@@ -241,7 +249,7 @@ ngx_http_gw_create_loc_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    glcf->enable = NGX_CONF_UNSET;              /* retry and read_body are not inherited */
+    glcf->enable = NGX_CONF_UNSET;              /* the others are not inherited */
 
     return glcf;
 }

@@ -38,6 +38,7 @@ typedef struct {
     ngx_flag_t           enable;
     ngx_flag_t           retry;
     ngx_flag_t           read_body;
+    ngx_str_t            plain_origin;  /* of gw_plain: where pages are sent; empty: nowhere */
 } ngx_http_gw_loc_conf_t;
 
 /* Of an upstream block with gw_changes_once: what it wraps. */
@@ -127,6 +128,9 @@ void ngx_http_gw_log_init_process(ngx_cycle_t *cycle);
 /* Since its first byte. */
 time_t ngx_http_gw_duration_ms(ngx_http_request_t *r);
 void ngx_http_gw_log_refusal(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx);
+
+/* plain.c */
+char *ngx_http_gw_set_plain(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* upstream.c */
 char *ngx_http_gw_set_changes_once(ngx_conf_t *cf, ngx_command_t *cmd,

@@ -26,6 +26,9 @@ const struct gw_option gw_settings_options[] = {
      "`production` refuses what is fit for development only, such as the certificate that `aaiti init` makes."},
     {"listen", GW_OPT_STRING, AT(listen), "127.0.0.1:8443", 0, 0, NULL, NULL,
      "Address and port to listen on; an IPv6 address in brackets."},
+    {"listen_plain", GW_OPT_STRING, AT(listen_plain), "", 0, 0, NULL, NULL,
+     "Address and port to listen on without TLS, such as 0.0.0.0:80; empty: none. Browsers are sent to the https address of `tls.names`, all else is refused (docs/tls.md). "
+     "A change takes a SIGHUP of `aaiti serve`."},
     {"workers", GW_OPT_INT, AT(workers), "0", 0, 256, NULL, NULL,
      "Worker processes of nginx; 0 is one a core."},
     {"policy", GW_OPT_STRING, AT(policy), "policy.yaml", FILE_NAME, NULL, NULL,
@@ -72,6 +75,8 @@ const struct gw_option gw_settings_options[] = {
      "Private key of the second certificate, PEM."},
     {"tls.names", GW_OPT_STRINGS, AT(tls_names), "", 0, 0, NULL, NULL,
      "Host names by which clients reach the gateway, in lower case, with `:PORT` where that is not 443. `aaiti cert check` wants each in the certificate."},
+    {"tls.acme_dir", GW_OPT_STRING, AT(tls_acme_dir), "", 0, 1000, NULL, NULL,
+     "Directory of which `listen_plain` serves `.well-known/acme-challenge/`, for an ACME client's webroot; empty: none."},
     {"tls.stapling", GW_OPT_BOOL, AT(tls_stapling), "true", 0, 0, NULL, NULL,
      "Whether the workers ask the OCSP responder that a certificate names, and show its answer with it. Where none is named, nobody is asked."},
 
@@ -257,6 +262,16 @@ static void check_tls(const struct check *c)
     if ((s->tls_second_certificate.len > 0) != (s->tls_second_key.len > 0))
         gw_faults_add(c->faults, c->file, line_of(c, "tls.second_certificate"),
                       "tls.second_certificate: goes with tls.second_key, and not without");
+    if (s->listen_plain.len > 0 && !is_listen_address(s->listen_plain))
+        gw_faults_add(c->faults, c->file, line_of(c, "listen_plain"),
+                      "listen_plain: expected ADDRESS:PORT such as 0.0.0.0:80 or [::]:80, not \"%.*s\"",
+                      GW_STR_ARG(s->listen_plain));
+    if (s->listen_plain.len > 0 && s->tls_names.count == 0)
+        gw_faults_add(c->faults, c->file, line_of(c, "listen_plain"),
+                      "listen_plain: needs tls.names, to one of which alone browsers are sent");
+    if (s->tls_acme_dir.len > 0 && s->listen_plain.len == 0)
+        gw_faults_add(c->faults, c->file, line_of(c, "tls.acme_dir"),
+                      "tls.acme_dir: needs listen_plain, where authorities ask for what is in it");
     for (size_t i = 0; i < s->tls_names.count; i++) {
         struct gw_str name = s->tls_names.item[i];
         size_t colon = gw_str_find(name, ':');

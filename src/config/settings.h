@@ -29,6 +29,7 @@ struct gw_settings {
     /* cors.*; gw_settings_origins has those in force */
     struct gw_option_strings cors_origins;                  /* ALLOWED_ORIGINS */
     struct gw_option_strings cors_production, cors_staging; /* PRODUCTION_DOMAIN, STAGING_DOMAIN */
+    struct gw_str listen_plain;                             /* empty: nobody listens without TLS */
     int proxy_header;                                       /* enum gw_proxy_header */
     bool listen_proxy_protocol;                             /* the listener expects the PROXY protocol */
     bool tls_stapling;                                      /* tls.stapling; here it costs no padding */
@@ -39,6 +40,7 @@ struct gw_settings {
     /* tls.* */
     struct gw_str tls_certificate, tls_key;               /* SSL_CERT_PATH, SSL_KEY_PATH */
     struct gw_str tls_second_certificate, tls_second_key; /* both or neither */
+    struct gw_str tls_acme_dir;                           /* empty: none */
     struct gw_option_strings tls_names;                   /* host or host:port, lower case */
     /* token.* */
     struct gw_str

@@ -30,6 +30,7 @@ enum gw_code gw_bundle_settings(const struct gw_settings *s, const char *home, s
                                     &effective.tls_key,
                                     &effective.tls_second_certificate,
                                     &effective.tls_second_key,
+                                    &effective.tls_acme_dir,
                                     &effective.token_key_file,
                                     &effective.encryption_key_file,
                                     &effective.request_id_key_file,

@@ -3,7 +3,9 @@
 import base64
 import contextlib
 import datetime
+import http.client
 import http.server
+import json
 import re
 import signal
 import ssl
@@ -25,7 +27,7 @@ EXTENSIONS = """\
 basicConstraints = critical, CA:TRUE
 [leaf]
 basicConstraints = critical, CA:FALSE
-subjectAltName = DNS:localhost, DNS:gw.example.com, IP:127.0.0.1
+subjectAltName = DNS:localhost, DNS:gw.example.com, DNS:other.example.com, IP:127.0.0.1
 authorityInfoAccess = OCSP;URI:http://127.0.0.1:{responder}/
 """
 
@@ -119,6 +121,18 @@ def authority(tmp_path_factory):
     return made
 
 
+OWN_TLS = """\
+listen_plain: 127.0.0.1:{plain}
+tls:
+  certificate: tls/ec.pem
+  key: tls/ec.key
+  second_certificate: tls/rsa.pem
+  second_key: tls/rsa.key
+  names: [gw.example.com, "other.example.com:8443"]
+  acme_dir: {acme}
+"""
+
+
 @pytest.fixture(scope="module")
 def own(authority):
     """A gateway with an ECDSA and an RSA certificate, in files that tests may exchange."""
@@ -127,7 +141,9 @@ def own(authority):
         tls = gateway.home / "tls"
         for name in ("ec.pem", "ec.key", "rsa.pem", "rsa.key"):
             (tls / name).write_text(authority.path(name).read_text())
-        gateway.settings(more="tls: {certificate: tls/ec.pem, key: tls/ec.key, second_certificate: tls/rsa.pem, second_key: tls/rsa.key}\n")
+        gateway.plain_port, acme = free_port(), gateway.directory / "acme/.well-known/acme-challenge"
+        acme.mkdir(parents=True)
+        gateway.settings(more=OWN_TLS.format(plain=gateway.plain_port, acme=gateway.directory / "acme"))
         gateway.trust = ssl.create_default_context(cafile=authority.path("root.pem"))
         gateway.start()
         yield gateway
@@ -233,7 +249,7 @@ def test_a_pair_that_is_none_changes_nothing_and_is_told(own, authority):
 
 def test_what_is_shown_and_checked(own, authority):
     first, second = own.aaiti_json("cert", "show")
-    assert first["fingerprint"] == fingerprint(authority.path("ec.pem")) and first["names"] == "localhost, gw.example.com, 127.0.0.1"
+    assert first["fingerprint"] == fingerprint(authority.path("ec.pem")) and first["names"] == "localhost, gw.example.com, other.example.com, 127.0.0.1"
     assert (first["key"], second["key"]) == ("EC prime256v1", "RSA 2048")
     assert first["daysLeft"] == 19 and first["development"] is False and first["chainLength"] == 2
     unknown = own.aaiti("cert", "check", check=False)
@@ -253,3 +269,64 @@ def test_a_development_certificate_is_made_anew(own, tmp_path):
         gateway.settings(more="tls: {names: [gw.example.com, other.example.com]}\n")
         refused = gateway.aaiti("cert", "check", check=False)
         assert refused.returncode == 1 and "not for `other.example.com`" in refused.stderr and "gw.example.com`" not in refused.stderr
+
+
+# ---- the listener without TLS ----
+
+PAGE = {"Accept": "text/html,application/xhtml+xml;q=0.9", "Host": "gw.example.com"}
+
+
+def ask_plain(gateway, method, path, **headers):
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", gateway.plain_port, timeout=10)) as connection:
+        connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        answer = connection.getresponse()
+        return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
+
+
+@pytest.mark.parametrize(("host", "path", "location"), [
+    ("gw.example.com", "/", "https://gw.example.com/"), ("GW.EXAMPLE.COM:80", "/a%20b?x=1", "https://gw.example.com/a%20b?x=1"),
+    ("other.example.com", "/aaiti/login", "https://other.example.com:8443/aaiti/login"), ("gw.example.com", "//evil.example.org/", "https://gw.example.com//evil.example.org/"),
+    ("gw.example.com", "http://evil.example.org/x", None), ("evil.example.org", "/", None), ("gw.example.com.evil.example.org", "/", None),
+    ("127.0.0.1", "/", None)])
+def test_pages_are_sent_to_a_name_of_ours_alone(own, host, path, location):
+    for method in ("GET", "HEAD"):
+        status, headers, body = ask_plain(own, method, path, **{**PAGE, "Host": host})
+        assert (status, headers.get("location")) == ((301, location) if location else (403, None))
+        assert "strict-transport-security" not in headers and b"evil" not in body
+
+
+@pytest.mark.parametrize(("method", "headers"), [("GET", {"Accept": "*/*"}), ("GET", {}), ("GET", {"Accept": "application/json"}), ("POST", {}), ("PUT", {}),
+                                                 ("DELETE", {}), ("OPTIONS", {})])
+def test_calls_without_tls_are_refused(own, method, headers):
+    own.backend.forget()
+    status, answer, body = ask_plain(own, method, "/api/bots", **{**PAGE, "Authorization": "Bearer secret-token", **headers} if headers.get("Accept") or
+                                     method != "GET" else {"Host": "gw.example.com"})
+    problem = json.loads(body)
+    assert (status, answer["content-type"], problem["status"]) == (403, "application/problem+json", 403)
+    assert "location" not in answer and "strict-transport-security" not in answer and own.backend.received() == []
+
+
+def test_a_call_without_tls_is_told_of(own):
+    def told():
+        ask_plain(own, "POST", "/api/bots?token=secret-query", Host="gw.example.com", Authorization="Bearer secret-token")
+        return "gw: refused a request without TLS, method POST, from 127.0.0.1" in own.log()
+
+    until(told, what="the line of log")
+    assert "secret-token" not in own.log() and "secret-query" not in own.log()
+
+
+def test_an_authority_finds_its_challenge_and_nothing_else(own):
+    directory = own.directory / "acme"
+    (directory / ".well-known/acme-challenge/token-1").write_text("token-1.thumb")
+    (directory / "secret").write_text("secret")
+    (directory / ".well-known/acme-challenge/link").symlink_to(own.home / "keys/token.key")
+    challenge = "/.well-known/acme-challenge/"
+    assert ask_plain(own, "GET", challenge + "token-1", Host="gw.example.com")[::2] == (200, b"token-1.thumb")
+    for path in (challenge + "token-2", challenge, challenge + "../../secret", challenge + "%2e%2e/%2e%2e/secret", challenge + "link", "/secret"):
+        status, _, body = ask_plain(own, "GET", path, Host="gw.example.com")
+        assert status in (403, 404) and b"secret" not in body, path
+    assert ask_plain(own, "GET", challenge + "token-1", Host="evil.example.org")[0] == 403
+    assert own.client().get(challenge + "token-1").status_code == 403  # by TLS it is a path as any other
