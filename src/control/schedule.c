@@ -288,6 +288,7 @@ static const struct gw_task tasks[] = {
     [TASK_CLEAN_UP] = {"clean-up", 3600 * 1000, clean_up},
     [TASK_CERTIFICATE] = {"certificate", 60 * 1000, gw_shown_look},
 };
+static_assert(sizeof(tasks) / sizeof(tasks[0]) <= GW_TASKS_MAX, "gw_agenda has no room for them");
 
 void gw_agenda_init(struct gw_agenda *g, const struct gw_task *table, size_t count, int64_t now_ms)
 {

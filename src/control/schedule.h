@@ -14,7 +14,7 @@ struct gw_task {
     int64_t every_ms;
     enum gw_code (*run)(struct gw_app *a, struct gw_error *err);
 };
-#define GW_TASKS_MAX 12
+#define GW_TASKS_MAX 16
 
 /* When each task of a table is due, in monotonic time. */
 struct gw_agenda {

@@ -351,7 +351,7 @@ static void test_an_address_holds_a_quarter_of_the_places(void **state)
     (void)state;
     static struct gw_request held[4]; /* the rig has one at a time */
     static const char *const addresses[] = {"2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "192.0.2.1"};
-    gw_rig_publish(&rig, THIRD_HASH, SETTINGS "limit.delayed: 8\n", policy);
+    gw_rig_publish(&rig, THIRD_HASH, NOBODY_ALLOWED "limit.delayed: 8\n", policy);
     load_and_install();
     for (size_t i = 0; i < 4; i++) {
         ask_from(addresses[i], "GET", "/asset", NOTHING);
