@@ -19,7 +19,7 @@ struct gw_nginx_conf {
     const char *upstream_key; /* may be NULL */
     const char *request_id_key;
     const char *pairs[2];     /* files with a certificate chain and its key; the second may be NULL */
-    const char *acme_dir; /* NULL: none */
+    const char *acme_dir;     /* NULL: none */
     bool staples;             /* a certificate names a responder that is to be asked */
     const char *user, *group; /* of the workers; NULL: those of the master */
 };

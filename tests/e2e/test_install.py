@@ -24,6 +24,7 @@ FILES = {
     "share/doc/aaiti/docs/api-keys.md": 0o644,
     "share/doc/aaiti/docs/attacks.md": 0o644,
     "share/doc/aaiti/docs/blocks.md": 0o644,
+    "share/doc/aaiti/docs/cors.md": 0o644,
     "share/doc/aaiti/docs/forward-auth.md": 0o644,
     "share/doc/aaiti/docs/metrics.md": 0o644,
     "share/doc/aaiti/docs/openapi.json": 0o644,
