@@ -100,12 +100,31 @@ static bool has_place(const struct gw_hasher *h, enum gw_device device)
     return !h->stopping && h->waiting < h->options.queue_max - kept;
 }
 
+/* Of a network, in which there may be any number of addresses. */
+static unsigned waiting_in(const struct ring *r, const struct gw_ip *address)
+{
+    struct gw_ip network = gw_ip_limit_network(address);
+    unsigned n = 0;
+    for (const struct lane *lane = r->first; lane != NULL; lane = lane->next) {
+        struct gw_ip other = gw_ip_limit_network(&lane->key);
+        n += gw_ip_eq(&other, &network) ? lane->count : 0;
+    }
+    return n;
+}
+
+/* Half of the places for the strangers of one network. */
+static bool network_has_share(const struct gw_hasher *h, const struct gw_hash_client *client)
+{
+    unsigned max = h->options.queue_max;
+    return client->device == GW_DEVICE_KNOWN || waiting_in(&h->rings[client->device], client->address) < max - max / 2;
+}
+
 static bool enqueue(struct gw_hasher *h, struct job *job)
 {
     struct gw_ip key = gw_ip_limit_key(job->client->address);
     struct ring *ring = &h->rings[job->client->device];
     struct lane *lane = find_lane(ring, &key);
-    if (!has_place(h, job->client->device))
+    if (!has_place(h, job->client->device) || !network_has_share(h, job->client))
         return false;
     if (lane != NULL && lane->count >= h->options.per_address_max)
         return false;

@@ -133,7 +133,7 @@ static void passwords_are_made_and_verified(void **state)
 {
     (void)state;
     struct gw_hasher *h = pool(2, 4, 4);
-    struct gw_ip a = ip("192.0.2.1");
+    struct gw_ip a = ip("192.0.1.1");
     char hash[GW_PWHASH_LEN];
     assert_int_equal(gw_hasher_make(h, &(struct gw_hash_client){.address = &a}, GW_STR("Str0ng!Pass"), hash, NULL),
                      GW_OK);
@@ -150,7 +150,7 @@ static void a_user_that_does_not_exist_costs_a_hash_and_is_denied(void **state)
 {
     (void)state;
     struct gw_hasher *h = pool(1, 4, 4);
-    struct gw_ip a = ip("192.0.2.1");
+    struct gw_ip a = ip("192.0.1.1");
     struct gw_hasher_stats stats;
     assert_int_equal(gw_hasher_verify(h, &(struct gw_hash_client){.address = &a}, NULL, GW_STR("Str0ng!Pass"), NULL),
                      GW_EDENIED);
@@ -164,7 +164,7 @@ static void every_denial_costs_both_kinds_of_hash_while_there_are_both(void **st
     (void)state;
     static const char bcrypt[] = "$2b$04$......................Vd5fJNrZ.RSWOzVbIQXBU3oWKl0yYFy";
     struct gw_hasher *h = pool(1, 4, 4);
-    struct gw_ip a = ip("192.0.2.1");
+    struct gw_ip a = ip("192.0.1.1");
     struct gw_hasher_stats stats;
     char argon2[GW_PWHASH_LEN];
     assert_int_equal(gw_hasher_make(h, &(struct gw_hash_client){.address = &a}, GW_STR("right"), argon2, NULL), GW_OK);
@@ -197,7 +197,7 @@ static void a_cheaper_bcrypt_hash_is_made_up_to_the_dearest(void **state)
                 {"$2b$05$......................Vd5fJNrZ.RSWOzVbIQXBU3oWKl0yYFy", 2},
                 {"$2b$06$......................Vd5fJNrZ.RSWOzVbIQXBU3oWKl0yYFy", 1}};
     struct gw_hasher *h = pool(1, 4, 4);
-    struct gw_ip a = ip("192.0.2.1");
+    struct gw_ip a = ip("192.0.1.1");
     gw_hasher_expect_bcrypt(h, 6);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct gw_hasher_stats before, after;
@@ -237,11 +237,11 @@ static void addresses_take_turns_whatever_one_of_them_queues(void **state)
     struct gate gate;
     gate_init(&gate);
     struct caller callers[] = {
-        {.address = ip("192.0.2.9"), .letter = 'x'},      {.address = ip("192.0.2.1"), .letter = 'a'},
-        {.address = ip("192.0.2.1"), .letter = 'b'},      {.address = ip("192.0.2.1"), .letter = 'c'},
-        {.address = ip("192.0.2.2"), .letter = 'p'},      {.address = ip("2001:db8::1"), .letter = 's'},
+        {.address = ip("192.0.9.1"), .letter = 'x'},      {.address = ip("192.0.1.1"), .letter = 'a'},
+        {.address = ip("192.0.1.1"), .letter = 'b'},      {.address = ip("192.0.1.1"), .letter = 'c'},
+        {.address = ip("192.0.2.1"), .letter = 'p'},      {.address = ip("2001:db8::1"), .letter = 's'},
         {.address = ip("2001:db8::ffff"), .letter = 't'}, /* the same /64: the same turn */
-        {.address = ip("192.0.2.2"), .letter = 'q'},
+        {.address = ip("192.0.2.1"), .letter = 'q'},
     };
     start_callers(callers, COUNT(callers), h, &gate);
     gate_open(&gate);
@@ -258,9 +258,9 @@ static void an_address_that_queues_again_stands_behind_the_others(void **state)
         struct gate gate;
         gate_init(&gate);
         struct caller callers[] = {
-            {.address = ip("192.0.2.1"), .letter = 'a'}, {.address = ip("192.0.2.2"), .letter = 'b'},
-            {.address = ip("192.0.2.2"), .letter = 'e'}, {.address = ip("192.0.2.1"), .letter = 'c'},
-            {.address = ip("192.0.2.3"), .letter = 'd'},
+            {.address = ip("192.0.1.1"), .letter = 'a'}, {.address = ip("192.0.2.1"), .letter = 'b'},
+            {.address = ip("192.0.2.1"), .letter = 'e'}, {.address = ip("192.0.1.1"), .letter = 'c'},
+            {.address = ip("192.0.3.1"), .letter = 'd'},
         };
         start_callers(callers, COUNT(callers), h, &gate);
         gate_open(&gate);
@@ -278,12 +278,12 @@ static void a_full_queue_or_share_refuses_at_once(void **state)
     struct gw_hasher_stats stats;
     gate_init(&gate);
     struct caller callers[] = {
-        {.address = ip("192.0.2.9"), .letter = 'x'},
-        {.address = ip("192.0.2.1"), .letter = 'a'},
-        {.address = ip("192.0.2.1"), .letter = 'b'},
-        {.address = ip("192.0.2.2"), .letter = 'c'},
+        {.address = ip("192.0.9.1"), .letter = 'x'},
+        {.address = ip("192.0.1.1"), .letter = 'a'},
+        {.address = ip("192.0.1.1"), .letter = 'b'},
+        {.address = ip("192.0.2.1"), .letter = 'c'},
     };
-    struct gw_ip greedy = ip("192.0.2.1"), other = ip("192.0.2.3");
+    struct gw_ip greedy = ip("192.0.1.1"), other = ip("192.0.3.1");
     start_callers(callers, 3, h, &gate);
     assert_int_equal(gw_hasher_verify(h, &(struct gw_hash_client){.address = &greedy}, NULL, GW_STR("x"), NULL),
                      GW_ELIMIT);
@@ -304,6 +304,39 @@ static void a_full_queue_or_share_refuses_at_once(void **state)
     gw_hasher_free(h);
 }
 
+/* A /48 has 65536 addresses as limits count them, each with a share of its own. */
+static void one_network_leaves_half_of_the_places_to_strangers_elsewhere(void **state)
+{
+    (void)state;
+    struct gw_hasher *h = pool(1, 6, 6);
+    struct gate gate;
+    gate_init(&gate);
+    struct caller callers[] = {
+        {.address = ip("192.0.9.1"), .letter = 'x'},
+        {.address = ip("2001:db8:0:1::1"), .letter = 'a'},
+        {.address = ip("2001:db8:0:2::1"), .letter = 'b'},
+        {.address = ip("2001:db8:0:3::1"), .letter = 'c'},
+        {.address = ip("2001:db8:1:1::1"), .letter = 'd'},
+        {.address = ip("2001:db8:0:4::1"), .letter = 'K', .device = GW_DEVICE_KNOWN},
+    };
+    struct gw_ip another = ip("2001:db8:0:5::1");
+    start_callers(callers, 4, h, &gate);
+    assert_int_equal(gw_hasher_verify(h, &(struct gw_hash_client){.address = &another}, NULL, GW_STR("x"), NULL),
+                     GW_ELIMIT);
+    for (size_t i = 4; i < COUNT(callers); i++) {
+        struct gw_hasher_stats stats;
+        callers[i].hasher = h, callers[i].gate = &gate;
+        assert_int_equal(pthread_create(&callers[i].thread, NULL, call, &callers[i]), 0);
+        for (gw_hasher_stats(h, &stats); stats.waiting < i; gw_hasher_stats(h, &stats))
+            sched_yield();
+    }
+    gate_open(&gate);
+    join_callers(callers, COUNT(callers));
+    for (size_t i = 0; i < COUNT(callers); i++)
+        assert_int_equal(callers[i].code, GW_EDENIED);
+    gw_hasher_free(h);
+}
+
 static void known_devices_get_every_other_hash_however_many_strangers_wait(void **state)
 {
     (void)state;
@@ -311,11 +344,11 @@ static void known_devices_get_every_other_hash_however_many_strangers_wait(void 
     struct gate gate;
     gate_init(&gate);
     struct caller callers[] = {
-        {.address = ip("192.0.2.9"), .letter = 'x'},
-        {.address = ip("192.0.2.1"), .letter = 'a'},
-        {.address = ip("192.0.2.2"), .letter = 'b'},
-        {.address = ip("192.0.2.3"), .letter = 'c'},
-        {.address = ip("192.0.2.4"), .letter = 'd'},
+        {.address = ip("192.0.9.1"), .letter = 'x'},
+        {.address = ip("192.0.1.1"), .letter = 'a'},
+        {.address = ip("192.0.2.1"), .letter = 'b'},
+        {.address = ip("192.0.3.1"), .letter = 'c'},
+        {.address = ip("192.0.4.1"), .letter = 'd'},
         {.address = ip("198.51.100.1"), .letter = 'K', .device = GW_DEVICE_KNOWN},
         {.address = ip("198.51.100.2"), .letter = 'L', .device = GW_DEVICE_KNOWN},
     };
@@ -334,16 +367,16 @@ static void strangers_leave_places_for_known_devices(void **state)
     struct gw_hasher_stats stats;
     gate_init(&gate);
     struct caller callers[] = {
-        {.address = ip("192.0.2.9"), .letter = 'x'},
-        {.address = ip("192.0.2.1"), .letter = 'a'},
-        {.address = ip("192.0.2.2"), .letter = 'b'},
-        {.address = ip("192.0.2.3"), .letter = 'c'},
-        {.address = ip("192.0.2.4"), .letter = 'd'},
-        {.address = ip("192.0.2.5"), .letter = 'e'},
-        {.address = ip("192.0.2.6"), .letter = 'f'},
-        {.address = ip("192.0.2.7"), .letter = 'K', .device = GW_DEVICE_KNOWN},
+        {.address = ip("192.0.9.1"), .letter = 'x'},
+        {.address = ip("192.0.1.1"), .letter = 'a'},
+        {.address = ip("192.0.2.1"), .letter = 'b'},
+        {.address = ip("192.0.3.1"), .letter = 'c'},
+        {.address = ip("192.0.4.1"), .letter = 'd'},
+        {.address = ip("192.0.5.1"), .letter = 'e'},
+        {.address = ip("192.0.6.1"), .letter = 'f'},
+        {.address = ip("192.0.7.1"), .letter = 'K', .device = GW_DEVICE_KNOWN},
     };
-    struct gw_ip late = ip("192.0.2.8");
+    struct gw_ip late = ip("192.0.8.1");
     start_callers(callers, COUNT(callers) - 1, h, &gate);
     assert_int_equal(gw_hasher_verify(h, &(struct gw_hash_client){.address = &late}, NULL, GW_STR("x"), NULL),
                      GW_ELIMIT);
@@ -367,8 +400,8 @@ static void a_client_that_has_gone_is_not_hashed_for(void **state)
     struct gw_hasher_stats stats;
     gate_init(&gate);
     struct caller callers[] = {
-        {.address = ip("192.0.2.1"), .letter = 'a'},
-        {.address = ip("192.0.2.1"), .letter = 'b', .gone = true},
+        {.address = ip("192.0.1.1"), .letter = 'a'},
+        {.address = ip("192.0.1.1"), .letter = 'b', .gone = true},
     };
     start_callers(callers, COUNT(callers), h, &gate);
     gate_open(&gate);
@@ -394,9 +427,9 @@ static void the_end_lets_running_jobs_end_and_refuses_waiting_ones(void **state)
     struct gate gate;
     gate_init(&gate);
     struct caller callers[] = {
-        {.address = ip("192.0.2.1"), .letter = 'a'},
-        {.address = ip("192.0.2.1"), .letter = 'b'},
-        {.address = ip("192.0.2.2"), .letter = 'c'},
+        {.address = ip("192.0.1.1"), .letter = 'a'},
+        {.address = ip("192.0.1.1"), .letter = 'b'},
+        {.address = ip("192.0.2.1"), .letter = 'c'},
     };
     pthread_t ender;
     start_callers(callers, COUNT(callers), h, &gate);
@@ -439,6 +472,7 @@ int main(void)
         cmocka_unit_test(addresses_take_turns_whatever_one_of_them_queues),
         cmocka_unit_test(an_address_that_queues_again_stands_behind_the_others),
         cmocka_unit_test(a_full_queue_or_share_refuses_at_once),
+        cmocka_unit_test(one_network_leaves_half_of_the_places_to_strangers_elsewhere),
         cmocka_unit_test(known_devices_get_every_other_hash_however_many_strangers_wait),
         cmocka_unit_test(strangers_leave_places_for_known_devices),
         cmocka_unit_test(a_client_that_has_gone_is_not_hashed_for),
