@@ -6,6 +6,7 @@ kills processes, makes a gateway of its own with `make_gateway`. Everything runs
 suites may run side by side. Nothing here sleeps to hope: `until` polls with a deadline.
 """
 import contextlib
+import errno
 import functools
 import hashlib
 import http.client
@@ -249,6 +250,16 @@ class Gateway:
                 os.kill(pid, signal.SIGKILL)
         process.wait()
         until(lambda: all(state_of(pid) in (None, "Z") for pid in below), what="the end of what was killed")
+
+    def kill_control(self):
+        """To its last thread: a killed process is a zombie before that has let go of its sockets."""
+        os.kill(self.pids("control --home")[0], signal.SIGKILL)
+
+        def nobody_listens():
+            with socket.socket(socket.AF_UNIX) as client:
+                return client.connect_ex(str(run_directory(self.home) / "admin.sock")) == errno.ECONNREFUSED
+
+        until(nobody_listens, what="the end of control's last thread")
 
     def close(self):
         """Leaves nothing behind, even where a test killed what would have tidied up."""

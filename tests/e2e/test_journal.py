@@ -14,7 +14,7 @@ import uuid
 
 import httpx
 import pytest
-from conftest import Gateway, state_of, until
+from conftest import Gateway, until
 from test_hostile_backend import HEAD, LENGTH_2, Liar
 
 OUTCOMES = ["pending", "done", "failed", "unknown", "not-sent", "refused"]
@@ -316,9 +316,7 @@ def test_positions_are_closed_on_a_full_disk(on_a_small_disk):
     start_bot()
     os.kill(gateway.process.pid, signal.SIGSTOP)  # else it starts control again
     try:
-        [control] = gateway.pids("control --home")
-        os.kill(control, signal.SIGKILL)
-        until(lambda: state_of(control) == "Z", what="the end of control")
+        gateway.kill_control()
         assert made_safe()
     finally:
         os.kill(gateway.process.pid, signal.SIGCONT)

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`aaiti make-safe`: what runs is stopped, what is open is told, through the gateway as any client would."""
 import contextlib
-import errno
 import json
 import os
 import signal
-import socket
 import sqlite3
 from pathlib import Path
 
@@ -110,21 +108,13 @@ def test_no_mode_hinders_who_may_act_in_it(gateway, tokens, bots):
     assert states(gateway, tokens, ids) == ["stopped"] * 3
 
 
-def nobody_listens(path):
-    """A killed process is a zombie before its last thread has let go of its sockets."""
-    with socket.socket(socket.AF_UNIX) as client:
-        return client.connect_ex(str(path)) == errno.ECONNREFUSED
-
-
 def test_without_control_the_command_does_it(make_gateway):
     gateway = make_gateway()
     client = gateway.signed_in(gateway.users["admin"])
     assert client.post("/api/bots/bot-1/start").status_code == 200
     os.kill(gateway.process.pid, signal.SIGSTOP)  # else it starts control again
     try:
-        control = gateway.pids("control --home")[0]
-        os.kill(control, signal.SIGKILL)
-        until(lambda: nobody_listens(run_directory(gateway.home) / "admin.sock"), what="the end of control's last thread")
+        gateway.kill_control()
         shown = Path(f"{run_directory(gateway.home)}.nginx/certificate.pem")
         assert shown.read_text() == (gateway.home / "tls/cert.pem").read_text()
         aside = shown.rename(shown.with_suffix(".aside"))
