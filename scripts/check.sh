@@ -53,7 +53,7 @@ tsan()
 # Tests are not analysed: the sanitizers run them.
 tidy()
 {
-    with_sanitizer build-asan address,undefined && ninja -C build-asan nginx/ngx_auto_config.h || return 1
+    with_sanitizer build-asan address,undefined && ninja -C build-asan || return 1
     run-clang-tidy -quiet -p build-asan -j "$(nproc)" '/(src|cli|nginx|fuzz)/(?!(.*/)?test_)'
 }
 
