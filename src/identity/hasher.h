@@ -13,8 +13,9 @@
 struct gw_hasher;
 
 struct gw_hasher_options {
-    unsigned threads;         /* 1.. */
-    unsigned queue_max;       /* waiting jobs in all; a quarter is for known devices, half at most for the strangers of one network */
+    unsigned threads; /* 1.. */
+    unsigned
+        queue_max; /* waiting jobs in all; a quarter is for known devices, half at most for the strangers of one network */
     unsigned per_address_max; /* waiting jobs of one limit key */
     struct gw_pwhash_params params;
     const struct gw_random *random;
