@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pages of two other origins in Debian's Chromium (tests/browser/cors.mjs asks, this judges): one is listed, one is not. Both are of the gateway's own
 site, 127.0.0.1, so that the browser sends the user's cookie along from either: the worst case."""
-import json
-import os
-import shutil
 import ssl
-import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from conftest import ROOT, Gateway
+from browser import account, play
+from conftest import Gateway
 
-BROWSER_TESTS = ROOT / "tests/browser"
 READ = {"type": "cors", "status": 200, "id": True, "limit": True, "retry": False}
 THREW = {"threw": "TypeError"}
 
@@ -39,22 +35,15 @@ def serve_page(gateway):
 
 @pytest.fixture(scope="module")
 def seen():
-    missing = [name for name, there in (("chromium", shutil.which("chromium")), ("node", shutil.which("node")),
-                                        ("playwright-core", (BROWSER_TESTS / "node_modules/playwright-core").exists())) if not there]
-    if missing:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no {', '.join(missing)}; scripts/install.sh browser")
     gateway = Gateway(start=False)
     listed, listed_origin = serve_page(gateway)
     other, other_origin = serve_page(gateway)
     try:
         gateway.settings(more=f'cors: {{origins: ["{listed_origin}"]}}\n')
         gateway.start()
-        user = gateway.users["trader"]
-        told = {"url": gateway.url, "listed": listed_origin, "other": other_origin, "user": {"username": user.name, "password": user.password}}
+        told = {"url": gateway.url, "listed": listed_origin, "other": other_origin, "user": account(gateway.users["trader"])}
         gateway.backend.forget()
-        done = subprocess.run(["node", BROWSER_TESTS / "cors.mjs"], input=json.dumps(told), text=True, capture_output=True, timeout=60)
-        assert done.returncode == 0, done.stderr
-        yield json.loads(done.stdout), gateway.backend.received()
+        yield play("cors", told, 60), gateway.backend.received()
     finally:
         gateway.close()
         listed.shutdown()

@@ -1,21 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway's own pages to sign in and out with, and what a browser gets of a backend's pages."""
 import html
-import json
-import os
 import re
-import shutil
-import subprocess
 from urllib.parse import quote
 
 import httpx
 import pytest
-from conftest import ROOT, Gateway
+from browser import account, play
+from conftest import Gateway
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Mode": "navigate"}
 BOT = {"name": "b", "strategy_type": "momentum"}
 FORM_POLICY = re.compile(r"default-src 'none'; style-src 'sha256-[A-Za-z0-9+/]{43}='; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
-BROWSER_TESTS = ROOT / "tests/browser"
 PAGE, ADMIN_PAGE = "/api/bots", "/api/analytics/system-info"
 
 
@@ -187,16 +183,8 @@ def test_who_may_not_sees_a_page_that_says_no_more(paged, browser):
 
 @pytest.fixture(scope="module")
 def seen(paged):
-    """What each scene saw. Without a browser there is nothing to see; where CI runs that is a fault, not a reason to skip."""
-    missing = [name for name, there in (("chromium", shutil.which("chromium")), ("node", shutil.which("node")),
-                                        ("axe-core", (BROWSER_TESTS / "node_modules/axe-core").exists())) if not there]
-    if missing:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no {', '.join(missing)}; scripts/install.sh browser")
-    user = paged.users["viewer"]
-    told = {"url": paged.url, "user": {"username": user.name, "password": user.password}, "page": PAGE, "forbidden": ADMIN_PAGE}
-    done = subprocess.run(["node", BROWSER_TESTS / "login.mjs"], input=json.dumps(told), text=True, capture_output=True, timeout=180)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    told = {"url": paged.url, "user": account(paged.users["viewer"]), "page": PAGE, "forbidden": ADMIN_PAGE}
+    return play("login", told, 180, needs="axe-core")
 
 
 @pytest.fixture
