@@ -271,6 +271,7 @@ static enum gw_code write_request_id(struct gw_request *r)
 static void judge(struct gw_request *r)
 {
     memcpy(r->client.b, r->head->peer, sizeof(r->client.b));
+    r->verifies = gw_verify_is_asked(r->head);
     if (write_request_id(r) != GW_OK) {
         refuse(r, NULL, (struct gw_verdict){.reason = GW_REASON_INTERNAL, .detail = GW_DETAIL_NO_REQUEST_ID});
         return;

@@ -63,10 +63,10 @@ static const struct {
     [GW_PROXY_FORWARDED] = {GW_STR("forwarded"), walk_forwarded},
 };
 
-static unsigned count_of(const struct gw_request *r)
+bool gw_address_is_told(const struct gw_request *r)
 {
-    return r->snapshot->settings.proxy_header == GW_PROXY_FORWARDED ? r->fields.forwarded_headers
-                                                                    : r->fields.forwarded_for_headers;
+    return (r->snapshot->settings.proxy_header == GW_PROXY_FORWARDED ? r->fields.forwarded_headers
+                                                                     : r->fields.forwarded_for_headers) > 0;
 }
 
 static enum walk walk_headers(const struct gw_request *r, struct gw_ip *client)
@@ -82,7 +82,7 @@ static enum walk walk_headers(const struct gw_request *r, struct gw_ip *client)
 enum gw_code gw_stage_address(struct gw_request *r, struct gw_verdict *v)
 {
     struct gw_ip client = r->client; /* the peer, so far */
-    if (count_of(r) > 0 && gw_address_is_trusted(r, &client) && walk_headers(r, &client) == MALFORMED)
+    if (gw_address_is_told(r) && gw_address_is_trusted(r, &client) && walk_headers(r, &client) == MALFORMED)
         return gw_refuse(v, GW_REASON_BAD_ADDRESS, GW_DETAIL_NONE);
     r->client = client;
     return GW_OK;

@@ -12,9 +12,9 @@
 
 #define VERIFY_PATH "/aaiti/verify"
 
-static bool is_verify(struct gw_str target)
+bool gw_verify_is_asked(const struct gw_request_head *head)
 {
-    return gw_str_eq(gw_str_sub(target, 0, gw_str_find(target, '?')), GW_STR(VERIFY_PATH));
+    return gw_str_eq(gw_str_sub(head->target, 0, gw_str_find(head->target, '?')), GW_STR(VERIFY_PATH));
 }
 
 static bool is_told_once(const struct gw_forwarded_request *f)
@@ -24,16 +24,14 @@ static bool is_told_once(const struct gw_forwarded_request *f)
 
 enum gw_code gw_stage_verify(struct gw_request *r, struct gw_verdict *v)
 {
-    if (!is_verify(r->head->target))
+    if (!r->verifies)
         return GW_OK;
     struct gw_ip peer;
     memcpy(peer.b, r->head->peer, sizeof(peer.b));
-    r->verifies = true;
     if (!gw_address_is_trusted(r, &peer))
         return gw_refuse(v, GW_REASON_VERIFY_STRANGER, GW_DETAIL_NONE);
     const struct gw_forwarded_request *f = &r->fields.forwarded_request;
-    bool has_client = r->fields.forwarded_for_headers + r->fields.forwarded_headers > 0;
-    if (!is_told_once(f) || !has_client)
+    if (!is_told_once(f) || !gw_address_is_told(r))
         return gw_refuse(v, GW_REASON_VERIFY_UNTOLD, GW_DETAIL_NONE);
     r->head->method = f->method;
     r->head->target = f->uri;

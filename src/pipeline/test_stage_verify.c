@@ -137,6 +137,8 @@ static void test_a_proxy_that_does_not_say_is_refused(void **state)
     const char *const good = bearer(TRADER);
     assert_forbidden(VERIFY(good), GW_REASON_VERIFY_UNTOLD);
     assert_forbidden(VERIFY(good, METHOD("GET"), TARGET("/api/bots")), GW_REASON_VERIFY_UNTOLD);
+    assert_forbidden(VERIFY(good, METHOD("GET"), TARGET("/api/bots"), "forwarded: for=203.0.113.9"),
+                     GW_REASON_VERIFY_UNTOLD); /* not the header that the settings name */
     assert_forbidden(VERIFY(good, FROM, TARGET("/api/bots")), GW_REASON_VERIFY_UNTOLD);
     assert_forbidden(VERIFY(good, FROM, METHOD("GET")), GW_REASON_VERIFY_UNTOLD);
     assert_forbidden(VERIFY(good, FROM, METHOD(""), TARGET("/api/bots")), GW_REASON_VERIFY_UNTOLD);
@@ -144,6 +146,22 @@ static void test_a_proxy_that_does_not_say_is_refused(void **state)
                      GW_REASON_VERIFY_UNTOLD);
     assert_forbidden(VERIFY(good, FROM, METHOD("GET"), METHOD("GET"), TARGET("/api/bots")), GW_REASON_VERIFY_UNTOLD);
     assert_forbidden(VERIFY(good, FROM, METHOD("GET"), TARGET("/api/bots"), HOST, HOST), GW_REASON_VERIFY_UNTOLD);
+}
+
+/* Before any stage has looked at the question itself. */
+static void test_whatever_refuses_it_the_proxy_understands(void **state)
+{
+    (void)state;
+    assert_forbidden(VERIFY(FROM, METHOD("GET"), TARGET("/api/bots"), bearer(TRADER), bearer(TRADER)),
+                     GW_REASON_BAD_HEADERS);
+    assert_forbidden(VERIFY("x-forwarded-for: junk", METHOD("GET"), TARGET("/api/bots")), GW_REASON_BAD_ADDRESS);
+    struct gw_snapshot *snapshot = gw_take(&rig.gate->snapshot);
+    const struct gw_decision *d = VERIFY(FROM, METHOD("GET"), TARGET("/api/bots"));
+    assert_int_equal(d->status, 403);
+    assert_int_equal(d->refused_status, 503);
+    gw_request_done(rig.gate, rig.request);
+    rig.request = NULL;
+    rig.gate->snapshot = snapshot;
 }
 
 /* Under its own target only: of any other request nobody's word about method and target is looked at. */
@@ -208,6 +226,7 @@ int main(void)
         CASE(test_what_is_asked_about_is_judged_as_any_request),
         CASE(test_strangers_learn_nothing),
         CASE(test_a_proxy_that_does_not_say_is_refused),
+        CASE(test_whatever_refuses_it_the_proxy_understands),
         CASE(test_other_requests_are_what_they_are),
         CASE(test_the_page_is_that_of_the_host_that_the_client_asked),
         CASE(test_preflights_are_not_let_through),
