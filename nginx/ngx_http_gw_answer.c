@@ -160,17 +160,15 @@ ngx_http_gw_answer_handler(ngx_http_request_t *r)
 ngx_int_t
 ngx_http_gw_verified_handler(ngx_http_request_t *r)
 {
-    size_t                  i, n;
+    size_t                  n;
     ngx_http_gw_ctx_t      *ctx;
     struct gw_header_field  fields[GW_VERIFIED_FIELDS_MAX];
 
     ctx = ngx_http_gw_get_ctx(r);
     n = gw_request_verified_fields(ctx->request, &ctx->decision, fields);
 
-    for (i = 0; i < n; i++) {
-        if (ngx_http_gw_add_header(r, fields[i].name, fields[i].value) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
+    if (ngx_http_gw_add_headers(r, fields, n) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     gw_request_ended(ctx->gate, ctx->request, GW_ENDING_VERIFIED, NGX_HTTP_OK);
