@@ -15,7 +15,7 @@
 #define USERS 1000u
 #define ADDRESSES 2000u
 #define HEADERS 10
-#define SPACE 1536 /* nginx/ngx_http_gw_module.h keeps as much beside each request */
+#define SPACE 2560 /* nginx/ngx_http_gw_module.h keeps as much beside each request */
 
 struct bench {
     struct gw_rig rig;

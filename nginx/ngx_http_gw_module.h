@@ -12,7 +12,7 @@
 #include <gw/gate.h>
 
 /* Most requests need no more than this; the rest grows from the pool. */
-#define NGX_HTTP_GW_ARENA_SIZE  1536
+#define NGX_HTTP_GW_ARENA_SIZE  2560
 #define NGX_HTTP_GW_ARENA_MAX   (256 * 1024)
 
 #define NGX_HTTP_GW_BODY_TIME  60000

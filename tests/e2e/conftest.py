@@ -311,7 +311,7 @@ class Gateway:
 
     def client(self, token=None, **options):
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        client = httpx.Client(base_url=self.url, verify=self.trust, headers=headers, timeout=20, **options)
+        client = httpx.Client(base_url=self.url, verify=self.trust, headers=headers, **{"timeout": 20, **options})
         self.closing.callback(client.close)
         return client
 

@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import json
-import statistics
 import threading
 import time
 
@@ -35,9 +34,9 @@ def fresh_address():
     return f"198.18.{n // 250}.{n % 250 + 1}"
 
 
-def attempt(gateway, address, name, password="wrong", cookie=None):
+def attempt(gateway, address, name, password="wrong", cookie=None, **more):
     headers = {"X-Forwarded-For": address, **({"Cookie": cookie} if cookie else {})}
-    return gateway.client().post("/api/auth/login", json={"username": name, "password": password}, headers=headers)
+    return gateway.client(**more).post("/api/auth/login", json={"username": name, "password": password}, headers=headers)
 
 
 def told(answer):
@@ -101,32 +100,31 @@ def test_an_ipv6_client_has_as_many_attempts_as_its_64(world):
 
 
 def test_delays_grow_and_an_account_under_attack_asks_strangers_for_the_longest(make_gateway):
-    gateway = guarded(make_gateway, delay="100ms", delay_max="1s")
-    user, device = gateway.users["trader"], None
-
-    def taken(*arguments, **more):
-        began = time.monotonic()
-        answer = attempt(gateway, *arguments, **more)
-        return answer, time.monotonic() - began
+    """No client here waits as long as the longest: who is answered was not asked for it."""
+    gateway = guarded(make_gateway, delay="100ms", delay_max="15s")
+    user = gateway.users["trader"]
 
     answer = attempt(gateway, "192.0.2.1", user.name, user.password)
     device = answer.headers.get_list("set-cookie")
     device = next(c for c in device if c.startswith("__Secure-aaiti_device="))
     assert all(part in device for part in ("Path=/api/auth/login", "Secure", "HttpOnly", "SameSite=Strict", f"Max-Age={90 * 86400}"))
     device = device.split(";")[0]
-    grown = [taken("198.51.100.1", user.name)[1] for _ in range(5)]
-    assert grown[1] >= 0.1 and grown[2] >= 0.2 and grown[3] >= 0.4 and grown[4] >= 0.8
+    for delay_s in (0, 0.1, 0.2, 0.4, 0.8):
+        began = time.monotonic()
+        assert attempt(gateway, "198.51.100.1", user.name).status_code == 401
+        assert time.monotonic() - began >= delay_s
 
-    answer, stranger = taken("203.0.113.1", user.name, user.password)
-    assert answer.status_code == 200 and stranger >= 1
-    answer, by_cookie = taken("203.0.113.2", user.name, user.password, cookie=device)
-    assert answer.status_code == 200 and by_cookie < 0.9
-    answer, by_place = taken("192.0.2.1", user.name, user.password)
-    assert answer.status_code == 200 and by_place < 0.9
+    def waits(*arguments, **more):
+        with pytest.raises(httpx.ReadTimeout):
+            attempt(gateway, *arguments, timeout=1, **more)
+
+    waits("203.0.113.1", user.name, user.password)
+    assert attempt(gateway, "203.0.113.2", user.name, user.password, cookie=device, timeout=12).status_code == 200
+    assert attempt(gateway, "192.0.2.1", user.name, user.password, timeout=12).status_code == 200
     other = gateway.users["viewer"]
     for n in range(5):
         assert attempt(gateway, f"198.51.100.{n + 10}", other.name).status_code == 401
-    assert taken("203.0.113.3", other.name, other.password, cookie=device)[1] >= 1  # another's cookie
+    waits("203.0.113.3", other.name, other.password, cookie=device)  # another's cookie
 
 
 def test_no_number_of_strangers_keeps_a_known_device_from_its_hash(make_gateway):
@@ -238,5 +236,5 @@ def test_time_tells_nothing_of_who_there_is(make_gateway, tmp_path):
             began = time.monotonic()
             assert client.post("/api/auth/login", json={"username": name, "password": "x"}).status_code == 401
             taken.append(time.monotonic() - began)
-    medians = {name: statistics.median(taken) for name, taken in times.items()}
-    assert max(medians.values()) < 1.6 * min(medians.values()), medians
+    least = {name: min(taken) for name, taken in times.items()}  # what else the machine does only adds
+    assert max(least.values()) < 1.6 * min(least.values()), times
