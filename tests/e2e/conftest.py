@@ -83,7 +83,7 @@ def free_port():
             return port
 
 
-def until(condition, seconds=10, what="the condition"):
+def until(condition, seconds=30, what="the condition"):
     """Polls until condition() is true and gives what it gave."""
     deadline = time.monotonic() + seconds
     while True:

@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -305,17 +304,16 @@ def test_a_backend_that_hangs_takes_nobody_with_it(behind):
 
     def wait(c):
         try:
-            errors.append(c.get("/api/bots", timeout=2))
+            errors.append(c.get("/api/bots", timeout=4))
         except httpx.TimeoutException as e:
             errors.append(e)
 
     threads = [threading.Thread(target=wait, args=(c,)) for c in waiting]
     for t in threads:
         t.start()
-    began = time.monotonic()
     assert client.get("/aaiti/health").status_code == 200
     assert client.get("/api/users").status_code == 403
-    assert time.monotonic() - began < 1
+    assert errors == []  # they wait still
     for t in threads:
         t.join()
     assert [e for e in errors if not isinstance(e, httpx.TimeoutException)] == []

@@ -213,10 +213,10 @@ def test_a_worker_does_not_wait_for_who_reads_its_log(make_gateway):
         os.close(stuffing)
         # Each a connection of its own: every worker meets the full pipe.
         for _ in range(12):
-            assert httpx.get(f"{gateway.url}/api/bots", verify=gateway.trust, timeout=5).status_code == 401
+            assert httpx.get(f"{gateway.url}/api/bots", verify=gateway.trust, timeout=20).status_code == 401
         read_all(reading)
         for _ in range(12):
-            httpx.get(f"{gateway.url}/api/bots", verify=gateway.trust, timeout=5)
+            httpx.get(f"{gateway.url}/api/bots", verify=gateway.trust, timeout=20)
         assert re.search(r"gw: lines not logged: count=\d+\n", read_all(reading))
     finally:
         read_all(reading)

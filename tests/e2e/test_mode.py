@@ -115,7 +115,7 @@ def test_what_makes_no_sense_changes_nothing(gateway, tokens, body, told):
 def test_it_ends_at_its_time_and_that_is_recorded(gateway, tokens):
     with gateway.client(tokens["trader"]) as trader:
         gateway.aaiti("panic", "--for", "1s", "--reason", "one second")
-        until(lambda: opens(trader).status_code == 201, 5, "the end")
+        until(lambda: opens(trader).status_code == 201, what="the end")
     until(lambda: rows(gateway, "action = 'mode_ended' AND details LIKE '%one second%'"), what="the row")
     assert gateway.aaiti_json("mode")["entries"] == []
 

@@ -244,7 +244,7 @@ def test_whatever_becomes_of_its_file_no_risk_is_opened(make_gateway, harm):
     gateway.aaiti("resume")
     until(lambda: all(not risk_is_off(client) for _ in range(6)), what="what opens risk")
     gateway.aaiti("panic", "--mode", "stopped")
-    until(lambda: all(risk_is_off(client) for _ in range(6)), 2, "the next mode")
+    until(lambda: all(risk_is_off(client) for _ in range(6)), what="the next mode")
     assert closes(client).status_code == 503
 
 

@@ -66,7 +66,7 @@ def test_a_reload_bites_in_every_worker(own):
     assert statuses() == {200}
     policy.write_text(without_metrics(original))
     gateway.aaiti("policy", "reload")
-    until(lambda: statuses() == {403}, 2, "the new policy in every worker")
+    until(lambda: statuses() == {403}, what="the new policy in every worker")
 
 
 FAULTY = """\
@@ -105,7 +105,7 @@ def test_an_admin_reloads_by_the_api_too(own):
     assert {3, 4, 5, 6} <= {f["line"] for f in refused.json()["faults"]}
     policy.write_text(without_metrics(original))
     assert admin.post("/aaiti/v1/policy/reload").status_code == 200
-    until(lambda: admin.get("/api/bots/bot-1/metrics").status_code == 403, 1, "the new policy")
+    until(lambda: admin.get("/api/bots/bot-1/metrics").status_code == 403, what="the new policy")
 
 
 def test_bad_settings_at_reload_leave_the_old_ones(own):
