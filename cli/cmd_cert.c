@@ -276,21 +276,22 @@ static enum gw_code find_serve(const char *nginx_dir, pid_t *out, struct gw_erro
 }
 
 /* `aaiti serve` has taken the files up, and whoever comes to the listener is shown them. */
-static bool is_shown(const struct cli_home *h, const char *nginx_dir, const struct gw_pairs *pairs)
+static bool is_shown(const struct cli_home *h, const char *home, const char *nginx_dir, const struct gw_pairs *pairs)
 {
     char path[GW_RUN_DIR_FILE_MAX];
     gw_auto(gw_buf) struct gw_buf text = {0};
     gw_buf_init(&text, GW_CHAIN_MAX_BYTES);
     (void)snprintf(path, sizeof(path), "%s/" GW_RUN_CERTIFICATE, nginx_dir);
     return gw_file_read(path, &text, NULL) == GW_OK && gw_str_eq(gw_buf_str(&text), gw_buf_str(&pairs->firsts)) &&
-           gw_probe_shows(&h->settings, path);
+           gw_probe_shows(&h->settings, home, path);
 }
 
-static bool wait_until_shown(const struct cli_home *h, const char *nginx_dir, const struct gw_pairs *pairs)
+static bool wait_until_shown(const struct cli_home *h, const char *home, const char *nginx_dir,
+                             const struct gw_pairs *pairs)
 {
     const struct timespec pause = {.tv_nsec = RELOAD_LOOK_MS * 1000000L};
     int64_t end_ms = gw_clock_mono_ms(gw_system_clock()) + RELOAD_TIMEOUT_MS;
-    while (!is_shown(h, nginx_dir, pairs)) {
+    while (!is_shown(h, home, nginx_dir, pairs)) {
         if (gw_clock_mono_ms(gw_system_clock()) > end_ms)
             return false;
         (void)nanosleep(&pause, NULL);
@@ -310,7 +311,7 @@ static enum gw_code have_taken_up(struct gw_cli *cli, struct cli_home *h, struct
     if (kill(serve, SIGUSR1) != 0)
         return gw_fail(err, GW_EBACKEND, "cannot tell `aaiti serve` (process %jd): %s", (intmax_t)serve,
                        strerror(errno));
-    if (!wait_until_shown(h, nginx_dir, &pairs))
+    if (!wait_until_shown(h, cli->home, nginx_dir, &pairs))
         return gw_fail(err, GW_ETIMEOUT,
                        "the gateway does not show the certificate after %d s; what `aaiti serve` logs tells why",
                        RELOAD_TIMEOUT_MS / 1000);

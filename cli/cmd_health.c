@@ -34,7 +34,7 @@ int cmd_health(struct gw_cli *cli, int argc, char **argv)
         return status;
     if (gw_faults_count(h.faults) > 0)
         return cli_fail_faults(cli, h.faults);
-    const char *data = gw_probe_gateway(&h.settings) ? "up" : "down";
+    const char *data = gw_probe_gateway(&h.settings, cli->home) ? "up" : "down";
     const char *control = control_state(cli, &h.settings);
     if (cli->json)
         fprintf(cli->out, "{\"dataPlane\": \"%s\", \"control\": \"%s\"}\n", data, control);

@@ -146,6 +146,10 @@ static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_er
     char pairs[GW_PAIRS_MAX][GW_RUN_DIR_FILE_MAX];
     for (size_t i = 0; i < GW_PAIRS_MAX; i++)
         gw_pairs_file(s->nginx_dir, i, pairs[i], sizeof(pairs[i]));
+    char ca[GW_RUN_DIR_FILE_MAX], crl[GW_RUN_DIR_FILE_MAX], own[GW_RUN_DIR_FILE_MAX];
+    (void)snprintf(ca, sizeof(ca), "%s/" GW_PAIRS_CLIENT_CA, s->nginx_dir);
+    (void)snprintf(crl, sizeof(crl), "%s/" GW_PAIRS_CLIENT_CRL, s->nginx_dir);
+    (void)snprintf(own, sizeof(own), "%s/" GW_RUN_OWN, s->nginx_dir);
     GW_TRY(gw_shipped_file(GW_SHIPPED_MODULE, "ngx_http_gw_module.so", &s->arena, &module, err));
     const struct gw_nginx_conf c = {
         .settings = &s->settings,
@@ -159,6 +163,10 @@ static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_er
         .upstream_key = gw_keys_upstream_file(&s->arena, &source),
         .request_id_key = gw_settings_path(&s->arena, s->home, s->settings.request_id_key_file),
         .pairs = {pairs[0], s->pairs.count > 1 ? pairs[1] : NULL},
+        .client_ca = s->pairs.authorities.len > 0 ? ca : NULL,
+        .client_crl = s->pairs.revoked.len > 0 ? crl : NULL,
+        .own = own,
+        .trust_id = s->pairs.trust_id,
         .acme_dir =
             s->settings.tls_acme_dir.len > 0 ? gw_settings_path(&s->arena, s->home, s->settings.tls_acme_dir) : NULL,
         .staples = s->settings.tls_stapling && s->pairs.names_responder,
@@ -372,7 +380,7 @@ static void self_test(struct serve *s)
 /* Says so once. */
 static void look_whether_ready(struct serve *s)
 {
-    if (!gw_probe_gateway(&s->settings))
+    if (!gw_probe_gateway(&s->settings, s->home))
         return;
     s->ready = true;
     s->look_ms = now_ms() + PAIRS_LOOK_MS;

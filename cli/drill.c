@@ -95,7 +95,7 @@ static enum gw_code set_up(struct drill *d, struct gw_error *err)
     GW_TRY(drill_backend_new(&d->backend, err));
     GW_TRY(drill_gateway_init(&d->gateway, drill_backend_port(d->backend), err));
     d->listener = (struct gw_own_listener){.listen = gw_str(d->gateway.listen),
-                                           .certificate = d->gateway.certificate,
+                                           .terms.certificates = d->gateway.certificate,
                                            .user_agent = GW_STR("aaiti-drill"),
                                            .clock = gw_system_clock()};
     GW_TRY(drill_gateway_start(&d->gateway, err));

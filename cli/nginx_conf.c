@@ -7,11 +7,13 @@
 #include "nginx_conf.h"
 #include <unistd.h>
 
-/* nginx's own statuses (errors of the request line, of TLS, of the upstream …) as problem+json. */
-#define ERROR_PAGES                                                                                        \
-    "    error_page 400 401 402 403 404 405 406 408 409 410 411 412 413 414 415 416 421 429 495 496 497\n" \
-    "               500 501 502 503 504 507 /aaiti/problem;\n"                                             \
-    "    error_page 494 =431 /aaiti/problem;\n"                                                            \
+/* nginx's own statuses (errors of the request line, of TLS, of the upstream …) as problem+json. Of a client's certificate: nginx would make both 400. */
+#define ERROR_PAGES                                                                                \
+    "    error_page 400 401 402 403 404 405 406 408 409 410 411 412 413 414 415 416 421 429 497\n" \
+    "               500 501 502 503 504 507 /aaiti/problem;\n"                                     \
+    "    error_page 494 =431 /aaiti/problem;\n"                                                    \
+    "    error_page 495 =495 /aaiti/problem;\n"                                                    \
+    "    error_page 496 =496 /aaiti/problem;\n"                                                    \
     "    error_page 419 = @gw_retry;\n"
 
 /* AEAD with forward secrecy only; TLS 1.3 has its own list. */
@@ -72,7 +74,6 @@ static const char http_text[] =
     "    ssl_prefer_server_ciphers off;\n"
     "    ssl_ecdh_curve X25519:prime256v1:secp384r1;\n"
     /* Sessions are in memory that the workers share, and no key lies about that opens all of them (docs/tls.md). */
-    "    ssl_session_cache shared:tls:4m;\n"
     "    ssl_session_tickets off;\n";
 
 static const char location_text[] = "        location / {\n"
@@ -215,6 +216,24 @@ static void add_proxies(const struct gw_option_cidrs *proxies, struct gw_buf *ou
     }
 }
 
+/* A session that is resumed carries what was found of its client's certificate when it began, and nginx keeps sessions over reloads: those of
+ * another set of authorities and revocations are others. What nginx verifies of calls of our own has names that no client is told of. */
+static enum gw_code add_client_certificates(const struct gw_nginx_conf *c, struct gw_buf *out, struct gw_error *err)
+{
+    bool are_required = c->settings->tls_client_certificates == GW_CLIENT_CERTIFICATES_REQUIRED;
+    if (c->client_ca == NULL) {
+        gw_buf_add(out, GW_STR("        ssl_session_cache shared:tls:4m;\n"));
+        return GW_OK;
+    }
+    gw_buf_addf(out, "        ssl_session_cache shared:tls_%s:4m;\n        ssl_verify_client %s;\n", c->trust_id,
+                are_required ? "on" : "optional");
+    gw_buf_addf(out, "        ssl_verify_depth %jd;\n", (intmax_t)c->settings->tls_client_depth);
+    GW_TRY(add_value(out, "        ssl_client_certificate \"", gw_str(c->client_ca), "\";\n", err));
+    if (c->client_crl != NULL)
+        GW_TRY(add_value(out, "        ssl_crl \"", gw_str(c->client_crl), "\";\n", err));
+    return are_required ? add_value(out, "        ssl_trusted_certificate \"", gw_str(c->own), "\";\n", err) : GW_OK;
+}
+
 static enum gw_code add_tls(const struct gw_nginx_conf *c, struct gw_buf *out, struct gw_error *err)
 {
     for (size_t i = 0; i < 2 && c->pairs[i] != NULL; i++) {
@@ -223,7 +242,7 @@ static enum gw_code add_tls(const struct gw_nginx_conf *c, struct gw_buf *out, s
     }
     if (c->staples)
         gw_buf_add(out, GW_STR("        ssl_stapling on;\n"));
-    return GW_OK;
+    return add_client_certificates(c, out, err);
 }
 
 static enum gw_code add_servers(const struct gw_nginx_conf *c, struct gw_buf *out, struct gw_error *err)

@@ -18,7 +18,10 @@ struct gw_nginx_conf {
     struct gw_token_files token_files;
     const char *upstream_key; /* may be NULL */
     const char *request_id_key;
-    const char *pairs[2];     /* files with a certificate chain and its key; the second may be NULL */
+    const char *pairs[2]; /* files with a certificate chain and its key; the second may be NULL */
+    const char *client_ca, *client_crl,
+        *own; /* by what clients' certificates are known; NULL: they are not asked for; not revoked; not wanted */
+    const char *trust_id;     /* another for each such set; with client_ca */
     const char *acme_dir;     /* NULL: none */
     bool staples;             /* a certificate names a responder that is to be asked */
     const char *user, *group; /* of the workers; NULL: those of the master */

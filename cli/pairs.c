@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pairs.h"
+#include "base/encode.h"
 #include "base/file.h"
 #include "control/run_dir.h"
+#include "crypto/certificate.h"
 #include "crypto/mac.h"
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #define ARENA_MAX_BYTES ((size_t)64 * 1024)
 
@@ -101,6 +105,62 @@ static enum gw_code read_all(const struct gw_settings *s, const struct files *fi
     return gw_sha256_pieces(texts, count, out->digest);
 }
 
+/* ---- clients' certificates ---- */
+
+static enum gw_code read_trust_file(const char *path, struct gw_buf *out, struct gw_error *err)
+{
+    struct gw_error why = {0};
+    if (path == NULL)
+        return gw_fail(err, GW_ENOMEM, "no memory for the names of certificates");
+    gw_buf_init(out, GW_CHAIN_MAX_BYTES);
+    enum gw_code code = gw_file_read(path, out, &why);
+    return code == GW_OK ? GW_OK : gw_fail(err, code, "cannot read %s, of clients' certificates: %s", path, why.msg);
+}
+
+static enum gw_code read_authorities(const char *path, struct gw_buf *out, struct gw_error *err)
+{
+    gw_auto(gw_chain) struct gw_chain *all = NULL;
+    struct gw_error why = {0};
+    GW_TRY(read_trust_file(path, out, err));
+    enum gw_code code = gw_chain_parse(gw_buf_str(out), &all, &why);
+    return code == GW_OK ? GW_OK : gw_fail(err, code, "%s: %s", path, why.msg);
+}
+
+static enum gw_code read_revoked(const char *path, struct gw_buf *out, struct gw_error *err)
+{
+    struct gw_error why = {0};
+    GW_TRY(read_trust_file(path, out, err));
+    enum gw_code code = gw_chain_check_revoked(gw_buf_str(out), &why);
+    return code == GW_OK ? GW_OK : gw_fail(err, code, "%s: %s", path, why.msg);
+}
+
+/* An identifier changes with all that a good certificate is good by. */
+static enum gw_code digest_trust(const struct gw_settings *s, struct gw_pairs *p)
+{
+    uint8_t trust[GW_MAC_BYTES];
+    char use[64], hex[2 * GW_MAC_BYTES + 1];
+    (void)snprintf(use, sizeof(use), "%d %jd %zu ", s->tls_client_certificates, (intmax_t)s->tls_client_depth,
+                   p->authorities.len);
+    const struct gw_str texts[] = {gw_str(use), gw_buf_str(&p->authorities), gw_buf_str(&p->revoked)};
+    GW_TRY(gw_sha256_pieces(texts, sizeof(texts) / sizeof(texts[0]), trust));
+    gw_hex_encode(trust, sizeof(trust), hex);
+    memcpy(p->trust_id, hex, GW_PAIRS_TRUST_ID_LEN);
+    const struct gw_str all[] = {{(const char *)p->digest, sizeof(p->digest)}, {hex, 2 * sizeof(trust)}};
+    return gw_sha256_pieces(all, sizeof(all) / sizeof(all[0]), p->digest);
+}
+
+static enum gw_code read_trust(const struct gw_settings *s, const char *home, struct gw_arena *a, struct gw_pairs *p,
+                               struct gw_error *err)
+{
+    if (s->tls_client_certificates == GW_CLIENT_CERTIFICATES_OFF)
+        return GW_OK;
+    p->wants_own = s->tls_client_certificates == GW_CLIENT_CERTIFICATES_REQUIRED;
+    GW_TRY(read_authorities(gw_settings_path(a, home, s->tls_client_ca), &p->authorities, err));
+    if (s->tls_client_crl.len > 0)
+        GW_TRY(read_revoked(gw_settings_path(a, home, s->tls_client_crl), &p->revoked, err));
+    return digest_trust(s, p);
+}
+
 enum gw_code gw_pairs_read(const struct gw_settings *s, const char *home, struct gw_pairs *out, struct gw_error *err)
 {
     gw_auto(gw_arena) struct gw_arena a = {0};
@@ -118,6 +178,8 @@ enum gw_code gw_pairs_read(const struct gw_settings *s, const char *home, struct
     enum gw_code code = read_all(s, files, home, pairs, &p, err);
     for (size_t i = 0; i < GW_PAIRS_MAX; i++)
         pair_done(&pairs[i]);
+    if (code == GW_OK)
+        code = read_trust(s, home, &a, &p, err);
     if (code != GW_OK)
         return code;
     *out = p;
@@ -130,6 +192,31 @@ void gw_pairs_file(const char *nginx_dir, size_t i, char *dst, size_t size)
     (void)snprintf(dst, size, "%s/tls-%zu.pem", nginx_dir, i + 1);
 }
 
+/* Made once: whoever has read it goes on with it while workers change. */
+static enum gw_code make_own(const char *nginx_dir, struct gw_error *err)
+{
+    char path[GW_RUN_DIR_FILE_MAX];
+    gw_auto(gw_buf) struct gw_buf text = {0};
+    (void)snprintf(path, sizeof(path), "%s/" GW_RUN_OWN, nginx_dir);
+    if (access(path, F_OK) == 0)
+        return GW_OK;
+    gw_buf_init(&text, GW_CHAIN_MAX_BYTES);
+    GW_TRY(gw_certificate_make_own(&text, gw_system_clock(), gw_system_random(), err));
+    return gw_file_replace(path, 0640, gw_buf_str(&text), err);
+}
+
+static enum gw_code write_trust(const struct gw_pairs *p, const char *nginx_dir, struct gw_error *err)
+{
+    char path[GW_RUN_DIR_FILE_MAX];
+    (void)snprintf(path, sizeof(path), "%s/" GW_PAIRS_CLIENT_CA, nginx_dir);
+    if (p->authorities.len > 0)
+        GW_TRY(gw_file_replace(path, 0600, gw_buf_str(&p->authorities), err));
+    (void)snprintf(path, sizeof(path), "%s/" GW_PAIRS_CLIENT_CRL, nginx_dir);
+    if (p->revoked.len > 0)
+        GW_TRY(gw_file_replace(path, 0600, gw_buf_str(&p->revoked), err));
+    return p->wants_own ? make_own(nginx_dir, err) : GW_OK;
+}
+
 enum gw_code gw_pairs_write(const struct gw_pairs *p, const char *nginx_dir, struct gw_error *err)
 {
     char path[GW_RUN_DIR_FILE_MAX];
@@ -137,6 +224,7 @@ enum gw_code gw_pairs_write(const struct gw_pairs *p, const char *nginx_dir, str
         gw_pairs_file(nginx_dir, i, path, sizeof(path));
         GW_TRY(gw_file_replace(path, 0600, gw_buf_str(&p->text[i]), err));
     }
+    GW_TRY(write_trust(p, nginx_dir, err));
     /* An authority's files are often root's alone; control sends tokens to nobody but who shows one of these. */
     (void)snprintf(path, sizeof(path), "%s/" GW_RUN_CERTIFICATE, nginx_dir);
     return gw_file_replace(path, 0640, gw_buf_str(&p->firsts), err);
@@ -147,4 +235,6 @@ void gw_pairs_done(struct gw_pairs *p)
     for (size_t i = 0; i < GW_PAIRS_MAX; i++)
         gw_buf_done(&p->text[i]);
     gw_buf_done(&p->firsts);
+    gw_buf_done(&p->authorities);
+    gw_buf_done(&p->revoked);
 }

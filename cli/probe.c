@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe.h"
 #include "base/buf.h"
+#include "control/run_dir.h"
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -88,7 +89,7 @@ static enum gw_code exchange_tls(const struct gw_probe *p, int fd, struct gw_str
                                  size_t *out_len, struct gw_error *err)
 {
     gw_auto(gw_tls) struct gw_tls *tls = NULL;
-    GW_TRY(gw_tls_connect(fd, p->preamble, p->certificates, &tls, err));
+    GW_TRY(gw_tls_connect(fd, &p->terms, &tls, err));
     GW_TRY(gw_tls_write(tls, request, err));
     return gw_tls_read(tls, dst, size, out_len, err);
 }
@@ -112,13 +113,14 @@ enum gw_code gw_probe_get(const struct gw_probe *p, unsigned *out_status, struct
     return parse_status(p, (struct gw_str){answer, len}, out_status, err);
 }
 
-bool gw_probe_gateway(const struct gw_settings *s)
+bool gw_probe_gateway(const struct gw_settings *s, const char *home)
 {
-    return gw_probe_shows(s, NULL);
+    return gw_probe_shows(s, home, NULL);
 }
 
-bool gw_probe_shows(const struct gw_settings *s, const char *certificates)
+bool gw_probe_shows(const struct gw_settings *s, const char *home, const char *certificates)
 {
+    char run_dir[GW_RUN_PATH_MAX + 1], own[GW_RUN_DIR_FILE_MAX];
     struct gw_str listen = s->listen;
     size_t colon = listen.len;
     int64_t port;
@@ -128,12 +130,15 @@ bool gw_probe_shows(const struct gw_settings *s, const char *certificates)
     struct gw_str host = gw_str_sub(listen, 0, colon - 1);
     if (gw_str_starts(host, GW_STR("[")))
         host = gw_str_sub(host, 1, host.len - 2);
-    if (!gw_str_to_i64(gw_str_sub(listen, colon, listen.len), &port))
+    if (!gw_str_to_i64(gw_str_sub(listen, colon, listen.len), &port) ||
+        gw_run_dir_name(s, home, run_dir, NULL) != GW_OK)
         return false;
+    (void)snprintf(own, sizeof(own), "%s" GW_RUN_NGINX_SUFFIX "/" GW_RUN_OWN, run_dir);
     const struct gw_probe probe = {
         .transport = GW_PROBE_TLS,
-        .preamble = s->listen_proxy_protocol ? GW_TLS_PROXIED : GW_TLS_PLAIN,
-        .certificates = certificates,
+        .terms = {.preamble = s->listen_proxy_protocol ? GW_TLS_PROXIED : GW_TLS_PLAIN,
+                  .certificates = certificates,
+                  .own = own},
         .host = host,
         .port = (unsigned)port,
         .path = GW_STR("/aaiti/health"),

@@ -11,9 +11,8 @@ enum gw_probe_transport { GW_PROBE_PLAIN, GW_PROBE_TLS };
 
 struct gw_probe {
     enum gw_probe_transport transport;
-    enum gw_tls_preamble preamble; /* by TLS */
-    const char *certificates;      /* of gw_tls_connect; NULL: anybody will do */
-    struct gw_str host;            /* name or address, without brackets */
+    struct gw_tls_terms terms; /* by TLS */
+    struct gw_str host;        /* name or address, without brackets */
     unsigned port;
     struct gw_str path;
     struct gw_str header; /* one more line, "Authorization: Bearer …"; empty: none */
@@ -22,7 +21,7 @@ struct gw_probe {
 
 /* The status of the answer. GW_EBACKEND: nobody answered (err: refused, unreachable …); GW_ETIMEOUT; GW_EPARSE: not HTTP. */
 GW_MUST_CHECK enum gw_code gw_probe_get(const struct gw_probe *p, unsigned *out_status, struct gw_error *err);
-/* Whether the data plane of these settings, where it listens, says that it is well. */
-bool gw_probe_gateway(const struct gw_settings *s);
+/* Whether the data plane of these settings and that home directory, where it listens, says that it is well. */
+bool gw_probe_gateway(const struct gw_settings *s, const char *home);
 /* The same, of who shows one of the certificates in that file. */
-bool gw_probe_shows(const struct gw_settings *s, const char *certificates);
+bool gw_probe_shows(const struct gw_settings *s, const char *home, const char *certificates);

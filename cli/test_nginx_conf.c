@@ -172,6 +172,30 @@ static void test_shows_one_certificate_or_two(void **state)
     has(&c, "        ssl_stapling on;\n", true);
 }
 
+static void test_clients_are_asked_for_certificates_as_the_settings_say(void **state)
+{
+    (void)state;
+    struct gw_nginx_conf c = sample();
+    has(&c, "ssl_session_cache shared:tls:4m;", true);
+    has(&c, "ssl_verify", false);
+    c.client_ca = "/run/aaiti.nginx/client-ca.pem";
+    c.own = "/run/aaiti.nginx/own.pem";
+    c.trust_id = "0123456789abcdef";
+    settings.tls_client_certificates = GW_CLIENT_CERTIFICATES_OPTIONAL;
+    settings.tls_client_depth = 2;
+    has(&c, "ssl_session_cache shared:tls_0123456789abcdef:4m;", true); /* no session of another set is resumed */
+    has(&c, "ssl_verify_client optional;\n        ssl_verify_depth 2;\n", true);
+    has(&c, "ssl_client_certificate \"/run/aaiti.nginx/client-ca.pem\";", true);
+    has(&c, "own.pem", false);
+    has(&c, "ssl_crl", false);
+    settings.tls_client_certificates = GW_CLIENT_CERTIFICATES_REQUIRED;
+    c.client_crl = "/run/aaiti.nginx/client-crl.pem";
+    has(&c, "ssl_verify_client on;", true);
+    has(&c, "ssl_crl \"/run/aaiti.nginx/client-crl.pem\";", true);
+    has(&c, "ssl_trusted_certificate \"/run/aaiti.nginx/own.pem\";", true);
+    settings.tls_client_certificates = GW_CLIENT_CERTIFICATES_OFF;
+}
+
 static void test_without_tls_nobody_is_served(void **state)
 {
     (void)state;
@@ -204,6 +228,7 @@ int main(void)
         cmocka_unit_test(test_names_user_key_and_ipv6_where_given),
         cmocka_unit_test(test_with_proxy_protocol_trusted_proxies_are_believed),
         cmocka_unit_test(test_shows_one_certificate_or_two),
+        cmocka_unit_test(test_clients_are_asked_for_certificates_as_the_settings_say),
         cmocka_unit_test(test_without_tls_nobody_is_served),
         cmocka_unit_test(test_refuses_what_would_break_out_of_its_quotes),
     };

@@ -47,7 +47,8 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    static const char *const names[] = {"a.pem", "a.key", "b.pem", "b.key", "tls-1.pem", "certificate.pem"};
+    static const char *const names[] = {"a.pem",           "a.key",   "b.pem",         "b.key",          "tls-1.pem",
+                                        "certificate.pem", "own.pem", "client-ca.pem", "client-crl.pem", "crl.pem"};
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         unlink(in_dir(names[i]));
@@ -131,12 +132,105 @@ static void production_refuses_the_development_certificate(void **state)
     reads(GW_EINVAL, "development certificate");
 }
 
+static void write_revoked(const char *name)
+{
+    gw_auto(gw_buf) struct gw_buf own = {0};
+    gw_buf_init(&own, 65536);
+    assert_int_equal(gw_certificate_make_own(&own, gw_system_clock(), gw_system_random(), NULL), GW_OK);
+    const char *list = strstr(own.ptr, "-----BEGIN X509 CRL");
+    assert_non_null(list);
+    assert_int_equal(gw_file_replace(in_dir(name), 0600, gw_str(list), NULL), GW_OK);
+}
+
+static void by_whom_clients_are_known_is_read_and_copied_too(void **state)
+{
+    static const char *const written[] = {"client-ca.pem", "client-crl.pem", "own.pem"};
+    struct stat st;
+    char before[sizeof(((struct gw_pairs *)NULL)->trust_id)];
+    (void)state;
+    gw_auto(gw_pairs) struct gw_pairs p = {.count = 0}, changed = {.count = 0}, off = {.count = 0};
+    settings.tls_client_certificates = GW_CLIENT_CERTIFICATES_OPTIONAL;
+    settings.tls_client_ca = GW_STR("b.pem");
+    settings.tls_client_crl = GW_STR("crl.pem");
+    reads(GW_ENOTFOUND, "crl.pem, of clients' certificates");
+    write_revoked("crl.pem");
+    assert_int_equal(gw_pairs_read(&settings, dir, &p, NULL), GW_OK);
+    assert_false(p.wants_own);
+    memcpy(before, p.trust_id, sizeof(before));
+    assert_int_equal(strlen(before), GW_PAIRS_TRUST_ID_LEN);
+    write_revoked("crl.pem"); /* another list */
+    assert_int_equal(gw_pairs_read(&settings, dir, &changed, NULL), GW_OK);
+    assert_string_not_equal(changed.trust_id, before);
+    assert_memory_not_equal(changed.digest, p.digest, sizeof(p.digest));
+    gw_pairs_done(&changed);
+    settings.tls_client_certificates = GW_CLIENT_CERTIFICATES_REQUIRED;
+    assert_int_equal(gw_pairs_read(&settings, dir, &changed, NULL), GW_OK);
+    assert_true(changed.wants_own);
+    assert_string_not_equal(changed.trust_id, before);
+    assert_int_equal(gw_pairs_write(&changed, dir, NULL), GW_OK);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(stat(in_dir(written[i]), &st), 0);
+        assert_int_equal(st.st_mode & 07777, i == 2 ? 0640 : 0600);
+    }
+    settings.tls_client_certificates = GW_CLIENT_CERTIFICATES_OFF;
+    assert_int_equal(gw_pairs_read(&settings, dir, &off, NULL), GW_OK);
+    assert_int_equal(off.authorities.len, 0);
+    assert_memory_not_equal(off.digest, p.digest, sizeof(p.digest));
+}
+
+static void what_our_own_calls_show_stays(void **state)
+{
+    (void)state;
+    gw_auto(gw_pairs) struct gw_pairs p = {.count = 0};
+    gw_auto(gw_buf) struct gw_buf first = {0}, second = {0};
+    gw_buf_init(&first, 65536);
+    gw_buf_init(&second, 65536);
+    settings.tls_client_certificates = GW_CLIENT_CERTIFICATES_REQUIRED;
+    settings.tls_client_ca = GW_STR("b.pem");
+    assert_int_equal(gw_pairs_read(&settings, dir, &p, NULL), GW_OK);
+    assert_int_equal(gw_pairs_write(&p, dir, NULL), GW_OK);
+    assert_int_equal(gw_file_read(in_dir("own.pem"), &first, NULL), GW_OK);
+    assert_int_equal(gw_pairs_write(&p, dir, NULL), GW_OK);
+    assert_int_equal(gw_file_read(in_dir("own.pem"), &second, NULL), GW_OK);
+    assert_string_equal(first.ptr, second.ptr);
+}
+
+static void what_knows_no_client_is_refused(void **state)
+{
+    static const struct {
+        const char *ca, *crl, *says;
+        enum gw_code code;
+    } cases[] = {
+        {"none.pem", "", "none.pem, of clients' certificates", GW_ENOTFOUND},
+        {"b.key", "", "b.key: expected from 1 to 15 certificates in PEM", GW_EPARSE},
+        {"crl.pem", "", "certificates in PEM", GW_EPARSE},
+        {"b.pem", "b.pem", "b.pem: expected lists of revoked certificates in PEM", GW_EPARSE},
+        {"b.pem", "cut.pem", "expected lists of revoked", GW_EPARSE},
+    };
+    gw_auto(gw_buf) struct gw_buf list = {0};
+    (void)state;
+    write_revoked("crl.pem");
+    gw_buf_init(&list, 65536);
+    assert_int_equal(gw_file_read(in_dir("crl.pem"), &list, NULL), GW_OK);
+    assert_int_equal(gw_file_replace(in_dir("cut.pem"), 0600, gw_str_sub(gw_buf_str(&list), 0, 100), NULL), GW_OK);
+    settings.tls_client_certificates = GW_CLIENT_CERTIFICATES_OPTIONAL;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        settings.tls_client_ca = gw_str(cases[i].ca);
+        settings.tls_client_crl = gw_str(cases[i].crl);
+        reads(cases[i].code, cases[i].says);
+    }
+    unlink(in_dir("cut.pem"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_read_can_be_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(a_change_is_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_shown_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(by_whom_clients_are_known_is_read_and_copied_too, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_our_own_calls_show_stays, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_knows_no_client_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(production_refuses_the_development_certificate, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -249,6 +249,23 @@ ngx_http_gw_problem_body(ngx_http_gw_ctx_t *ctx, ngx_uint_t *status,
 }
 
 
+/* nginx asks for a client's certificate before anything is judged. */
+static ngx_int_t
+ngx_http_gw_answer_untrusted(ngx_http_request_t *r, struct gw_arena *arena)
+{
+    ngx_uint_t  status;
+
+    ngx_http_gw_log_untrusted(r);
+
+    status = gw_reason_status(GW_REASON_CLIENT_CERTIFICATE);
+    r->err_status = status;
+
+    return ngx_http_gw_send(r, status, GW_STR("application/problem+json"),
+                            gw_problem(GW_REASON_CLIENT_CERTIFICATE, GW_STR_NULL,
+                                       GW_STR_NULL, arena));
+}
+
+
 ngx_int_t
 ngx_http_gw_problem_handler(ngx_http_request_t *r)
 {
@@ -267,6 +284,10 @@ ngx_http_gw_problem_handler(ngx_http_request_t *r)
 
     /* A request whose head nginx could not read comes here without having passed the phase that sets its log handler. */
     (void) ngx_http_gw_log_init_handler(r);
+
+    if (r->err_status == NGX_HTTPS_CERT_ERROR || r->err_status == NGX_HTTPS_NO_CERT) {
+        return ngx_http_gw_answer_untrusted(r, &arena);
+    }
 
     status = ngx_http_gw_public_status(r->err_status);
     ctx = ngx_http_gw_get_ctx(r);

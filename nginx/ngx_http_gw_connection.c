@@ -9,6 +9,8 @@
  * anybody needs are refused before anything looks at them, and of streams the worst are reset at once, for an answer that nobody reads
  * would keep their memory.
  *
+ * What a client's certificate says is read once, at the first request.
+ *
  * A client that resets stream after stream (CVE-2023-44487) has us work for nothing, and no limit of streams at once holds it. When most of
  * a connection's streams have been reset, it has had its last: nginx says GOAWAY and takes no more.
  */
@@ -21,10 +23,19 @@
 #define NGX_HTTP_GW_RESETS_MAX         200
 
 
+enum {
+    NGX_HTTP_GW_CERTIFICATE_UNREAD,
+    NGX_HTTP_GW_CERTIFICATE_NONE,
+    NGX_HTTP_GW_CERTIFICATE_READ
+};
+
+
 typedef struct {
     struct gw_gate  *gate;
     ngx_uint_t       resets;
     uint8_t          peer[16];
+    ngx_uint_t       has_certificate;   /* NGX_HTTP_GW_CERTIFICATE_ */
+    struct gw_client_certificate  certificate;
 } ngx_http_gw_connection_t;
 
 
@@ -103,6 +114,7 @@ ngx_http_gw_init_connection(ngx_connection_t *c)
     gc = cln->data;
     gc->gate = ngx_http_gw_gate;
     gc->resets = 0;
+    gc->has_certificate = NGX_HTTP_GW_CERTIFICATE_UNREAD;
     ngx_http_gw_peer(c, gc->peer);
 
     if (!gw_gate_connection_opened(gc->gate, gc->peer)) {
@@ -168,6 +180,73 @@ ngx_http_gw_connection(ngx_connection_t *c)
     }
 
     return NULL;
+}
+
+
+/* nginx has refused before whoever shows one that is not good. */
+static ngx_int_t
+ngx_http_gw_read_certificate(ngx_http_request_t *r, ngx_connection_t *c,
+    ngx_http_gw_connection_t *gc)
+{
+    ngx_str_t  pem, verified;
+
+    static ngx_str_t  none = ngx_string("NONE");
+    static ngx_str_t  success = ngx_string("SUCCESS");
+
+    if (ngx_ssl_get_client_verify(c, r->pool, &verified) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (verified.len == none.len && ngx_memcmp(verified.data, none.data, none.len) == 0) {
+        gc->has_certificate = NGX_HTTP_GW_CERTIFICATE_NONE;
+        return NGX_OK;
+    }
+
+    if (verified.len != success.len
+        || ngx_memcmp(verified.data, success.data, success.len) != 0
+        || ngx_ssl_get_raw_certificate(c, r->pool, &pem) != NGX_OK
+        || gw_client_certificate_read(ngx_http_gw_str(pem), &gc->certificate, NULL)
+           != GW_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    gc->has_certificate = NGX_HTTP_GW_CERTIFICATE_READ;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_gw_certificate(ngx_http_request_t *r,
+    const struct gw_client_certificate **out)
+{
+    ngx_connection_t          *c;
+    ngx_http_ssl_srv_conf_t   *sscf;
+    ngx_http_gw_connection_t  *gc;
+
+    *out = NULL;
+    sscf = ngx_http_get_module_srv_conf(r, ngx_http_ssl_module);
+
+    if (!sscf->verify || r->connection->ssl == NULL) {
+        return NGX_OK;
+    }
+
+    c = r->stream ? r->stream->connection->connection : r->connection;
+    gc = ngx_http_gw_connection(c);
+
+    if (gc == NULL
+        || (gc->has_certificate == NGX_HTTP_GW_CERTIFICATE_UNREAD
+            && ngx_http_gw_read_certificate(r, c, gc) != NGX_OK))
+    {
+        return NGX_ERROR;
+    }
+
+    if (gc->has_certificate == NGX_HTTP_GW_CERTIFICATE_READ) {
+        *out = &gc->certificate;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -124,6 +124,41 @@ ngx_http_gw_log_refusal(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 }
 
 
+/* The certificate is not good, so its fingerprint is all that is said of it; one line a second. */
+void
+ngx_http_gw_log_untrusted(ngx_http_request_t *r)
+{
+    char          text[GW_CLIENT_CERTIFICATE_TEXT + 1] = "";
+    ngx_str_t     verified = ngx_null_string, pem = ngx_null_string;
+
+    static time_t      second;
+    static ngx_uint_t  refused;
+
+    struct gw_client_certificate  certificate;
+
+    refused++;
+
+    if (second == ngx_time()) {
+        return;
+    }
+
+    (void) ngx_ssl_get_client_verify(r->connection, r->pool, &verified);
+
+    if (ngx_ssl_get_raw_certificate(r->connection, r->pool, &pem) == NGX_OK && pem.len > 0
+        && gw_client_certificate_read(ngx_http_gw_str(pem), &certificate, NULL) == GW_OK)
+    {
+        gw_client_certificate_text(&certificate, text);
+    }
+
+    ngx_log_error(NGX_LOG_NOTICE, r->connection->log, 0,
+                  "gw refused: client certificates: count=%ui last=\"%V\" certificate=%s",
+                  refused, &verified, text);
+
+    second = ngx_time();
+    refused = 0;
+}
+
+
 /* ---- what nginx prints of an upstream ---- */
 
 /*

@@ -116,6 +116,9 @@ void ngx_http_gw_ended_unanswered(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx,
 void ngx_http_gw_connection_init_process(ngx_cycle_t *cycle, struct gw_gate *gate);
 /* IPv4 as ::ffff:a.b.c.d; a unix socket is this machine. */
 void ngx_http_gw_peer(ngx_connection_t *c, uint8_t peer[16]);
+/* The certificate that the connection's client has shown; NULL: none, or it was not asked. It is as old as the connection. */
+ngx_int_t ngx_http_gw_certificate(ngx_http_request_t *r,
+    const struct gw_client_certificate **out);
 /* Post-read phase: more header fields than anybody needs. */
 ngx_int_t ngx_http_gw_bound_head_handler(ngx_http_request_t *r);
 /* A stream that its client reset. */
@@ -128,6 +131,9 @@ void ngx_http_gw_log_init_process(ngx_cycle_t *cycle);
 /* Since its first byte. */
 time_t ngx_http_gw_duration_ms(ngx_http_request_t *r);
 void ngx_http_gw_log_refusal(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx);
+
+/* Without a good certificate where one is wanted. */
+void ngx_http_gw_log_untrusted(ngx_http_request_t *r);
 
 /* plain.c */
 char *ngx_http_gw_set_plain(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

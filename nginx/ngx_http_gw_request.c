@@ -104,7 +104,7 @@ ngx_http_gw_gather_head(ngx_http_request_t *r, struct gw_request_head *head)
     head->tls = r->connection->ssl != NULL;
     ngx_http_gw_peer(r->connection, head->peer);
 
-    return NGX_OK;
+    return ngx_http_gw_certificate(r, &head->certificate);
 }
 
 

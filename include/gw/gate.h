@@ -82,9 +82,24 @@ struct gw_header {
     bool drop; /* out: must not reach the upstream (PASS) or control (CONTROL) */
 };
 
+#define GW_CLIENT_FINGERPRINT_BYTES 32
+
+/* The certificate that the client of a connection has shown, which nginx has found good. */
+struct gw_client_certificate {
+    uint8_t fingerprint[GW_CLIENT_FINGERPRINT_BYTES]; /* SHA-256 */
+    int64_t not_after_s;
+};
+/* pem: the certificate. Once a connection: it costs as much as a short request. */
+GW_MUST_CHECK enum gw_code gw_client_certificate_read(struct gw_str pem, struct gw_client_certificate *out,
+                                                      struct gw_error *err);
+#define GW_CLIENT_CERTIFICATE_TEXT 64
+/* The fingerprint in hex digits, and a NUL. */
+void gw_client_certificate_text(const struct gw_client_certificate *c, char dst[GW_CLIENT_CERTIFICATE_TEXT + 1]);
+
 struct gw_request_head {
-    struct gw_str method, target; /* as received */
-    uint8_t peer[16];             /* of the connection; IPv4 as ::ffff:a.b.c.d */
+    const struct gw_client_certificate *certificate; /* of the connection; NULL: none was shown */
+    struct gw_str method, target;                    /* as received */
+    uint8_t peer[16];                                /* of the connection; IPv4 as ::ffff:a.b.c.d */
     bool tls;
     struct gw_header *headers; /* all of them; drop is written by gw_request_new */
     size_t header_count;

@@ -12,6 +12,7 @@ static const char *const proxy_headers[] = {"X-Forwarded-For", "Forwarded", NULL
 static const char *const token_algorithms[] = {"HS256", "EdDSA", NULL};
 static const char *const session_limits[] = {"deny", "evict-oldest", NULL};
 static const char *const kernel_drops[] = {"off", "nftables", NULL};
+static const char *const client_certificates[] = {"off", "optional", "required", "auto", NULL};
 static const char *const password_profiles[] = {"guide", "nist", NULL};
 
 #define AT(member) offsetof(struct gw_settings, member)
@@ -77,6 +78,15 @@ const struct gw_option gw_settings_options[] = {
      "Host names by which clients reach the gateway, in lower case, with `:PORT` where that is not 443. `aaiti cert check` wants each in the certificate."},
     {"tls.acme_dir", GW_OPT_STRING, AT(tls_acme_dir), "", 0, 1000, NULL, NULL,
      "Directory of which `listen_plain` serves `.well-known/acme-challenge/`, for an ACME client's webroot; empty: none."},
+    {"tls.client_certificates", GW_OPT_ENUM, AT(tls_client_certificates), "auto", 0, 0, client_certificates, NULL,
+     "Whether clients are asked for certificates (docs/tls.md): `required`: who has no good one is told nothing else; `optional`: who shows one has to show a good one; "
+     "`auto`: `optional` where `tls.client_ca` is set, else `off`."},
+    {"tls.client_ca", GW_OPT_STRING, AT(tls_client_ca), "", 0, 1000, NULL, "SSL_CA_PATH",
+     "Certificates of the authorities that sign clients' certificates, PEM. A changed file is taken up as `tls.certificate` is."},
+    {"tls.client_crl", GW_OPT_STRING, AT(tls_client_crl), "", 0, 1000, NULL, NULL,
+     "Which of them are revoked, PEM: a list of every authority of `tls.client_ca`, in force; where one is missing or over, nobody's certificate is good. Empty: none is looked at."},
+    {"tls.client_depth", GW_OPT_INT, AT(tls_client_depth), "1", 0, 8, NULL, NULL,
+     "Authorities that may stand between a client's certificate and one of `tls.client_ca`."},
     {"tls.stapling", GW_OPT_BOOL, AT(tls_stapling), "true", 0, 0, NULL, NULL,
      "Whether the workers ask the OCSP responder that a certificate names, and show its answer with it. Where none is named, nobody is asked."},
 
@@ -256,6 +266,19 @@ static bool is_host(struct gw_str s)
     return s.len > 0 && s.len <= HOST_MAX;
 }
 
+static void check_client_certificates(const struct check *c)
+{
+    const struct gw_settings *s = c->s;
+    if (s->tls_client_ca.len > 0)
+        return;
+    if (s->tls_client_certificates != GW_CLIENT_CERTIFICATES_OFF)
+        gw_faults_add(c->faults, c->file, line_of(c, "tls.client_certificates"),
+                      "tls.client_certificates: needs tls.client_ca, whose authorities alone are believed");
+    if (s->tls_client_crl.len > 0)
+        gw_faults_add(c->faults, c->file, line_of(c, "tls.client_crl"),
+                      "tls.client_crl: needs tls.client_ca, whose authorities revoke");
+}
+
 static void check_tls(const struct check *c)
 {
     const struct gw_settings *s = c->s;
@@ -272,6 +295,7 @@ static void check_tls(const struct check *c)
     if (s->tls_acme_dir.len > 0 && s->listen_plain.len == 0)
         gw_faults_add(c->faults, c->file, line_of(c, "tls.acme_dir"),
                       "tls.acme_dir: needs listen_plain, where authorities ask for what is in it");
+    check_client_certificates(c);
     for (size_t i = 0; i < s->tls_names.count; i++) {
         struct gw_str name = s->tls_names.item[i];
         size_t colon = gw_str_find(name, ':');
@@ -365,6 +389,9 @@ void gw_settings_load(const char *file, gw_getenv_fn getenv_fn, struct gw_arena 
     if (out->token_key_file.len == 0)
         out->token_key_file = out->token_algorithm == GW_TOKEN_SETTING_EDDSA ? GW_STR("keys/token-ed25519.key")
                                                                              : GW_STR("keys/token.key");
+    if (out->tls_client_certificates == GW_CLIENT_CERTIFICATES_AUTO)
+        out->tls_client_certificates =
+            out->tls_client_ca.len > 0 ? GW_CLIENT_CERTIFICATES_OPTIONAL : GW_CLIENT_CERTIFICATES_OFF;
     check_together(&(struct check){root, name, out, f});
 }
 

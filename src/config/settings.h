@@ -11,6 +11,12 @@ enum gw_token_setting { GW_TOKEN_SETTING_HS256, GW_TOKEN_SETTING_EDDSA };
 enum gw_proxy_header { GW_PROXY_X_FORWARDED_FOR, GW_PROXY_FORWARDED };
 enum gw_session_limit { GW_SESSION_DENY, GW_SESSION_EVICT_OLDEST };
 enum gw_kernel_drop_setting { GW_KERNEL_DROP_OFF, GW_KERNEL_DROP_NFTABLES };
+enum gw_client_certificates {
+    GW_CLIENT_CERTIFICATES_OFF,
+    GW_CLIENT_CERTIFICATES_OPTIONAL,
+    GW_CLIENT_CERTIFICATES_REQUIRED,
+    GW_CLIENT_CERTIFICATES_AUTO, /* never once loaded */
+};
 enum gw_password_profile { GW_PASSWORD_GUIDE, GW_PASSWORD_NIST };
 
 /* Origins that a setting may list; each request of a page is compared with all of them. */
@@ -42,6 +48,8 @@ struct gw_settings {
     struct gw_str tls_second_certificate, tls_second_key; /* both or neither */
     struct gw_str tls_acme_dir;                           /* empty: none */
     struct gw_option_strings tls_names;                   /* host or host:port, lower case */
+    struct gw_str tls_client_ca, tls_client_crl;          /* SSL_CA_PATH; empty: none */
+    int64_t tls_client_depth;
     /* token.* */
     struct gw_str
         token_key_file; /* JWT_SECRET_FILE; JWT_SECRET itself is read by gw_keys_load; never empty once loaded */
@@ -67,6 +75,7 @@ struct gw_settings {
     int64_t api_key_clock_window_ms; /* how old a signed request may be */
     /* password.* */
     int password_profile;             /* enum gw_password_profile */
+    int tls_client_certificates;      /* enum gw_client_certificates; here it costs no padding */
     struct gw_str password_blocklist; /* file, one password a line; empty: the shipped list */
     int64_t argon2_memory_bytes, argon2_passes;
     /* login.* */

@@ -97,6 +97,7 @@ static const char *guide_env(const char *name)
         {"JWT_SECRET_FILE", "/run/secrets/jwt"},
         {"SSL_CERT_PATH", "/c.pem"},
         {"SSL_KEY_PATH", "/k.pem"},
+        {"SSL_CA_PATH", "/ca.pem"},
         {"ALLOWED_ORIGINS", "https://a.example,https://b.example:8443"},
         {"PRODUCTION_DOMAIN", "https://c.example"},
         {"STAGING_DOMAIN", "https://d.example"},
@@ -117,6 +118,8 @@ static void the_guides_variables_override_the_file(void **state)
     assert_string_equal(x->s.token_key_file.ptr, "/run/secrets/jwt");
     assert_string_equal(x->s.tls_certificate.ptr, "/c.pem");
     assert_string_equal(x->s.tls_key.ptr, "/k.pem");
+    assert_string_equal(x->s.tls_client_ca.ptr, "/ca.pem");
+    assert_int_equal(x->s.tls_client_certificates, GW_CLIENT_CERTIFICATES_OPTIONAL);
     struct gw_option_strings lists[GW_ORIGIN_LISTS];
     assert_int_equal(gw_settings_origins(&x->s, lists), 3);
     assert_int_equal(lists[0].count, 2);
@@ -125,6 +128,25 @@ static void the_guides_variables_override_the_file(void **state)
     assert_string_equal(lists[2].item[0].ptr, "https://d.example");
     x->s.environment = GW_ENV_DEVELOPMENT;
     assert_int_equal(gw_settings_origins(&x->s, lists), 1);
+}
+
+static void clients_are_asked_for_certificates_where_an_authority_is_named(void **state)
+{
+    static const struct {
+        const char *text;
+        enum gw_client_certificates wanted;
+    } cases[] = {
+        {"", GW_CLIENT_CERTIFICATES_OFF},
+        {"tls: {client_ca: ca.pem}\n", GW_CLIENT_CERTIFICATES_OPTIONAL},
+        {"tls: {client_ca: ca.pem, client_certificates: off}\n", GW_CLIENT_CERTIFICATES_OFF},
+        {"tls: {client_ca: ca.pem, client_certificates: required}\n", GW_CLIENT_CERTIFICATES_REQUIRED},
+    };
+    struct fixture *x = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        load(x, cases[i].text, no_env);
+        assert_int_equal(gw_faults_count(x->faults), 0);
+        assert_int_equal(x->s.tls_client_certificates, cases[i].wanted);
+    }
 }
 
 static void no_origin_is_listed_by_default(void **state)
@@ -242,6 +264,11 @@ static void what_cannot_stand_together_is_refused(void **state)
         {"self_test.path: api/bots\n", 1, "begins with /"},
         {"run_dir: run\n", 1, "absolute"},
         {"session: {idel: 1h}\n", 1, "did you mean `session.idle`?"},
+        {"tls:\n  client_certificates: required\n", 2, "tls.client_certificates: needs tls.client_ca"},
+        {"tls:\n  client_certificates: optional\n", 2, "tls.client_certificates: needs tls.client_ca"},
+        {"tls:\n  client_crl: crl.pem\n", 2, "tls.client_crl: needs tls.client_ca"},
+        {"tls: {client_ca: ca.pem, client_depth: 9}\n", 1, "0 to 8"},
+        {"tls: {client_ca: ca.pem, client_certificates: maybe}\n", 1, "off or optional or required or auto"},
         {"environment: staging\n", 1, "development or production"},
     };
     check_fault_cases(cases, sizeof(cases) / sizeof(cases[0]), read_wrong, *state);
@@ -350,6 +377,7 @@ int main(int argc, char **argv)
         CASE(defaults_are_good),
         CASE(the_algorithm_chooses_the_key_file_where_none_is_named),
         CASE(the_guides_variables_override_the_file),
+        CASE(clients_are_asked_for_certificates_where_an_authority_is_named),
         CASE(no_origin_is_listed_by_default),
         CASE(origins_are_exact_and_in_production_not_exposed),
         CASE(listen_takes_addresses_with_a_port),

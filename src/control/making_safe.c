@@ -252,12 +252,14 @@ static enum gw_code copy_actor(struct run *r, const struct gw_actor *by, struct 
 
 static enum gw_code prepare_listener(struct gw_app *a, struct run *r, struct gw_error *err)
 {
-    const char *certificate = NULL;
+    const char *certificate = NULL, *own = NULL;
     GW_TRY(gw_shown_certificates(a, r->view, &r->arena, &certificate, err));
+    GW_TRY(gw_shown_own(a, &r->arena, &own, err));
     r->listener = (struct gw_own_listener){
         .listen = r->view->settings->listen,
-        .preamble = r->view->settings->listen_proxy_protocol ? GW_TLS_PROXIED : GW_TLS_PLAIN,
-        .certificate = certificate,
+        .terms = {.preamble = r->view->settings->listen_proxy_protocol ? GW_TLS_PROXIED : GW_TLS_PLAIN,
+                  .certificates = certificate,
+                  .own = own},
         .token = gw_buf_str(&r->signed_in.token),
         .user_agent = gw_str(r->user_agent),
         .clock = gw_app_clock(a),

@@ -11,6 +11,8 @@
  *     admin.sock                      control's socket for root and control's own user (SO_PEERCRED): operator calls
  *     keys/                           secrets that came by environment variable
  *     NAME.nginx/certificate.pem      the certificates that nginx shows, for whoever makes calls through it and cannot read tls.certificate itself
+ *     NAME.nginx/own.pem              key and certificate that calls of the gateway's own show the listener, where that wants one of each client
+ *     NAME.nginx/client-{ca,crl}.pem  who signs clients' certificates, and which are revoked, as nginx reads them
  *     NAME.nginx/tls-N.pem            the same with their keys and chains, as nginx reads them
  *     NAME.nginx/serve.pid            of `aaiti serve`, while it holds the directory's lock
  */
@@ -20,6 +22,7 @@
 #define GW_RUN_PATH_MAX 96 /* with "/admin.sock" it fits sockaddr_un.sun_path, which holds 108 */
 #define GW_RUN_NGINX_SUFFIX ".nginx"
 #define GW_RUN_CERTIFICATE "certificate.pem"
+#define GW_RUN_OWN "own.pem"
 #define GW_RUN_SERVE_PID "serve.pid"
 #define GW_RUN_DIR_FILE_MAX 256 /* the name of any file in it, with the NUL */
 

@@ -11,20 +11,35 @@
 #define DAY_S INT64_C(86400)
 #define ARENA_MAX_BYTES ((size_t)16 * 1024)
 
+static enum gw_code name_in_nginx_dir(const struct gw_app *a, const char *file, struct gw_arena *arena,
+                                      const char **out, struct gw_error *err)
+{
+    gw_auto(gw_buf) struct gw_buf name = {0};
+    struct gw_str kept;
+    gw_buf_init(&name, 1024);
+    gw_buf_addf(&name, "%s" GW_RUN_NGINX_SUFFIX "/%s", gw_app_run_dir(a), file);
+    GW_TRY(gw_buf_check(&name, err));
+    if (gw_arena_str(arena, gw_buf_str(&name), &kept) != GW_OK)
+        return gw_fail(err, GW_ENOMEM, "no memory for the name of a certificate");
+    *out = kept.ptr;
+    return GW_OK;
+}
+
 enum gw_code gw_shown_certificates(const struct gw_app *a, const struct gw_app_view *v, struct gw_arena *arena,
                                    const char **out, struct gw_error *err)
 {
     const struct gw_keys_source source = gw_app_keys_source(a, v);
-    gw_auto(gw_buf) struct gw_buf shown = {0};
-    struct gw_str kept;
-    const char *file = gw_settings_path(arena, source.home, v->settings->tls_certificate);
-    gw_buf_init(&shown, 1024);
-    gw_buf_addf(&shown, "%s" GW_RUN_NGINX_SUFFIX "/" GW_RUN_CERTIFICATE, gw_app_run_dir(a));
-    GW_TRY(gw_buf_check(&shown, err));
-    if (file == NULL || gw_arena_str(arena, gw_buf_str(&shown), &kept) != GW_OK)
+    const char *shown, *file = gw_settings_path(arena, source.home, v->settings->tls_certificate);
+    GW_TRY(name_in_nginx_dir(a, GW_RUN_CERTIFICATE, arena, &shown, err));
+    if (file == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for the name of a certificate");
-    *out = access(kept.ptr, R_OK) == 0 ? kept.ptr : file;
+    *out = access(shown, R_OK) == 0 ? shown : file;
     return GW_OK;
+}
+
+enum gw_code gw_shown_own(const struct gw_app *a, struct gw_arena *arena, const char **out, struct gw_error *err)
+{
+    return name_in_nginx_dir(a, GW_RUN_OWN, arena, out, err);
 }
 
 int gw_expiry_step(struct gw_expiry *e, int64_t not_after_s, int64_t now_s)

@@ -24,6 +24,11 @@ static void x509_auto(X509 **p)
     X509_free(*p);
 }
 
+static void crl_auto(X509_CRL **p)
+{
+    X509_CRL_free(*p);
+}
+
 static void bio_auto(BIO **p)
 {
     BIO_free_all(*p);
@@ -91,16 +96,22 @@ static enum gw_code print_names(struct gw_str names, struct gw_buf *out, struct 
     return gw_buf_check(out, err);
 }
 
+#define DAY_S (INT64_C(24) * 60 * 60)
+#define OWN_DAYS 3650
+
+/* An hour back, for clients whose clock is behind. */
+static bool set_times(X509 *x, int64_t now_s, int64_t days)
+{
+    return ASN1_TIME_set(X509_getm_notBefore(x), (time_t)(now_s - 3600)) != NULL &&
+           ASN1_TIME_set(X509_getm_notAfter(x), (time_t)(now_s + days * DAY_S - 3600)) != NULL;
+}
+
 static bool fill(X509 *x, EVP_PKEY *key, const uint8_t serial[16], const char *names, int64_t now_s)
 {
     X509_NAME *name = X509_get_subject_name(x);
-    int64_t day = 24 * 60 * 60;
-    /* An hour back, for clients whose clock is behind. */
     return X509_set_version(x, X509_VERSION_3) == 1 && set_serial(x, serial) &&
-           ASN1_TIME_set(X509_getm_notBefore(x), (time_t)(now_s - 3600)) != NULL &&
-           ASN1_TIME_set(X509_getm_notAfter(x), (time_t)(now_s + GW_CERTIFICATE_DAYS * day - 3600)) != NULL &&
-           add_name(name, "O", GW_CERTIFICATE_DEVELOPMENT) && add_name(name, "CN", "localhost") &&
-           X509_set_issuer_name(x, name) == 1 && X509_set_pubkey(x, key) == 1 &&
+           set_times(x, now_s, GW_CERTIFICATE_DAYS) && add_name(name, "O", GW_CERTIFICATE_DEVELOPMENT) &&
+           add_name(name, "CN", "localhost") && X509_set_issuer_name(x, name) == 1 && X509_set_pubkey(x, key) == 1 &&
            add_extension(x, NID_basic_constraints, "critical,CA:FALSE") &&
            add_extension(x, NID_key_usage, "critical,digitalSignature") &&
            add_extension(x, NID_ext_key_usage, "serverAuth") && add_extension(x, NID_subject_alt_name, names) &&
@@ -142,4 +153,43 @@ enum gw_code gw_certificate_create(const char *certificate_path, const char *key
     if (code != GW_OK)
         unlink(key_path); /* made above; alone it would be in the way of the next try */
     return code;
+}
+
+/* ---- for calls of our own ---- */
+
+static bool fill_own(X509 *x, EVP_PKEY *key, const uint8_t serial[16], int64_t now_s)
+{
+    X509_NAME *name = X509_get_subject_name(x);
+    return X509_set_version(x, X509_VERSION_3) == 1 && set_serial(x, serial) && set_times(x, now_s, OWN_DAYS) &&
+           add_name(name, "CN", GW_CERTIFICATE_OWN) && X509_set_issuer_name(x, name) == 1 &&
+           X509_set_pubkey(x, key) == 1 && add_extension(x, NID_basic_constraints, "critical,CA:FALSE") &&
+           add_extension(x, NID_key_usage, "critical,digitalSignature,cRLSign") &&
+           add_extension(x, NID_ext_key_usage, "clientAuth") && X509_sign(x, key, EVP_sha256()) > 0;
+}
+
+static bool fill_revoked(X509_CRL *crl, const X509 *x, EVP_PKEY *key)
+{
+    return X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
+           X509_CRL_set_issuer_name(crl, X509_get_subject_name(x)) == 1 &&
+           X509_CRL_set1_lastUpdate(crl, X509_get0_notBefore(x)) == 1 &&
+           X509_CRL_set1_nextUpdate(crl, X509_get0_notAfter(x)) == 1 && X509_CRL_sign(crl, key, EVP_sha256()) > 0;
+}
+
+enum gw_code gw_certificate_make_own(struct gw_buf *out, const struct gw_clock *clock, const struct gw_random *random,
+                                     struct gw_error *err)
+{
+    uint8_t serial[16];
+    char *pem = NULL;
+    GW_TRY(gw_random_fill(random, serial, sizeof(serial), err));
+    scoped(key_auto) EVP_PKEY *key = EVP_EC_gen("P-256");
+    scoped(x509_auto) X509 *x = X509_new();
+    scoped(crl_auto) X509_CRL *crl = X509_CRL_new();
+    scoped(bio_auto) BIO *text = BIO_new(BIO_s_secmem());
+    if (key == NULL || x == NULL || crl == NULL || text == NULL || !fill_own(x, key, serial, gw_clock_real_s(clock)) ||
+        !fill_revoked(crl, x, key) || PEM_write_bio_PrivateKey(text, key, NULL, NULL, 0, NULL, NULL) != 1 ||
+        PEM_write_bio_X509(text, x) != 1 || PEM_write_bio_X509_CRL(text, crl) != 1)
+        return gw_fail(err, GW_ECRYPTO, "cannot make a certificate for the gateway's own calls");
+    long len = BIO_get_mem_data(text, &pem);
+    gw_buf_add(out, (struct gw_str){pem, len > 0 ? (size_t)len : 0});
+    return gw_buf_check(out, err);
 }

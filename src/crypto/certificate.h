@@ -16,3 +16,9 @@
 GW_MUST_CHECK enum gw_code gw_certificate_create(const char *certificate_path, const char *key_path,
                                                  struct gw_str names, const struct gw_clock *clock,
                                                  const struct gw_random *random, struct gw_error *err);
+#define GW_CERTIFICATE_OWN "aaiti own calls" /* CN= of the subject */
+
+/* Adds to out, as PEM, what the gateway shows its own listener where that asks clients for certificates: key, self-signed certificate, and the
+ * empty list of what it has revoked, without which nobody who looks at such lists takes it. It names nobody and is good for ten years. */
+GW_MUST_CHECK enum gw_code gw_certificate_make_own(struct gw_buf *out, const struct gw_clock *clock,
+                                                   const struct gw_random *random, struct gw_error *err);

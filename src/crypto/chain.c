@@ -204,11 +204,20 @@ static bool is_development(X509 *x)
     return strcmp(organisation, GW_CERTIFICATE_DEVELOPMENT) == 0;
 }
 
+enum gw_code gw_chain_fingerprint(const struct gw_chain *c, uint8_t out[GW_FINGERPRINT_BYTES], int64_t *not_after_s,
+                                  struct gw_error *err)
+{
+    GW_TRY(read_time(X509_get0_notAfter(c->item[0]), not_after_s, err));
+    if (X509_digest(c->item[0], EVP_sha256(), out, NULL) != 1)
+        return gw_fail(err, GW_ECRYPTO, "cannot hash a certificate");
+    return GW_OK;
+}
+
 enum gw_code gw_chain_facts(const struct gw_chain *c, struct gw_arena *a, struct gw_chain_facts *out,
                             struct gw_error *err)
 {
     X509 *x = c->item[0];
-    uint8_t digest[GW_MAC_BYTES];
+    uint8_t digest[GW_FINGERPRINT_BYTES];
     *out = (struct gw_chain_facts){.count = c->count, .is_development = is_development(x)};
     out->is_self_signed = X509_self_signed(x, 0) == 1;
     GW_TRY(keep_name(X509_get_subject_name(x), a, &out->subject, err));
@@ -217,9 +226,7 @@ enum gw_code gw_chain_facts(const struct gw_chain *c, struct gw_arena *a, struct
     GW_TRY(keep_key(x, a, &out->key, err));
     GW_TRY(keep_responder(x, a, &out->responder, err));
     GW_TRY(read_time(X509_get0_notBefore(x), &out->not_before_s, err));
-    GW_TRY(read_time(X509_get0_notAfter(x), &out->not_after_s, err));
-    if (X509_digest(x, EVP_sha256(), digest, NULL) != 1)
-        return gw_fail(err, GW_ECRYPTO, "cannot hash a certificate");
+    GW_TRY(gw_chain_fingerprint(c, digest, &out->not_after_s, err));
     gw_hex_encode(digest, sizeof(digest), out->fingerprint);
     ERR_clear_error();
     return GW_OK;
@@ -311,4 +318,19 @@ enum gw_code gw_chain_check_trust(const struct gw_chain *c, struct gw_str author
     return ok ? GW_OK
               : gw_fail(err, GW_EDENIED, "certificate %d of the chain: %s", depth + 1,
                         X509_verify_cert_error_string(fault));
+}
+
+enum gw_code gw_chain_check_revoked(struct gw_str pem, struct gw_error *err)
+{
+    scoped(bio_auto) BIO *bio = reader_of(pem);
+    X509_CRL *crl;
+    size_t count = 0;
+    ERR_clear_error();
+    while (bio != NULL && (crl = PEM_read_bio_X509_CRL(bio, NULL, no_passphrase, NULL)) != NULL) {
+        X509_CRL_free(crl);
+        count++;
+    }
+    bool ended = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+    ERR_clear_error();
+    return count > 0 && ended ? GW_OK : gw_fail(err, GW_EPARSE, "expected lists of revoked certificates in PEM");
 }

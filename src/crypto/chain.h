@@ -35,6 +35,10 @@ GW_DEFINE_AUTO_FREE(gw_chain);
 /* Of its first certificate. Strings live in the arena. */
 GW_MUST_CHECK enum gw_code gw_chain_facts(const struct gw_chain *c, struct gw_arena *a, struct gw_chain_facts *out,
                                           struct gw_error *err);
+#define GW_FINGERPRINT_BYTES (GW_FINGERPRINT_LEN / 2)
+/* The first certificate's SHA-256, and when it expires. GW_EPARSE, GW_ECRYPTO. */
+GW_MUST_CHECK enum gw_code gw_chain_fingerprint(const struct gw_chain *c, uint8_t out[GW_FINGERPRINT_BYTES],
+                                                int64_t *not_after_s, struct gw_error *err);
 /* When the first of all its certificates to do so expires. GW_EPARSE. */
 GW_MUST_CHECK enum gw_code gw_chain_not_after(const struct gw_chain *c, int64_t *out, struct gw_error *err);
 /* The first certificate is good for that host name or address. */
@@ -45,6 +49,8 @@ GW_MUST_CHECK enum gw_code gw_chain_check_key(const struct gw_chain *c, struct g
  * now_s. GW_EDENIED tells what is not so. */
 GW_MUST_CHECK enum gw_code gw_chain_check_trust(const struct gw_chain *c, struct gw_str authorities, int64_t now_s,
                                                 struct gw_error *err);
+/* Lists of revoked certificates in PEM, one at least. GW_EPARSE: there is none, or one that cannot be read. */
+GW_MUST_CHECK enum gw_code gw_chain_check_revoked(struct gw_str pem, struct gw_error *err);
 /* Both begin with a certificate of the same kind of key, so that no client could be shown the second. */
 bool gw_chain_same_kind(const struct gw_chain *a, const struct gw_chain *b);
 /* Adds the first certificate to out, as PEM. */

@@ -152,6 +152,38 @@ static void further_names_stand_beside_the_usual_ones(void **state)
     }
 }
 
+/* As nginx has it checked, with lists of what is revoked for every certificate. */
+static void what_our_own_calls_show_is_good_where_it_is_known(void **state)
+{
+    gw_auto(gw_buf) struct gw_buf own = {0};
+    (void)state;
+    gw_buf_init(&own, 65536);
+    assert_int_equal(gw_certificate_make_own(&own, &fake_clock.clock, &fake_random.random, NULL), GW_OK);
+    BIO *bio = BIO_new_mem_buf(own.ptr, (int)own.len);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+    X509 *x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    X509_CRL *crl = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL);
+    assert_true(key != NULL && x != NULL && crl != NULL);
+    assert_int_equal(X509_check_private_key(x, key), 1);
+    X509_STORE *store = X509_STORE_new();
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    assert_int_equal(X509_STORE_add_cert(store, x), 1);
+    assert_int_equal(X509_STORE_add_crl(store, crl), 1);
+    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+    assert_int_equal(X509_STORE_CTX_init(ctx, store, x, NULL), 1);
+    assert_int_equal(X509_STORE_CTX_set_default(ctx, "ssl_client"), 1);
+    X509_STORE_CTX_set_time(ctx, 0, NOW_MS / 1000 + 9 * 365 * INT64_C(86400));
+    assert_int_equal(X509_verify_cert(ctx), 1);
+    assert_int_equal(X509_check_purpose(x, X509_PURPOSE_SSL_SERVER, 0), 0);
+    assert_int_equal(X509_check_ca(x), 0);
+    X509_STORE_CTX_free(ctx);
+    X509_STORE_free(store);
+    X509_CRL_free(crl);
+    X509_free(x);
+    EVP_PKEY_free(key);
+    BIO_free(bio);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +192,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_key_is_its_own_and_private, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_in_the_way_keeps_both_as_they_are, setup, teardown),
         cmocka_unit_test_setup_teardown(further_names_stand_beside_the_usual_ones, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_our_own_calls_show_is_good_where_it_is_known, setup, teardown),
         cmocka_unit_test_setup_teardown(a_directory_that_is_not_there_is_an_error, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

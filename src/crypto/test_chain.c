@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/encode.h"
 #include "base/file.h"
 #include "crypto/certificate.h"
 #include "crypto/chain.h"
@@ -276,6 +277,13 @@ static void ours_for_development_is_known_by_what_is_in_it(void **state)
     assert_int_equal(gw_chain_load(certificate, &c, NULL), GW_OK);
     assert_int_equal(gw_chain_facts(c, &a, &f, NULL), GW_OK);
     assert_true(f.is_development && f.is_self_signed);
+    uint8_t fingerprint[GW_FINGERPRINT_BYTES];
+    char hex[GW_FINGERPRINT_LEN + 1] = "";
+    int64_t not_after_s;
+    assert_int_equal(gw_chain_fingerprint(c, fingerprint, &not_after_s, NULL), GW_OK);
+    gw_hex_encode(fingerprint, sizeof(fingerprint), hex);
+    assert_string_equal(hex, f.fingerprint);
+    assert_int_equal(not_after_s, f.not_after_s);
     unlink(certificate);
     unlink(key);
     rmdir(dir);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 struct gw_tls {
     SSL_CTX *ctx;
@@ -53,21 +54,32 @@ static enum gw_code say_preamble(int fd, enum gw_tls_preamble preamble, struct g
                                                 : gw_fail(err, GW_EBACKEND, "cannot begin: %s", strerror(errno));
 }
 
-enum gw_code gw_tls_connect(int fd, enum gw_tls_preamble preamble, const char *certificates, struct gw_tls **out,
-                            struct gw_error *err)
+static enum gw_code use_own(SSL_CTX *ctx, const char *file, struct gw_error *err)
 {
-    GW_TRY(say_preamble(fd, preamble, err));
+    if (file == NULL || access(file, F_OK) != 0)
+        return GW_OK;
+    return SSL_CTX_use_certificate_file(ctx, file, SSL_FILETYPE_PEM) == 1 &&
+                   SSL_CTX_use_PrivateKey_file(ctx, file, SSL_FILETYPE_PEM) == 1
+               ? GW_OK
+               : fail_tls(err, "use our own certificate");
+}
+
+enum gw_code gw_tls_connect(int fd, const struct gw_tls_terms *terms, struct gw_tls **out, struct gw_error *err)
+{
+    GW_TRY(say_preamble(fd, terms->preamble, err));
     gw_auto(gw_tls) struct gw_tls *t = calloc(1, sizeof(*t));
     if (t == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for a TLS connection");
     t->ctx = SSL_CTX_new(TLS_client_method());
+    if (t->ctx != NULL)
+        GW_TRY(use_own(t->ctx, terms->own, err));
     t->ssl = t->ctx != NULL ? SSL_new(t->ctx) : NULL;
     if (t->ssl == NULL || SSL_set_fd(t->ssl, fd) != 1)
         return fail_tls(err, "prepare a connection");
     if (SSL_connect(t->ssl) != 1)
         return fail_tls(err, "shake hands");
-    if (certificates != NULL)
-        GW_TRY(check_peer(t, certificates, err));
+    if (terms->certificates != NULL)
+        GW_TRY(check_peer(t, terms->certificates, err));
     *out = gw_take(&t);
     return GW_OK;
 }

@@ -16,10 +16,17 @@ enum gw_tls_preamble {
     GW_TLS_PROXIED, /* a header of the PROXY protocol that speaks for nobody else */
 };
 
-/* Says the preamble and shakes hands. fd stays the caller's and its time-outs bound every call. certificates: a PEM file with certificates of which the other end must
- * show one, else GW_EDENIED; NULL: anybody will do, so nothing secret may be sent. */
-GW_MUST_CHECK enum gw_code gw_tls_connect(int fd, enum gw_tls_preamble preamble, const char *certificates,
-                                          struct gw_tls **out, struct gw_error *err);
+struct gw_tls_terms {
+    enum gw_tls_preamble preamble;
+    /* A PEM file with certificates of which the other end must show one, else GW_EDENIED; NULL: anybody will do, so nothing secret may be sent. */
+    const char *certificates;
+    const char *
+        own; /* a PEM file with key and certificate, to be shown where that is asked for; NULL, or one that is not there: none */
+};
+
+/* Says the preamble and shakes hands. fd stays the caller's and its time-outs bound every call. */
+GW_MUST_CHECK enum gw_code gw_tls_connect(int fd, const struct gw_tls_terms *terms, struct gw_tls **out,
+                                          struct gw_error *err);
 void gw_tls_free(struct gw_tls *t);
 GW_DEFINE_AUTO_FREE(gw_tls);
 

@@ -104,7 +104,7 @@ static enum gw_safe_end exchange(const struct call *c, const struct gw_safe_requ
     gw_buf_init(&request, HEAD_MAX);
     gw_buf_init(&text, GW_SAFE_ANSWER_MAX + HEAD_MAX);
     write_request(c->listener, q, &request);
-    enum gw_code code = gw_tls_connect(c->fd, c->listener->preamble, c->listener->certificate, &tls, NULL);
+    enum gw_code code = gw_tls_connect(c->fd, &c->listener->terms, &tls, NULL);
     if (code == GW_EDENIED || code == GW_ENOTFOUND)
         out->why = "what listens does not show the gateway's certificate, so it is not told the token";
     else if (code != GW_OK)

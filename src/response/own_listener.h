@@ -9,9 +9,9 @@
 
 struct gw_own_listener {
     struct gw_str listen; /* the setting: 127.0.0.1:8443 */
-    enum gw_tls_preamble preamble;
-    const char *certificate; /* the file that nginx shows; to nobody who shows another the token is sent */
-    struct gw_str token;     /* access token */
+    struct gw_tls_terms
+        terms;           /* certificates: the file that nginx shows; to nobody who shows another the token is sent */
+    struct gw_str token; /* access token */
     struct gw_str user_agent;
     const struct gw_clock *clock;
 };
