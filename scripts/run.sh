@@ -53,7 +53,14 @@ make_demo_home()
         "$aaiti" --home "$home" init --demo > /dev/null
     else
         "$aaiti" --home "$home" init --demo 2>&1 | grep -v '"level":"info"'
+        list_origins
     fi
+}
+
+# A frontend in development has a server of its own; whoever takes these lines out again is not given them back.
+list_origins()
+{
+    sed -i -e 's|^# cors:$|cors:|' -e 's|^#   origins: .*|  origins: ["http://localhost:3000", "https://localhost:3000"]|' "$home/gateway.yaml"
 }
 
 make_upstream_home()

@@ -94,15 +94,27 @@ def test_what_it_prints_can_be_typed(run, tree):
     assert "viewer" in why, done
 
 
+def allowed(r, origin):
+    """The origin that a preflight of it is told."""
+    ask = ["curl", "-sk", "-o", "/dev/null", "-w", "%header{access-control-allow-origin}", "-X", "OPTIONS", "-H", f"Origin: {origin}",
+           "-H", "Access-Control-Request-Method: GET", f"https://127.0.0.1:{r.port}/api/bots"]
+    return subprocess.run(ask, text=True, capture_output=True, timeout=30).stdout
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_quietly_and_begins_again_with_what_it_made(run, tree, number):
     first = run()
     first.until(LAST_LINE)
-    users = (tree / ".aaiti/demo-users.json").read_text()
+    users, settings = (tree / ".aaiti/demo-users.json").read_text(), tree / ".aaiti/gateway.yaml"
+    for origin in ("http://localhost:3000", "https://localhost:3000"):  # a frontend in development
+        assert allowed(first, origin) == origin
+    assert allowed(first, "http://localhost:3001") == ""
     assert first.end(number) == (0, "")
+    settings.write_text(settings.read_text().replace('"http://localhost:3000", ', ""))
     second = run()
     assert "Demo users" not in second.until("ready:")
     assert (tree / ".aaiti/demo-users.json").read_text() == users
+    assert allowed(second, "http://localhost:3000") == "" and allowed(second, "https://localhost:3000")
 
 
 def test_a_second_run_says_why_it_does_not_start(run):
