@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pages of other origins: what every answer tells them, whoever makes it. Which stage says what, src/pipeline/test_stage_cors.c has."""
+import os
+import signal
+from pathlib import Path
+
+import httpx
 import pytest
 from conftest import Gateway, until
 from test_hostile_backend import HEAD, LENGTH_2, Liar
@@ -23,8 +28,8 @@ def world():
 def ask(world):
     gateway, liar, token = world
 
-    def send(method, path, origin=APP, answer=HEAD + LENGTH_2 + b"\r\n{}", http2=False, who=token, **more):
-        liar.answer, liar.hold = answer, False
+    def send(method, path, origin=APP, answer=HEAD + LENGTH_2 + b"\r\n{}", http2=False, who=token, hold=False, **more):
+        liar.answer, liar.hold = answer, hold
         liar.requests.clear()
         headers = {**({"Origin": origin} if origin else {}), **more.pop("headers", {})}
         return gateway.client(who, http2=http2).request(method, path, headers=headers, **more)
@@ -83,6 +88,40 @@ def test_whoever_answers_it_is_told(ask, world, http2):
     assert_told(ask("OPTIONS", "/api/bots", headers={"Access-Control-Request-Method": "POST"}, http2=http2))
     gateway.client(gateway.login(gateway.users["admin"])).post("/aaiti/v1/mode", json={"mode": "off"})
     until(lambda: ask("GET", "/api/bots", http2=http2).status_code == 200, what="the end of the mode")
+
+
+@pytest.fixture
+def impatient(world):
+    """nginx waits for the backend a second, and not the minute that nginx.conf has."""
+    gateway = world[0]
+    conf = Path(gateway.run_directories()[1], "nginx.conf")
+    before, old = conf.read_text(), set(gateway.pids("nginx: worker"))
+    assert "proxy_read_timeout 60s;" in before
+    conf.write_text(before.replace("proxy_read_timeout 60s;", "proxy_read_timeout 1s;"))
+    os.kill(gateway.pids("nginx: master")[0], signal.SIGHUP)
+    until(lambda: len(set(gateway.pids("nginx: worker")) - old) == 2 and not set(gateway.pids("nginx: worker")) & old, what="the new workers")
+
+
+def test_that_the_backend_was_too_slow_is_told(ask, impatient):
+    for origin, told in ((APP, APP), (EVIL, None)):
+        got = ask("GET", "/api/bots", origin, hold=True, answer=b"")
+        assert (got.status_code, got.json()["type"]) == (504, "urn:aaiti:problem:gateway-timeout")
+        assert_told(got, told)
+
+
+@pytest.mark.parametrize("name", ["Cookie", "X-Large"])
+def test_a_field_that_is_too_large_is_told_after_the_origin(ask, name):
+    """nginx reads no further."""
+    large = {name: "x" * 40000}
+    for headers, told in (({"Origin": APP, **large}, APP), ({**large, "Origin": APP}, None), ({"Origin": EVIL, **large}, None)):
+        got = ask("GET", "/api/bots", None, headers=headers)
+        assert (got.status_code, got.json()["type"]) == (431, "urn:aaiti:problem:headers-too-large")
+        assert_told(got, told)
+
+
+def test_of_http2_it_ends_the_connection(ask):
+    with pytest.raises(httpx.RemoteProtocolError, match="error_code:11"):  # ENHANCE_YOUR_CALM
+        ask("GET", "/api/bots", headers={"Cookie": "x" * 40000}, http2=True)
 
 
 def test_who_is_not_listed_is_told_nothing_by_nginx_either(ask):
