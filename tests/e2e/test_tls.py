@@ -46,7 +46,6 @@ class Authority:
         (self.directory / "extensions").write_text(EXTENSIONS.format(responder=self.port))
         self.key("root", "ec")
         openssl("req", "-x509", "-new", "-key", self.path("root.key"), "-subj", "/CN=e2e root", "-days", "30", "-out", self.path("root.pem"))
-        self.serial = 1
 
     def path(self, name):
         return self.directory / name
@@ -54,13 +53,12 @@ class Authority:
     def key(self, name, kind):
         openssl("genpkey", *KEYS[kind], "-out", self.path(f"{name}.key"))
 
-    def sign(self, name, kind, subject="/CN=gw.example.com", extensions="leaf"):
+    def sign(self, name, kind, subject="/CN=gw.example.com", extensions="leaf", days=20):
         """Makes NAME.key and NAME.pem, and gives their names."""
-        self.serial += 1
         self.key(name, kind)
         openssl("req", "-new", "-key", self.path(f"{name}.key"), "-subj", subject, "-out", self.path(f"{name}.csr"))
         openssl("x509", "-req", "-in", self.path(f"{name}.csr"), "-CA", self.path("root.pem"), "-CAkey", self.path("root.key"),
-                "-set_serial", self.serial, "-days", "20", "-extfile", self.path("extensions"), "-extensions", extensions, "-out", self.path(f"{name}.pem"))
+                "-set_serial", x509.random_serial_number(), "-days", days, "-extfile", self.path("extensions"), "-extensions", extensions, "-out", self.path(f"{name}.pem"))
         with self.path(f"{name}.pem").open("a") as chain:  # stapling needs who has signed it
             chain.write(self.path("root.pem").read_text())
         return self.path(f"{name}.pem"), self.path(f"{name}.key")
@@ -181,6 +179,15 @@ def test_each_client_is_shown_the_certificate_that_it_can_check(own, authority):
 def test_what_is_weak_is_not_negotiated(own, options, reason):
     said = s_client(own, *options)
     assert reason in said and "Cipher is (NONE)" in said, said
+
+
+@pytest.mark.parametrize(("options", "taken"), [
+    (["-ciphersuites", "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256"], "TLS_AES_128_GCM_SHA256"),
+    (["-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256"], "TLS_CHACHA20_POLY1305_SHA256"),
+    (["-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256"], "ECDHE-ECDSA-AES128-GCM-SHA256"),
+    (["-tls1_2", "-cipher", "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256"], "ECDHE-ECDSA-CHACHA20-POLY1305")])
+def test_the_order_is_ours_but_for_who_has_no_aes(own, options, taken):
+    assert f"Cipher is {taken}\n" in s_client(own, *options)
 
 
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
