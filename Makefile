@@ -43,10 +43,14 @@ attack:
 	@scripts/install.sh run build test attack
 	@scripts/attack.sh $(ARGS)
 
+tls:
+	@scripts/install.sh run build test tls
+	@scripts/tls.sh $(ARGS)
+
 format:
 	@git ls-files '*.c' '*.h' | grep -v '^nginx/' | xargs clang-format -i
 
 clean:
 	rm -rf build build-*
 
-.PHONY: build run test check shape bench fuzz crash attack format clean
+.PHONY: build run test check shape bench fuzz crash attack tls format clean

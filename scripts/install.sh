@@ -69,12 +69,13 @@ refuse_too_old()
 }
 
 # Debian's nginx starts itself when installed, on port 80, and again at each boot, and so does prometheus, of which only promtool is
-# wanted. Services may not be started while apt works, and those that are new are not enabled.
+# wanted, and certbot its timer. Services may not be started while apt works, and those that are new are not enabled.
 apt_install()
 {
     local new=()
     [ -e /usr/sbin/nginx ] || new+=(nginx.service)
     [ -e /usr/bin/prometheus ] || new+=(prometheus.service)
+    [ -e /usr/bin/certbot ] || new+=(certbot.timer)
     trap clean_up EXIT
     trap 'exit 130' INT TERM HUP
     log=$(mktemp)
