@@ -263,6 +263,22 @@ static void test_a_change_bites_on_the_next_request_and_during_the_body(void **s
     }
 }
 
+static void test_a_change_bites_until_a_connection_takes_the_request(void **state)
+{
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        put_key(TRADER);
+        assert_passed(ASK("POST", "/api/bots", api_key()));
+        assert_int_equal(gw_request_hand_over(rig.gate, rig.request, &rig.decision), GW_HANDOVER_GO);
+        changes[i].change();
+        bool leaves = gw_request_may_still_leave(rig.gate, rig.request, &rig.decision);
+        assert_int_equal(leaves, changes[i].during == GW_REASON_NONE);
+        if (!leaves)
+            assert_refused(&rig.decision, changes[i].during);
+        tear_down(state);
+        set_up(state);
+    }
+}
+
 static void test_a_use_is_noted(void **state)
 {
     (void)state;
@@ -309,6 +325,7 @@ int main(void)
         CASE(test_an_administrators_scoped_key_is_none_in_mode_stopped),
         CASE(test_a_users_mode_counts_for_the_users_keys),
         CASE(test_a_change_bites_on_the_next_request_and_during_the_body),
+        CASE(test_a_change_bites_until_a_connection_takes_the_request),
         CASE(test_a_use_is_noted),
         CASE(test_what_the_segment_cannot_tell_is_503),
         CASE(test_control_gets_the_key_itself),

@@ -188,6 +188,14 @@ static void test_it_is_looked_at_again_at_the_hand_over(void **state)
         if (!rows[i].goes)
             assert_refused(&rig.decision, GW_REASON_BLOCKED);
         gw_shared_drop_block(rig.writer, &network);
+        /* and while it waits for a connection */
+        assert_passed(ASK(rows[i].method, rows[i].target, rows[i].signed_in ? bearer(TRADER) : ELSEWHERE));
+        assert_int_equal(gw_request_hand_over(rig.gate, rig.request, &rig.decision), GW_HANDOVER_GO);
+        gw_rig_put_block(&rig, "192.0.2.1", GW_BLOCK_FULL);
+        assert_int_equal(gw_request_may_still_leave(rig.gate, rig.request, &rig.decision), rows[i].goes);
+        if (!rows[i].goes)
+            assert_refused(&rig.decision, GW_REASON_BLOCKED);
+        gw_shared_drop_block(rig.writer, &network);
     }
 }
 

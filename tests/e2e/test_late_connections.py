@@ -10,6 +10,8 @@ from conftest import Gateway, until
 from test_journal import gateway_uuid, row_of
 
 ANSWER = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+PROXIED = "trusted_proxies: [127.0.0.1/32]\n"
+ADDRESS = "192.0.2.10"
 BODY = {"name": "x", "strategy_type": "grid"}
 # More than nginx keeps in memory: sent piece by piece, from a file.
 LARGE = {**BODY, "note": "x" * 300_000}
@@ -56,7 +58,7 @@ class Busy:
 @pytest.fixture(scope="module")
 def behind():
     busy = Busy()
-    with contextlib.closing(busy), contextlib.closing(Gateway(backend_port=busy.port)) as gateway:
+    with contextlib.closing(busy), contextlib.closing(Gateway(backend_port=busy.port, more=PROXIED)) as gateway:
         yield gateway, busy
         assert "exited on signal" not in gateway.log()
 
@@ -81,6 +83,25 @@ def rename(gateway, user):
     gateway.aaiti("user", "set", user.name, "--upstream-id", gateway.spare_ids.pop())
 
 
+def block(gateway, _):
+    gateway.aaiti("block", "add", ADDRESS)
+
+
+def revoke(gateway, user):
+    key, = gateway.aaiti_json("apikey", "list", user.name)
+    gateway.aaiti("apikey", "revoke", key["key"])
+
+
+def client_of(gateway, user, meanwhile):
+    if meanwhile == revoke:
+        client = gateway.client()
+        client.headers["X-API-Key"] = gateway.aaiti_json("apikey", "add", user.name)["secret"]
+    else:
+        client = gateway.signed_in(user)
+    client.headers["X-Forwarded-For"] = ADDRESS
+    return client
+
+
 @pytest.mark.parametrize("meanwhile, method, target, body, status, problem", [
     (press, "POST", "/api/bots", BODY, 503, "risk-off"),
     (press, "POST", "/api/bots", LARGE, 503, "risk-off"),
@@ -88,6 +109,8 @@ def rename(gateway, user):
     (stop_all, "GET", "/api/bots", None, 503, "stopped"),
     (disable, "DELETE", "/api/bots/b-1", None, 401, "unauthorized"),
     (sign_out, "GET", "/api/bots", None, 401, "unauthorized"),
+    (revoke, "POST", "/api/bots", BODY, 401, "unauthorized"),
+    (block, "POST", "/api/bots", BODY, 403, "blocked"),
     (rename, "POST", "/api/bots", BODY, 503, "unavailable"),
     (press, "POST", "/api/bots/b-1/stop", None, 200, None),
     (press, "GET", "/api/bots", None, 200, None),
@@ -95,7 +118,7 @@ def rename(gateway, user):
 def test_what_is_forbidden_by_then_does_not_leave(behind, meanwhile, method, target, body, status, problem):
     gateway, busy = behind
     user = gateway.add_user("admin" if method == "DELETE" else "trader")
-    client = gateway.signed_in(user)
+    client = client_of(gateway, user, meanwhile)
     with ThreadPoolExecutor() as pool:
         asked = pool.submit(client.request, method, target, json=body)
         busy.wait_for_who_connects()
@@ -104,6 +127,7 @@ def test_what_is_forbidden_by_then_does_not_leave(behind, meanwhile, method, tar
             heard = busy.take_up()
         finally:
             gateway.aaiti("resume", "--all")
+            gateway.aaiti("block", "remove", ADDRESS, check=False)
         answer = asked.result(10)
     assert answer.status_code == status
     assert bool(heard) == (problem is None), heard
