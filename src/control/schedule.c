@@ -152,6 +152,7 @@ static enum gw_code update_kernel(struct gw_app *a, struct gw_error *err)
     const struct gw_settings *s = v->settings;
     const struct gw_kernel_drop_options o = {
         .store = v->store,
+        .recorder = gw_app_recorder(a),
         .clock = gw_app_clock(a),
         .allow = s->allow.item,
         .allow_count = s->allow.count,

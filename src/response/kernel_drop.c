@@ -5,6 +5,8 @@
  * networks that were parsed, and numbers, is ever printed into it.
  */
 #include "response/kernel_drop.h"
+#include "audit/recorder.h"
+#include "audit/row.h"
 
 #include "store/store.h"
 #include <errno.h>
@@ -190,6 +192,7 @@ static enum gw_code run_nft(struct gw_str script, struct gw_error *err)
 struct gw_kernel_drop {
     struct gw_drop_plan plan; /* in force, where made */
     bool made;
+    bool is_told; /* that it fails: the trail has its row */
 };
 
 struct gathering {
@@ -299,8 +302,20 @@ static enum gw_code make_plan(const struct gw_kernel_drop_options *o, struct gat
     return gather(o, g, err);
 }
 
-enum gw_code gw_kernel_drop_update(struct gw_kernel_drop *k, const struct gw_kernel_drop_options *o,
+static enum gw_code record_failure(const struct gw_kernel_drop_options *o, const struct gw_error *why,
                                    struct gw_error *err)
+{
+    static const struct gw_actor nobody = {.kind = GW_ACTOR_CLIENT};
+    char said[sizeof(why->msg)];
+    struct gw_audit_row row;
+    gw_audit_text(gw_str(why->msg), said, sizeof(said));
+    const struct gw_deed deed = {.action = "kernel_drop_failed", .details = json_pack("{s:s}", "error", said)};
+    gw_recorder_row(&nobody, &deed, &row);
+    GW_TRY(gw_store_begin(o->store, err));
+    return gw_store_end(o->store, gw_recorder_add(o->recorder, o->store, &row, err), err);
+}
+
+static enum gw_code update(struct gw_kernel_drop *k, const struct gw_kernel_drop_options *o, struct gw_error *err)
 {
     struct gw_drop_plan plan = {.port = 0};
     struct gathering g = {&plan, GW_KERNEL_DROP_MAX + o->allow_count + o->proxy_count, gw_clock_real_s(o->clock)};
@@ -308,6 +323,18 @@ enum gw_code gw_kernel_drop_update(struct gw_kernel_drop *k, const struct gw_ker
     if (code == GW_OK)
         code = put_in_force(k, &plan, g.now_s, err);
     plan_done(&plan);
+    return code;
+}
+
+/* A row that cannot be written is tried again at the next turn. */
+enum gw_code gw_kernel_drop_update(struct gw_kernel_drop *k, const struct gw_kernel_drop_options *o,
+                                   struct gw_error *err)
+{
+    enum gw_code code = update(k, o, err);
+    if (code == GW_OK)
+        k->is_told = false;
+    else if (!k->is_told)
+        k->is_told = record_failure(o, err, &(struct gw_error){0}) == GW_OK;
     return code;
 }
 

@@ -27,11 +27,13 @@ struct gw_drop_plan {
 GW_MUST_CHECK enum gw_code gw_kernel_drop_script(struct gw_drop_plan *p, int64_t now_s, struct gw_buf *out,
                                                  struct gw_error *err);
 
+struct gw_recorder;
 struct gw_store;
 struct gw_kernel_drop;
 
 struct gw_kernel_drop_options {
     struct gw_store *store;
+    struct gw_recorder *recorder;
     const struct gw_clock *clock;
     const struct gw_cidr *allow, *proxies;
     size_t allow_count, proxy_count;
@@ -43,7 +45,7 @@ GW_MUST_CHECK enum gw_code gw_kernel_drop_new(struct gw_kernel_drop **out, struc
 void gw_kernel_drop_free(struct gw_kernel_drop *k);
 /* Task of the schedule: looks whether blocks or sessions have changed, and puts a new table in force if so. Spares what allow and trusted
  * proxies cover, loopback, and each address that a session was made from. After a failure the table that was stays, and its networks run out by
- * themselves. */
+ * themselves; when it begins to fail, the trail gets a row `kernel_drop_failed`. */
 GW_MUST_CHECK enum gw_code gw_kernel_drop_update(struct gw_kernel_drop *k, const struct gw_kernel_drop_options *o,
                                                  struct gw_error *err);
 /* The table that was asked for last is in the kernel, or the one before it. */

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 from conftest import Gateway, until
+from test_audit import search
 
 CLONE_NEWNET, CLONE_NEWNS = 0x40000000, 0x00020000
 PR_CAPBSET_DROP, CAP_NET_ADMIN = 24, 12
@@ -73,7 +74,7 @@ def world():
 def ask(gateway, address, path="/aaiti/health", port=None, *more):
     """The status; None: no answer."""
     done = run(*gateway.inside, "curl", "-sk", "-m", "2", "-o", "/dev/null", "-w", "%{http_code}", "--interface", address, *more,
-               f"https://{OURS}:{port or gateway.port}{path}", check=False)
+               f"https://{f'[{OURS_6}]' if ':' in address else OURS}:{port or gateway.port}{path}", check=False)
     return None if done.returncode == 28 else int(done.stdout)
 
 
@@ -127,6 +128,21 @@ def test_it_ends_by_itself_and_with_the_gateway(world):
     assert table() == ""
 
 
+def test_ipv6_is_dropped_by_networks(world):
+    """Its listener is now at an address of IPv6, and that of IPv4 is gone."""
+    settings = world.home / "gateway.yaml"
+    settings.write_text(settings.read_text().replace("listen: 0.0.0.0:", "listen: '[::]:").replace(f":{world.port}", f":{world.port}'", 1))
+    world.start(wait=False)
+    until(lambda: ask(world, CLIENTS_6[0]) == 200, what="the listener")
+    assert [ask(world, a) for a in CLIENTS_6] == [200] * 3
+    world.aaiti("block", "add", CLIENTS_6[0])
+    until(lambda: ask(world, CLIENTS_6[0]) is None, what="the block in the kernel")
+    assert ask(world, CLIENTS_6[1]) is None  # of the same /64
+    assert ask(world, CLIENTS_6[2]) == 200
+    world.aaiti("block", "remove", CLIENTS_6[0])
+    until(lambda: ask(world, CLIENTS_6[1]) == 200, what="the end of the block")
+
+
 def test_without_the_setting_there_is_neither_table_nor_capability():
     if os.geteuid() != 0 or run("id", "-u", "aaiti", check=False).returncode != 0:
         pytest.skip("no system user for control")
@@ -166,6 +182,8 @@ def blocks_without_kernel():
         assert capabilities(gateway, "control")["CapAmb"] in (0, 1 << CAP_NET_ADMIN)
         lines = [line for line in gateway.log().splitlines() if "kernel-drop" in line and "/usr/sbin/nft" in line]
         assert len(lines) == 1, lines
+        row, = search(gateway, "--action", "kernel_drop_failed")
+        assert row["severity"] == "high" and row["details"]["error"] in lines[0], row
         return lines[0]
 
 
