@@ -81,8 +81,11 @@ static const struct gw_api_member set_password_body[] = {
     BOOL("revokeApiKeys"),
     END,
 };
+/* The caller's own, where a call asks for it; the operator has none. */
+#define CURRENT_PASSWORD PASSWORD("currentPassword", GW_API_OPTIONAL)
 static const struct gw_api_member reset_begin_body[] = {
     BOOL("revokeApiKeys"),
+    CURRENT_PASSWORD,
     END,
 };
 static const struct gw_api_member user_add_body[] = {
@@ -92,6 +95,7 @@ static const struct gw_api_member user_add_body[] = {
     STRING("upstreamId", GW_API_OPTIONAL, 0, GW_UPSTREAM_ID_MAX),
     PASSWORD("password", GW_API_OPTIONAL),
     BOOL("service"),
+    CURRENT_PASSWORD,
     END,
 };
 static const struct gw_api_member user_import_body[] = {
@@ -108,6 +112,7 @@ static const struct gw_api_member user_change_body[] = {
     STRING("role", GW_API_OPTIONAL, 1, GW_ROLE_MAX),
     STRING("upstreamId", GW_API_OPTIONAL, 0, GW_UPSTREAM_ID_MAX),
     BOOL("active"),
+    CURRENT_PASSWORD,
     END,
 };
 static const struct gw_api_member revoke_body[] = {

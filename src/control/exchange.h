@@ -58,10 +58,12 @@ enum gw_code gw_exchange_held_up(struct gw_exchange *x, const struct gw_attempt 
                                  enum gw_code code);
 /* What an attempt showed of spraying, into log and audit trail. */
 void gw_exchange_tell_spraying(struct gw_exchange *x, const struct gw_attempt *a);
-/* For a call that the session alone does not do: asks for the caller's own password (member `password`), which counts as the old one in a change
- * of it does. False: the answer is written, and says what was wrong. action: of the refusal, for the trail. */
-GW_MUST_CHECK enum gw_code gw_exchange_prove(struct gw_exchange *x, const char *action, struct gw_proof *out,
-                                             bool *out_proved, struct gw_error *err);
+/* For a call whose effect outlives the session, which may be stolen: asks for the caller's own password (under that name in the body), which
+ * counts as the old one in a change of it does. *out_proof is *room, or NULL for the operator, who has none. False: the answer is written, and
+ * says what was wrong. action: of the refusal, for the trail. */
+GW_MUST_CHECK enum gw_code gw_exchange_prove(struct gw_exchange *x, const char *member, const char *action,
+                                             struct gw_proof *room, const struct gw_proof **out_proof, bool *out_proved,
+                                             struct gw_error *err);
 
 /* ---- signing in and out (handle_auth.c), for JSON and for forms ---- */
 

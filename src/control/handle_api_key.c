@@ -144,15 +144,6 @@ static enum gw_code read_span(struct gw_exchange *x, const char *member, int64_t
     return GW_OK;
 }
 
-/* A key outlives the session that it is made in, which may be stolen. false: the answer says what is wrong. */
-static enum gw_code prove(struct gw_exchange *x, const char *action, struct gw_proof *room,
-                          const struct gw_proof **out_proof, bool *out_proved, struct gw_error *err)
-{
-    *out_proof = x->call->kind == GW_CALLER_OPERATOR ? NULL : room;
-    *out_proved = x->call->kind == GW_CALLER_OPERATOR;
-    return *out_proved ? GW_OK : gw_exchange_prove(x, action, room, out_proved, err);
-}
-
 enum gw_code gw_handle_api_key_add(struct gw_exchange *x, struct gw_error *err)
 {
     gw_auto(gw_api_key_made) struct gw_api_key_made made = {.text = ""};
@@ -166,7 +157,7 @@ enum gw_code gw_handle_api_key_add(struct gw_exchange *x, struct gw_error *err)
                                  .is_signed = json_is_true(json_object_get(x->body, "signed"))};
     GW_TRY(read_span(x, "expiresIn", 1000, TTL_MAX_MS, &new.ttl_s, err));
     GW_TRY(find_owner(x, gw_exchange_str(x, "user"), "users:write", &owner, err));
-    GW_TRY(prove(x, "api_key_made", &proof, &new.proof, &is_proved, err));
+    GW_TRY(gw_exchange_prove(x, "password", "api_key_made", &proof, &new.proof, &is_proved, err));
     if (!is_proved)
         return GW_OK;
     GW_TRY(gw_api_key_add(x->view->identity, &x->by, x->view->policy, &new, &made, err));
@@ -183,7 +174,7 @@ enum gw_code gw_handle_api_key_rotate(struct gw_exchange *x, struct gw_error *er
     bool is_proved;
     GW_TRY(read_span(x, "overlap", 0, OVERLAP_MAX_MS, &turn.overlap_s, err));
     GW_TRY(find_key(x, &old, err));
-    GW_TRY(prove(x, "api_key_rotated", &proof, &turn.proof, &is_proved, err));
+    GW_TRY(gw_exchange_prove(x, "password", "api_key_rotated", &proof, &turn.proof, &is_proved, err));
     if (!is_proved)
         return GW_OK;
     GW_TRY(gw_api_key_rotate(x->view->identity, &x->by, &turn, &made, err));

@@ -41,18 +41,21 @@ static enum gw_code refuse_wrong(struct gw_exchange *x, const char *event, const
     return gw_reply_refuse(x, 403, "The current password is wrong", NULL);
 }
 
-enum gw_code gw_exchange_prove(struct gw_exchange *x, const char *action, struct gw_proof *out, bool *out_proved,
-                               struct gw_error *err)
+enum gw_code gw_exchange_prove(struct gw_exchange *x, const char *member, const char *action, struct gw_proof *room,
+                               const struct gw_proof **out_proof, bool *out_proved, struct gw_error *err)
 {
-    struct gw_str password = gw_exchange_str(x, "password");
+    struct gw_str password = gw_exchange_str(x, member);
     struct gw_attempt attempt;
-    *out_proved = false;
+    *out_proved = x->call->kind == GW_CALLER_OPERATOR;
+    *out_proof = *out_proved ? NULL : room;
+    if (*out_proved)
+        return GW_OK;
     if (password.ptr == NULL)
-        return gw_fail(err, GW_EINVAL, "/password: the caller's own password is needed");
+        return gw_fail(err, GW_EINVAL, "/%s: the caller's own password is needed", member);
     enum gw_code code = gw_exchange_guard(x, GW_GUARDED_PASSWORD, &attempt, err);
     if (code != GW_OK)
         return gw_exchange_held_up(x, &attempt, action, code);
-    code = gw_user_prove(x->view->identity, &x->by, password, out, err);
+    code = gw_user_prove(x->view->identity, &x->by, password, room, err);
     gw_guard_end(x->view->identity, &attempt, code);
     *out_proved = code == GW_OK;
     return code == GW_EDENIED ? refuse_wrong(x, "password-proof", action) : code;
@@ -114,10 +117,16 @@ enum gw_code gw_handle_reset_begin(struct gw_exchange *x, struct gw_error *err)
     struct gw_user_row user;
     char code[GW_RESET_CODE_LEN + 1];
     struct gw_keys_settled keys = keys_of(x);
+    struct gw_proof room;
+    const struct gw_proof *proof;
+    bool is_proved;
     if (x->caller != NULL && x->caller->by_key) /* who has the code signs in, and stays when the key is revoked */
         return gw_reply_refuse(x, 403, NULL, NULL);
     GW_TRY(gw_user_find(x->view->identity, x->id, &user, err));
-    GW_TRY(gw_user_reset_begin(x->view->identity, &x->by, &user.id, &keys, code, err));
+    GW_TRY(gw_exchange_prove(x, "currentPassword", "reset_code_made", &room, &proof, &is_proved, err));
+    if (!is_proved)
+        return GW_OK;
+    GW_TRY(gw_user_reset_begin(x->view->identity, &x->by, &user.id, proof, &keys, code, err));
     gw_log(GW_LOG_INFO, "password-reset-code", {"user", gw_str(user.username)}, {"by", gw_exchange_actor(x)},
            {"address", gw_exchange_address(x)}, {"request", x->call->request_id});
     json_t *body =

@@ -42,10 +42,21 @@ enum gw_code gw_handle_user_get(struct gw_exchange *x, struct gw_error *err)
     return gw_reply_json(x, 200, gw_reply_user(&user), err);
 }
 
+/* What a user may, and what he signs in with, outlives the session that it is changed in. A key was given that right by name. */
+static enum gw_code prove(struct gw_exchange *x, const char *action, struct gw_proof *room,
+                          const struct gw_proof **out_proof, bool *out_proved, struct gw_error *err)
+{
+    *out_proof = NULL;
+    *out_proved = x->caller != NULL && x->caller->by_key;
+    return *out_proved ? GW_OK : gw_exchange_prove(x, "currentPassword", action, room, out_proof, out_proved, err);
+}
+
 enum gw_code gw_handle_user_add(struct gw_exchange *x, struct gw_error *err)
 {
     struct gw_user_row user;
-    const struct gw_user_new new = {
+    struct gw_proof proof;
+    bool is_proved;
+    struct gw_user_new new = {
         .username = gw_exchange_str(x, "username"),
         .email = gw_exchange_str(x, "email"),
         .role = gw_exchange_str(x, "role"),
@@ -55,6 +66,9 @@ enum gw_code gw_handle_user_add(struct gw_exchange *x, struct gw_error *err)
     };
     if (new.password.ptr != NULL && x->caller != NULL && x->caller->by_key)
         return gw_reply_refuse(x, 403, "Through an API key no password is set", NULL);
+    GW_TRY(prove(x, "user_created", &proof, &new.proof, &is_proved, err));
+    if (!is_proved)
+        return GW_OK;
     GW_TRY(gw_user_add(x->view->identity, &x->by, x->view->policy, &new, &user, err));
     log_change(x, "user-add", &user);
     return gw_reply_json(x, 201, with_notice(x, &user), err);
@@ -88,6 +102,8 @@ enum gw_code gw_handle_user_change(struct gw_exchange *x, struct gw_error *err)
 {
     struct gw_user_row user;
     struct gw_user_change c = {0};
+    struct gw_proof proof;
+    bool is_proved = true;
     const json_t *active = json_object_get(x->body, "active");
     take_change(gw_exchange_str(x, "email"), GW_USER_SET_EMAIL, &c.email, &c.set);
     take_change(gw_exchange_str(x, "role"), GW_USER_SET_ROLE, &c.role, &c.set);
@@ -99,6 +115,10 @@ enum gw_code gw_handle_user_change(struct gw_exchange *x, struct gw_error *err)
     if (c.set == 0)
         return gw_fail(err, GW_EINVAL, "the body: nothing to change");
     GW_TRY(gw_user_find(x->view->identity, x->id, &user, err));
+    if (c.set != GW_USER_SET_ACTIVE || c.active) /* to disable somebody needs haste, and gives nobody anything */
+        GW_TRY(prove(x, "user_changed", &proof, &c.proof, &is_proved, err));
+    if (!is_proved)
+        return GW_OK;
     GW_TRY(gw_user_change(x->view->identity, &x->by, x->view->policy, &user.id, &c, &user, err));
     log_change(x, "user-change", &user);
     return gw_reply_json(x, 200, with_notice(x, &user), err);

@@ -64,12 +64,14 @@ GW_MUST_CHECK enum gw_code gw_identity_save_last_seen(struct gw_identity *i, str
 
 /* ---- users (identity/user.c) ---- */
 
+struct gw_proof;
 struct gw_user_new {
     struct gw_str username, email, role, upstream_id;
     struct gw_str password;      /* empty: none; checked by the rules */
     struct gw_str password_hash; /* imported; instead of password */
     bool disabled;
-    bool service; /* a machine: no password, so no sign-in, and API keys alone */
+    bool service;                 /* a machine: no password, so no sign-in, and API keys alone */
+    const struct gw_proof *proof; /* that who asks knows his own password; NULL: none is asked for */
 };
 /* GW_EINVAL: a field that breaks its rule, or a role that the policy has not (err names those it has). GW_ECONFLICT: the name or the
  * address is taken, also as another user's address or name. Names: 1..64 of [A-Za-z0-9._@-], no leading dot or dash. */
@@ -87,6 +89,7 @@ struct gw_user_change {
     unsigned set;
     struct gw_str email, role, upstream_id;
     bool active;
+    const struct gw_proof *proof; /* as above */
 };
 /* GW_ENOTFOUND; GW_EINVAL and GW_ECONFLICT as gw_user_add, and GW_ECONFLICT when it would leave no active admin. A disabled
  * user's sessions end. Bites on the next request. */
@@ -118,11 +121,12 @@ GW_MUST_CHECK enum gw_code gw_user_change_password(struct gw_identity *i, const 
 GW_MUST_CHECK enum gw_code gw_user_set_password(struct gw_identity *i, const struct gw_actor *by,
                                                 const struct gw_uuid *id, struct gw_str new_password,
                                                 struct gw_keys_settled *keys, struct gw_error *err);
-/* Admin reset: a one-time code (text, 128 bits) to hand to the user; dst holds GW_RESET_CODE_LEN + 1. Keys that are revoked end now. */
+/* Admin reset: a one-time code (text, 128 bits) to hand to the user; dst holds GW_RESET_CODE_LEN + 1. Keys that are revoked end now.
+ * GW_EDENIED: the proof is none any more. */
 #define GW_RESET_CODE_LEN 22
 GW_MUST_CHECK enum gw_code gw_user_reset_begin(struct gw_identity *i, const struct gw_actor *by,
-                                               const struct gw_uuid *id, struct gw_keys_settled *keys, char *dst,
-                                               struct gw_error *err);
+                                               const struct gw_uuid *id, const struct gw_proof *proof,
+                                               struct gw_keys_settled *keys, char *dst, struct gw_error *err);
 /* GW_EDENIED: code unknown, used or expired. Ends all sessions. */
 GW_MUST_CHECK enum gw_code gw_user_reset_finish(struct gw_identity *i, const struct gw_actor *by, struct gw_str code,
                                                 struct gw_str new_password, struct gw_keys_settled *keys,

@@ -249,7 +249,7 @@ static void test_a_new_password_ends_keys_where_that_is_asked_for(void **state)
     assert_int_equal(find_live(w, a.text, &live), GW_ENOTFOUND);
     assert_int_equal(find_live(w, b.text, &live), GW_OK);
     gw_auto(gw_api_key_made) struct gw_api_key_made d = must_make(w, &mine);
-    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &owner.id, &keys, code, &w->err), GW_OK);
+    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &owner.id, NULL, &keys, code, &w->err), GW_OK);
     assert_int_equal(keys.revoked, 1);
     assert_int_equal(find_live(w, d.text, &live), GW_ENOTFOUND);
     (void)c;
@@ -402,7 +402,8 @@ static void test_a_service_user_never_has_a_password(void **state)
     assert_true(world_get(w, "robot").service);
     assert_int_equal(gw_user_set_password(w->identity, &world_actor, &robot.id, GW_STR(GOOD_PASSWORD), NULL, &w->err),
                      GW_ECONFLICT);
-    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &robot.id, NULL, code, &w->err), GW_ECONFLICT);
+    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &robot.id, NULL, NULL, code, &w->err),
+                     GW_ECONFLICT);
     assert_int_equal(world_login(w, "robot", GOOD_PASSWORD, &s), GW_EDENIED);
     assert_int_equal(w->waited_ms, WORLD_FLOOR_MS); /* as a wrong password */
     struct gw_api_key_new key = plain(&robot);

@@ -82,7 +82,7 @@ static void a_users_life_is_told_row_by_row(void **state)
     assert_string_equal(
         news(w),
         "password_changed users done {\"how\":\"operator\",\"endedSessions\":0,\"revokedApiKeys\":0,\"by\":\"operator\"}\n");
-    assert_int_equal(gw_user_reset_begin(w->identity, &admin, &u.id, NULL, code, &w->err), GW_OK);
+    assert_int_equal(gw_user_reset_begin(w->identity, &admin, &u.id, NULL, NULL, code, &w->err), GW_OK);
     assert_string_equal(news(w), "reset_code_made users done {\"revokedApiKeys\":0}\n");
     assert_int_equal(gw_user_reset_finish(w->identity, &anybody, gw_str(code), GW_STR(GOOD_PASSWORD), NULL, &w->err),
                      GW_OK);

@@ -321,7 +321,7 @@ static void a_reset_code_works_once(void **state)
     struct gw_user_row u = world_add(w, "alice", "trader", GOOD_PASSWORD);
     struct gw_signed_in old = world_sign_in(w, "alice"), s;
     char code[GW_RESET_CODE_LEN + 1];
-    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, NULL, code, &w->err), GW_OK);
+    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, NULL, NULL, code, &w->err), GW_OK);
     assert_int_equal(strlen(code), GW_RESET_CODE_LEN);
     assert_int_equal(world_identify(w, &old), GW_OK);
     assert_int_equal(finish(w, "AAAAAAAAAAAAAAAAAAAAAA", OTHER_PASSWORD), GW_EDENIED);
@@ -340,16 +340,16 @@ static void a_reset_code_ends_by_time_by_another_and_by_a_new_password(void **st
     struct world *w = *state;
     struct gw_user_row u = world_add(w, "alice", "trader", GOOD_PASSWORD);
     char first[GW_RESET_CODE_LEN + 1], second[GW_RESET_CODE_LEN + 1];
-    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, NULL, first, &w->err), GW_OK);
-    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, NULL, second, &w->err), GW_OK);
+    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, NULL, NULL, first, &w->err), GW_OK);
+    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, NULL, NULL, second, &w->err), GW_OK);
     assert_int_equal(finish(w, first, OTHER_PASSWORD), GW_EDENIED);
     world_advance(w, 600);
     assert_int_equal(finish(w, second, OTHER_PASSWORD), GW_EDENIED);
-    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, NULL, first, &w->err), GW_OK);
+    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, NULL, NULL, first, &w->err), GW_OK);
     assert_int_equal(gw_user_set_password(w->identity, &world_actor, &u.id, GW_STR(OTHER_PASSWORD), NULL, &w->err),
                      GW_OK);
     assert_int_equal(finish(w, first, GOOD_PASSWORD), GW_EDENIED);
-    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, NULL, first, &w->err), GW_OK);
+    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &u.id, NULL, NULL, first, &w->err), GW_OK);
     assert_int_equal(set_active(w, &u, false), GW_OK);
     assert_int_equal(finish(w, first, GOOD_PASSWORD), GW_EDENIED);
 }
@@ -359,7 +359,7 @@ static void nobody_gets_no_code(void **state)
     struct world *w = *state;
     const struct gw_uuid nobody = {{9}};
     char code[GW_RESET_CODE_LEN + 1] = "";
-    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &nobody, NULL, code, &w->err), GW_ENOTFOUND);
+    assert_int_equal(gw_user_reset_begin(w->identity, &world_actor, &nobody, NULL, NULL, code, &w->err), GW_ENOTFOUND);
     assert_string_equal(code, "");
 }
 

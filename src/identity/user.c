@@ -174,9 +174,11 @@ static enum gw_code record_new(struct gw_change *c, const struct gw_user_row *u,
         err);
 }
 
-static enum gw_code insert(struct gw_change *c, const struct gw_user_row *u, struct gw_error *err)
+static enum gw_code insert(struct gw_change *c, const struct gw_proof *proof, const struct gw_user_row *u,
+                           struct gw_error *err)
 {
     struct gw_store *store = c->identity->options.store;
+    GW_TRY(gw_change_check_proof(c, proof, err));
     GW_TRY(check_not_mixed_up(store, u, err));
     GW_TRY(gw_store_user_insert(store, u, err));
     c->put_user = u;
@@ -196,7 +198,7 @@ enum gw_code gw_user_add(struct gw_identity *i, const struct gw_actor *by, const
     GW_TRY(set_role(&u, p, n->role, err));
     GW_TRY(set_password(i, &by->address, n, &u, err));
     GW_TRY(gw_change_begin(&c, i, by, err));
-    GW_TRY(gw_change_end(&c, insert(&c, &u, err), err));
+    GW_TRY(gw_change_end(&c, insert(&c, n->proof, &u, err), err));
     gw_hasher_expect_bcrypt(i->options.hasher, gw_pwhash_bcrypt_cost(u.password_hash));
     *out = u;
     return GW_OK;
@@ -261,6 +263,7 @@ static enum gw_code update(struct gw_change *c, const struct gw_policy *p, const
 {
     struct gw_store *store = c->identity->options.store;
     struct gw_user_row before;
+    GW_TRY(gw_change_check_proof(c, change->proof, err));
     GW_TRY(gw_store_user_get(store, &u->id, &before, err));
     *u = before;
     GW_TRY(apply(change, p, u, err));

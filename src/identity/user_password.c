@@ -150,10 +150,11 @@ enum gw_code gw_user_set_password(struct gw_identity *i, const struct gw_actor *
 
 /* ---- by a one-time code ---- */
 
-static enum gw_code store_code(struct gw_change *c, const struct gw_reset_row *row, struct gw_keys_settled *keys,
-                               struct gw_error *err)
+static enum gw_code store_code(struct gw_change *c, const struct gw_proof *proof, const struct gw_reset_row *row,
+                               struct gw_keys_settled *keys, struct gw_error *err)
 {
     struct gw_user_row u;
+    GW_TRY(gw_change_check_proof(c, proof, err));
     GW_TRY(gw_store_user_get(c->identity->options.store, &row->user_id, &u, err));
     GW_TRY(check_not_service(&u, err));
     GW_TRY(gw_store_reset_put(c->identity->options.store, row, err));
@@ -168,7 +169,8 @@ static enum gw_code store_code(struct gw_change *c, const struct gw_reset_row *r
 }
 
 enum gw_code gw_user_reset_begin(struct gw_identity *i, const struct gw_actor *by, const struct gw_uuid *id,
-                                 struct gw_keys_settled *keys, char *dst, struct gw_error *err)
+                                 const struct gw_proof *proof, struct gw_keys_settled *keys, char *dst,
+                                 struct gw_error *err)
 {
     struct gw_change c;
     char code[GW_RESET_CODE_LEN + 1];
@@ -177,7 +179,7 @@ enum gw_code gw_user_reset_begin(struct gw_identity *i, const struct gw_actor *b
     GW_TRY(gw_random_text(i->options.random, RESET_CODE_BYTES, code, err));
     GW_TRY(gw_sha256(gw_str(code), row.code_hash, err));
     GW_TRY(gw_change_begin(&c, i, by, err));
-    GW_TRY(gw_change_end(&c, store_code(&c, &row, keys, err), err));
+    GW_TRY(gw_change_end(&c, store_code(&c, proof, &row, keys, err), err));
     memcpy(dst, code, sizeof(code));
     gw_wipe(code, sizeof(code));
     return GW_OK;

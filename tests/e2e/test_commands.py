@@ -472,9 +472,10 @@ def test_the_last_admin_stays_over_http(home, change):
     other = gateway.add_user("admin", upstream_id="some-id")
     gateway.aaiti("user", "disable", other.name)
     admin = gateway.signed_in(gateway.users["admin"])
+    own = {"currentPassword": gateway.users["admin"].password}
     user_id = next(u["id"] for u in gateway.aaiti_json("user", "list") if u["username"] == "admin")
     for name in ("admin", "admin@example.com", user_id):
-        answer = admin.patch(f"/aaiti/v1/users/{name}", json=change) if change else admin.delete(f"/aaiti/v1/users/{name}")
+        answer = admin.patch(f"/aaiti/v1/users/{name}", json=change | own) if change else admin.delete(f"/aaiti/v1/users/{name}")
         assert answer.status_code == 409 and "last" in answer.json()["detail"]
     assert admin.get("/aaiti/v1/users").status_code == 200
     gateway.aaiti("user", "delete", other.name)

@@ -186,10 +186,32 @@ def test_own_password_change_ends_the_other_sessions(gateway, user):
     assert gateway.client().post("/api/auth/login", json={"username": user.name, "password": new}).status_code == 200
 
 
+@pytest.mark.parametrize("method, path, body, status", [
+    ("POST", "", {"username": "planted", "role": "admin"}, 201),
+    ("PATCH", "/{}", {"role": "trader"}, 200),
+    ("PATCH", "/{}", {"email": "thief@example.org"}, 200),
+    ("PATCH", "/{}", {"upstreamId": "u-77"}, 200),
+    ("PATCH", "/{}", {"active": True}, 200),
+    ("PATCH", "/{}", {"active": False, "role": "viewer"}, 200),
+    ("POST", "/{}/reset", {}, 201),
+])
+def test_a_stolen_session_gives_nobody_anything(gateway, user, tokens, method, path, body, status):
+    """What outlives it takes the password, too; to disable somebody does not."""
+    admin, target = gateway.client(tokens["admin"]), "/aaiti/v1/users" + path.format(user.name)
+    before = gateway.aaiti_json("user", "list")
+    refused = admin.request(method, target, json=body)
+    assert refused.status_code == 400 and "/currentPassword" in refused.json()["detail"]
+    assert admin.request(method, target, json=body | {"currentPassword": "Wr0ng!enough"}).status_code == 403
+    assert gateway.aaiti_json("user", "list") == before
+    assert admin.request(method, target, json=body | {"currentPassword": gateway.users["admin"].password}).status_code == status
+    assert admin.patch(f"/aaiti/v1/users/{user.name}", json={"active": False}).status_code == 200
+
+
 def test_a_reset_code_works_once(gateway, user, tokens):
     admin = gateway.client(tokens["admin"])
     assert gateway.client(tokens["viewer"]).post(f"/aaiti/v1/users/{user.name}/reset").status_code == 403
-    code = admin.post(f"/aaiti/v1/users/{user.name}/reset").json()["code"]
+    own = {"currentPassword": gateway.users["admin"].password}
+    code = admin.post(f"/aaiti/v1/users/{user.name}/reset", json=own).json()["code"]
     stranger = gateway.client()
     new = {"code": code, "newPassword": "Fresh-Start-9!"}
     assert stranger.post("/aaiti/v1/password/reset", json={**new, "code": "x" * 22}).status_code == 403

@@ -99,7 +99,8 @@ def test_of_two_last_admins_one_stays(make_gateway, change):
             gateway.aaiti("user", "enable", name)
             gateway.aaiti("user", "set-role", name, "admin")
         clients = [gateway.signed_in(user) for user in (gateway.users["admin"], other)]
-        results = together(*[lambda c=c, n=n: c.patch(f"/aaiti/v1/users/{n}", json=change).status_code for c, n in zip(clients, reversed(names))])
+        results = together(*[lambda c=c, n=n, u=u: c.patch(f"/aaiti/v1/users/{n}", json=change | {"currentPassword": u.password}).status_code
+                             for c, n, u in zip(clients, reversed(names), (gateway.users["admin"], other))])
         assert sorted(results)[0] == 200 and sorted(results)[1] in (401, 403, 409), results
         admins = [u for u in gateway.aaiti_json("user", "list") if u["role"] == "admin" and u["active"]]
         assert len(admins) == 1

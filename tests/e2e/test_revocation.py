@@ -200,7 +200,7 @@ def test_a_changed_role_bites_on_the_next_request(gateway, tokens, spread):
     admin = gateway.client(tokens["admin"])
     start = {"path": "/api/bots/bot-1/start", "method": "POST"}
     assert spread(token, **start) == {403}
-    assert admin.patch(f"/aaiti/v1/users/{user.name}", json={"role": "trader"}).status_code == 200
+    assert admin.patch(f"/aaiti/v1/users/{user.name}", json={"role": "trader", "currentPassword": gateway.users["admin"].password}).status_code == 200
     assert spread(token, **start) == {200}
     gateway.aaiti("user", "set-role", user.name, "viewer")
     assert spread(token, **start) == {403}
@@ -232,6 +232,7 @@ def test_enabling_again_does_not_revive_old_sessions(gateway, spread):
 @pytest.mark.parametrize("change", [{"active": False}, {"role": "viewer"}, None])
 def test_the_last_admin_stays(gateway, tokens, change):
     admin = gateway.client(tokens["admin"])
-    answer = admin.patch("/aaiti/v1/users/admin", json=change) if change else admin.delete("/aaiti/v1/users/admin")
+    own = {"currentPassword": gateway.users["admin"].password}
+    answer = admin.patch("/aaiti/v1/users/admin", json=change | own) if change else admin.delete("/aaiti/v1/users/admin")
     assert answer.status_code == 409
     assert admin.get("/api/users").status_code == 200
