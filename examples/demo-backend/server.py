@@ -20,6 +20,7 @@ import threading
 import time
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import unquote
 
 MAX_BODY = 10 * 1024 * 1024
@@ -487,6 +488,11 @@ CALLS = [
 ]
 
 
+# The frontend beside it, for a policy that has routes of it.
+DEMO_PAGE = Path(__file__).resolve().parents[1] / "demo-page"
+PAGE = {"/demo/": ("index.html", "text/html"), "/demo/page.js": ("page.js", "text/javascript")}
+
+
 def compile_calls():
     """{method: [(literal segments first, regex, row)]}: a literal path wins over one with a parameter."""
     table = {}
@@ -549,6 +555,9 @@ class Request(BaseHTTPRequestHandler):
         path, _, _ = self.path.partition("?")
         if self.server.ledger is not None and path == "/__ledger":
             return self.ledger()
+        if self.command in ("GET", "HEAD") and path in PAGE:
+            name, kind = PAGE[path]
+            return 200, (kind, (DEMO_PAGE / name).read_bytes())
         if self.command == "GET" and path == "/socket.io/":
             self.user = self.authenticate()
             return 200, {"sid": str(uuid.uuid4()), "upgrades": ["websocket"], "pingInterval": 25000, "pingTimeout": 20000}
@@ -599,9 +608,9 @@ class Request(BaseHTTPRequestHandler):
 
     def reply(self, status, body):
         """One write: with Nagle off, two would be two packets."""
-        text = json.dumps(body, separators=(",", ":")).encode()
+        kind, text = body if isinstance(body, tuple) else ("application/json", json.dumps(body, separators=(",", ":")).encode())
         head = (
-            f"HTTP/1.1 {status} {self.responses.get(status, ('',))[0]}\r\nContent-Type: application/json; charset=utf-8\r\n"
+            f"HTTP/1.1 {status} {self.responses.get(status, ('',))[0]}\r\nContent-Type: {kind}; charset=utf-8\r\n"
             f"Content-Length: {len(text)}\r\nX-Powered-By: Express\r\nServer: demo\r\nAccess-Control-Allow-Origin: *\r\n"
             f"RateLimit-Limit: 100\r\n{'Connection: close' if self.close_connection else 'Connection: keep-alive'}\r\n\r\n"
         )

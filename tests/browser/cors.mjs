@@ -28,12 +28,32 @@ const page = await context.newPage();
 const seen = {};
 const as = (name, target, options) => page.evaluate(ask, {target: url + target, options}).then((got) => { seen[name] = got; });
 
-await page.goto(`${url}/`);
-const body = JSON.stringify({username: user.username, password: user.password});
-await context.request.post(`${url}/api/auth/login`, {headers: {"Content-Type": "application/json"}, data: body});
+/* The demo page as a person uses it: what it says once signed in, then of the first bot started; and how its requests were signed. */
+async function use(address) {
+  const signed = new Set();
+  const note = (r) => r.url().startsWith(`${url}/api/bots`) && r.method() !== "OPTIONS" && signed.add((r.headers().authorization ?? "").slice(0, 11));
+  const says = (text) => page.waitForFunction((old) => ![old, "…"].includes(document.getElementById("said").textContent), text)
+    .then(() => page.getByRole("status").textContent());
+  page.on("request", note);
+  await page.goto(address);
+  await page.getByLabel("User name").fill(user.username);
+  await page.getByLabel("Password").fill(user.password);
+  await page.getByRole("button", {name: "Sign in"}).click();
+  const first = await says("");
+  const buttons = page.getByRole("listitem").getByRole("button");
+  const bots = await buttons.count();
+  if (bots > 0) {
+    await buttons.first().click();
+  }
+  const then = bots > 0 ? await says(first) : "";
+  page.off("request", note);
+  return {first, bots, then, signed: [...signed], script: await page.evaluate(() => document.cookie)};
+}
+
+seen["own demo page"] = await use(`${url}/demo/`);
 seen.cookies = (await context.cookies(url)).map(({name, httpOnly, secure, sameSite}) => ({name, httpOnly, secure, sameSite}));
 
-await page.goto(listed);
+seen["listed demo page"] = await use(`${listed}/?api=${url}`);
 await as("listed reads", "/api/bots", {credentials: "include"});
 await as("listed changes", "/api/bots", change("of the listed page"));
 await as("listed is refused", "/api/nowhere", {credentials: "include"});
@@ -46,7 +66,7 @@ seen["null origin"] = await page.evaluate((source) => new Promise((done) => {
   document.body.append(frame);
 }), `fetch("${url}/api/bots", ${JSON.stringify(change("of null"))}).then((a) => a.status, (e) => ({threw: e.name})).then((s) => parent.postMessage(s, "*"))`);
 
-await page.goto(other);
+seen["other demo page"] = await use(`${other}/?api=${url}`);
 await as("other reads", "/api/bots", {credentials: "include"});
 await as("other changes", "/api/bots", change("of the other page"));
 await as("other changes blindly", "/api/bots", {method: "POST", mode: "no-cors", credentials: "include", body: '{"name": "blind", "strategy_type": "momentum"}'});
