@@ -174,13 +174,22 @@ static enum gw_code keep_key(X509 *x, struct gw_arena *a, struct gw_str *out, st
     return keep(bio, a, out, err);
 }
 
+/* Of an address neither an escape that a terminal obeys is a part, nor a space. */
+static bool is_address(struct gw_str uri)
+{
+    for (size_t i = 0; i < uri.len; i++)
+        if ((unsigned char)uri.ptr[i] <= ' ' || (unsigned char)uri.ptr[i] >= 0x7f)
+            return false;
+    return gw_str_starts(uri, GW_STR("http://"));
+}
+
 static enum gw_code keep_responder(X509 *x, struct gw_arena *a, struct gw_str *out, struct gw_error *err)
 {
     STACK_OF(OPENSSL_STRING) *all = X509_get1_ocsp(x);
     enum gw_code code = GW_OK;
     *out = GW_STR_NULL;
     for (int i = 0; i < sk_OPENSSL_STRING_num(all) && out->len == 0; i++)
-        if (gw_str_starts(gw_str(sk_OPENSSL_STRING_value(all, i)), GW_STR("http://")))
+        if (is_address(gw_str(sk_OPENSSL_STRING_value(all, i))))
             code = gw_arena_str(a, gw_str(sk_OPENSSL_STRING_value(all, i)), out);
     X509_email_free(all);
     return code == GW_OK ? GW_OK : gw_fail(err, code, "no memory for a certificate's responder");

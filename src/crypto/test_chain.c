@@ -50,7 +50,8 @@ static void certify(int who, int by, const char *name, const char *alternatives)
     extend(x, issuer, NID_basic_constraints, alternatives == NULL ? "critical,CA:TRUE" : "critical,CA:FALSE");
     if (alternatives != NULL) {
         extend(x, issuer, NID_subject_alt_name, alternatives);
-        extend(x, issuer, NID_info_access, "OCSP;URI:http://127.0.0.1:9/ocsp");
+        extend(x, issuer, NID_info_access,
+               who == RSA_LEAF ? "OCSP;URI:http://a\x1b[2J" : "OCSP;URI:http://127.0.0.1:9/ocsp");
     }
     assert_true(X509_sign(x, keys[by], EVP_sha256()) > 0);
     certificates[who] = x;
@@ -132,6 +133,7 @@ static void what_it_says_of_itself(void **state)
     assert_false(f.is_development || f.is_self_signed);
     assert_int_equal(gw_chain_facts(rsa, &a, &f, NULL), GW_OK);
     assert_string_equal(f.key.ptr, "RSA 2048");
+    assert_int_equal(f.responder.len, 0); /* of an escape in it, too */
     assert_int_equal(gw_chain_facts(root, &a, &f, NULL), GW_OK);
     assert_true(f.is_self_signed);
     assert_int_equal(f.responder.len, 0);
@@ -219,18 +221,36 @@ static void trust_wants_every_link_and_the_time(void **state)
 
 static void what_is_no_chain_is_refused(void **state)
 {
+    static const struct gw_str texts[] = {
+        GW_STR_NULL,
+        GW_STR("\0"),
+        GW_STR("nonsense\n"),
+        GW_STR("-----BEGIN CERTIFICATE-----\n"),
+        GW_STR("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"),
+        GW_STR("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"),
+        GW_STR("-----BEGIN CERTIFICATE-----\n####\n-----END CERTIFICATE-----\n"),
+        GW_STR("-----BEGIN CERTIFICATE-----\nMAA=\n-----END PRIVATE KEY-----\n"),
+        GW_STR("-----BEGIN PKCS7-----\nMAA=\n-----END PKCS7-----\n"),
+        GW_STR("-----BEGIN CERTIFICATE REQUEST-----\nMAA=\n-----END CERTIFICATE REQUEST-----\n"),
+    };
     (void)state;
-    gw_auto(gw_buf) struct gw_buf one = {0}, many = {0};
+    gw_auto(gw_buf) struct gw_buf one = {0}, many = {0}, large = {0};
     struct gw_chain *c = NULL;
+    gw_buf_init(&large, GW_CHAIN_MAX_BYTES + 8192);
     gw_buf_init(&one, 8192);
     gw_buf_init(&many, GW_CHAIN_MAX_BYTES);
     add(&one, LEAF);
     for (int i = 0; i < 17; i++)
         add(&many, LEAF);
     struct gw_str pem = gw_buf_str(&one);
-    assert_int_equal(gw_chain_parse(GW_STR_NULL, &c, NULL), GW_EPARSE);
-    assert_int_equal(gw_chain_parse(GW_STR("-----BEGIN CERTIFICATE-----\n"), &c, NULL), GW_EPARSE);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        if (gw_chain_parse(texts[i], &c, NULL) != GW_EPARSE)
+            fail_msg("row %zu", i);
     assert_int_equal(gw_chain_parse(gw_buf_str(&many), &c, NULL), GW_EPARSE);
+    while (large.len < GW_CHAIN_MAX_BYTES)
+        gw_buf_addc(&large, '\n');
+    add(&large, LEAF);
+    assert_int_equal(gw_chain_parse(gw_buf_str(&large), &c, NULL), GW_EPARSE);
     for (size_t len = 0; len < pem.len - 30; len++)
         assert_int_equal(gw_chain_parse(gw_str_sub(pem, 0, len), &c, NULL), GW_EPARSE);
     /* One that can be read, then one that cannot. */
