@@ -137,6 +137,11 @@ int gw_app_mode_dir(const struct gw_app *a)
     return a->mode_dir;
 }
 
+struct gw_presses *gw_app_presses(struct gw_app *a)
+{
+    return &a->presses;
+}
+
 int gw_app_journal_dir(const struct gw_app *a)
 {
     return a->journal_dir;

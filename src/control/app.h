@@ -77,6 +77,7 @@ struct gw_block_desk gw_app_blocks(struct gw_app *a, const struct gw_app_view *v
 struct gw_expiry *gw_app_expiry(struct gw_app *a);
 /* For the schedule's thread; NULL offline. */
 struct gw_kernel_drop *gw_app_kernel_drop(struct gw_app *a);
+struct gw_presses *gw_app_presses(struct gw_app *a); /* how often each user has repeated a press */
 /* The runs of make_safe; NULL offline: workers hear of no session that is made there. */
 struct gw_making_safe *gw_app_making_safe(const struct gw_app *a);
 /* The secrets in the database. Always there while control runs; offline they are opened by the first call, which may fail for want of

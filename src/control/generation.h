@@ -6,6 +6,7 @@
  */
 #include "base/buf.h"
 #include "control/app.h"
+#include "control/presses.h"
 #include "control/run_dir.h"
 #include "control/shown.h"
 #include "response/block.h"
@@ -41,6 +42,7 @@ struct gw_app {
     struct gw_block_full blocks_full;
     struct gw_expiry expiry;
     struct gw_kernel_drop *kernel_drop;
+    struct gw_presses presses;
     struct gw_shared *shared;
     pthread_mutex_t lock;      /* current, refs */
     pthread_mutex_t reloading; /* one reload or exchange of keys at a time */

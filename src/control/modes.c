@@ -3,6 +3,7 @@
 
 #include "control/exchange.h"
 #include "control/log.h"
+#include "control/presses.h"
 #include <assert.h>
 #include <stdio.h>
 
@@ -83,6 +84,17 @@ static enum gw_code put(void *ctx, struct gw_mode_set *set, struct gw_error *err
     return gw_mode_put(set, &c->entry, err);
 }
 
+/* Whether all of it is in force already, and who asks has been told so often enough. */
+static bool is_one_too_many(struct gw_app *a, const struct gw_actor *actor, const struct change *c)
+{
+    struct gw_mode_set set;
+    if (c->how != GW_MODE_RAISE)
+        return false;
+    gw_modes_read(a, &set);
+    return gw_mode_holds(&set, &c->entry, c->now_s) &&
+           !gw_presses_take(gw_app_presses(a), &actor->user_id, (uint64_t)gw_clock_mono_ms(gw_app_clock(a)));
+}
+
 enum gw_code gw_modes_change(struct gw_app *a, const struct gw_actor *actor, enum gw_mode_how how,
                              const struct gw_mode_entry *entry, bool *out_recorded, struct gw_error *err)
 {
@@ -90,6 +102,10 @@ enum gw_code gw_modes_change(struct gw_app *a, const struct gw_actor *actor, enu
     struct gw_error why = {0};
     char scope[GW_MODE_SCOPE_TEXT];
     c.entry.since_s = c.now_s;
+    if (is_one_too_many(a, actor, &c)) {
+        *out_recorded = false;
+        return GW_OK;
+    }
     GW_TRY(gw_mode_change(gw_app_mode_dir(a), put, &c, err));
     gw_modes_scope_text(&c.entry, scope);
     gw_log(GW_LOG_WARN, "mode", {"mode", gw_str(gw_mode_name(c.entry.mode))}, {"scope", gw_str(scope)},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the calls leave in the audit trail, how it is shown, and what is never in it. */
 #include "control/dispatch.h"
+#include "control/presses.h"
 #include "control/refusals.h"
 #include "control/test_home.h"
 #include "journal/reader.h"
@@ -363,6 +364,66 @@ static void no_row_holds_a_secret(void **state)
     assert_non_null(strstr(trail(1000), "key_rotated/upstream/done"));
 }
 
+/* ---- who presses without end ---- */
+
+#define HOUR "{\"for\": \"1h\"}"
+
+static size_t presses_recorded(void)
+{
+    size_t found = 0;
+    for (const char *at = trail(1000); (at = strstr(at, "mode_changed/")) != NULL; at++)
+        found++;
+    return found;
+}
+
+static void press(const char *body, bool is_recorded)
+{
+    assert_int_equal(call(ADMIN, "POST", "/aaiti/v1/panic", body), 200);
+    assert_string_equal(text_of(last.body, "mode"), "risk-off");
+    assert_int_equal(json_is_true(json_object_get(last.body, "recorded")), is_recorded);
+}
+
+static void what_adds_nothing_is_told_from_what_is_in_force_and_costs_no_row(void **state)
+{
+    (void)state;
+    press("{\"for\": \"2h\"}", true);
+    for (int i = 0; i < GW_PRESSES_REPEATED; i++)
+        press(HOUR, true);
+    for (int i = 0; i < 100; i++)
+        press(HOUR, false);
+    assert_int_equal(presses_recorded(), 1 + GW_PRESSES_REPEATED);
+    press("{\"for\": \"3h\"}", true); /* adds something */
+    press(HOUR, false);
+    gw_fake_clock_advance(&home.clock, 60000 / GW_PRESSES_REPEATED);
+    press(HOUR, true);
+    press(HOUR, false);
+}
+
+static void a_press_after_the_lift_acts_at_once(void **state)
+{
+    (void)state;
+    press("{}", true);
+    for (int i = 0; i < GW_PRESSES_REPEATED; i++)
+        press("{}", true);
+    press("{}", false);
+    assert_int_equal(call(ADMIN, "POST", "/aaiti/v1/mode", "{\"mode\": \"off\"}"), 200);
+    press("{}", true);
+    assert_int_equal(json_array_size(json_object_get(last.body, "entries")), 1);
+}
+
+static void nobody_uses_up_the_presses_of_another(void **state)
+{
+    (void)state;
+    struct gw_presses p = {{0}};
+    const struct gw_uuid ada = {{1, [15] = 1}}, bob = {{1, [15] = 2}};
+    for (int i = 0; i < GW_PRESSES_REPEATED; i++)
+        assert_true(gw_presses_take(&p, &ada, 1000));
+    assert_false(gw_presses_take(&p, &ada, 1000));
+    assert_true(gw_presses_take(&p, &bob, 1000));
+    assert_false(gw_presses_take(&p, &ada, 2999));
+    assert_true(gw_presses_take(&p, &ada, 3000));
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -377,6 +438,9 @@ int main(void)
         CASE(a_parameter_that_makes_no_sense_is_refused_with_what_was_expected),
         CASE(refusals_are_counted_and_cost_no_row),
         CASE(no_row_holds_a_secret),
+        CASE(what_adds_nothing_is_told_from_what_is_in_force_and_costs_no_row),
+        CASE(a_press_after_the_lift_acts_at_once),
+        CASE(nobody_uses_up_the_presses_of_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -185,17 +185,25 @@ static bool covers(const struct gw_mode_entry *a, const struct gw_mode_entry *b)
     return a->mode >= b->mode && outlasts(a, b);
 }
 
+bool gw_mode_holds(const struct gw_mode_set *set, const struct gw_mode_entry *entry, int64_t now_s)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        const struct gw_mode_entry *e = &set->entries[i];
+        if (same_scope(e, entry) && !gw_mode_has_ended(e, now_s) && covers(e, entry))
+            return true;
+    }
+    return false;
+}
+
 enum gw_code gw_mode_raise(struct gw_mode_set *set, const struct gw_mode_entry *entry, int64_t now_s,
                            struct gw_error *err)
 {
     struct gw_mode_entry raised = *entry;
+    if (gw_mode_holds(set, entry, now_s))
+        return GW_OK;
     for (size_t i = 0; i < set->count; i++) {
         const struct gw_mode_entry *e = &set->entries[i];
-        if (!same_scope(e, entry) || gw_mode_has_ended(e, now_s))
-            continue;
-        if (covers(e, entry))
-            return GW_OK; /* nothing that it would add */
-        if (e->mode == raised.mode)
+        if (same_scope(e, entry) && !gw_mode_has_ended(e, now_s) && e->mode == raised.mode)
             raised.since_s = e->since_s;
     }
     for (size_t i = set->count; i-- > 0;) {

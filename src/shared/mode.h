@@ -73,6 +73,8 @@ GW_MUST_CHECK enum gw_code gw_mode_put(struct gw_mode_set *set, const struct gw_
  * its time. What is there already stays as it is; what adds nothing to the new one goes. GW_ELIMIT as above. */
 GW_MUST_CHECK enum gw_code gw_mode_raise(struct gw_mode_set *set, const struct gw_mode_entry *entry, int64_t now_s,
                                          struct gw_error *err);
+/* Raising it would add nothing. */
+bool gw_mode_holds(const struct gw_mode_set *set, const struct gw_mode_entry *entry, int64_t now_s);
 /* Its time is over. */
 bool gw_mode_has_ended(const struct gw_mode_entry *entry, int64_t now_s);
 /* Takes away what has ended; returns how many were. */

@@ -160,6 +160,7 @@ static void test_raising_weakens_shortens_and_lengthens_nothing(void **state)
         put(&set, GW_MODE_GROUP, "bots", GW_MODE_STOPPED); /* another scope's affair */
         assert_int_equal(gw_mode_put(&set, &had, NULL), GW_OK);
         for (int again = 0; again < 2; again++) {
+            assert_int_equal(gw_mode_holds(&set, &asked, NOW_S), again > 0 || !rows[i].is_new);
             assert_int_equal(gw_mode_raise(&set, &asked, NOW_S, NULL), GW_OK);
             assert_int_equal(set.count - 1, rows[i].count);
             assert_int_equal(global_at(&set, NOW_S), rows[i].now);
