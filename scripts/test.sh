@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# What `make test` does: installs what is missing, builds the release and the test build, runs unit, replay and end-to-end
-# tests, and closes with `N passed, N failed, N skipped`. Arguments go to pytest (-n 0: one process, for --pdb).
+# What `make test` does: installs what is missing, builds the release (its tests are the test build's) and the test build, runs unit,
+# replay and end-to-end tests, and closes with `N passed, N failed, N skipped`. Arguments go to pytest (-n 0: one process, for --pdb).
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,7 +14,7 @@ fail()
 
 scripts/install.sh run build test || fail "packages are missing"
 scripts/browser.sh || fail "there is no browser, and CI may not do without"
-scripts/build.sh build || fail "the release does not build"
+scripts/build.sh build product || fail "the release does not build"
 scripts/build.sh build-test -Dtest_hooks=true -Dbuildtype=debugoptimized || fail "the test build does not build"
 
 # Results of an earlier run must not be counted when this one dies before it writes its own.

@@ -334,7 +334,7 @@ static void document(struct gw_buf *out)
     gw_buf_addf(
         out,
         "# Options of gateway.yaml\n\n"
-        "Made from the option table in src/config/settings.c by `build/test_config_settings --write`; a test compares.\n"
+        "Made from the option table in src/config/settings.c by `build-test/test_config_settings --write`; a test compares.\n"
         "A dotted key is a path of maps: `session: {idle: 24h}` or `session.idle: 24h`. An environment variable wins over\n"
         "the file. Durations: `250ms 60s 15m 24h 7d`, a bare number is seconds; sizes: `512 64KiB 19MiB`. Relative file\n"
         "names are relative to the home directory.\n\n");
@@ -353,7 +353,7 @@ static void the_document_is_the_table(void **state)
     found[fread(found, 1, sizeof(found) - 1, file)] = '\0';
     fclose(file);
     if (strcmp(found, expected.ptr) != 0)
-        fail_msg("docs/options.md is out of date; run build/test_config_settings --write");
+        fail_msg("docs/options.md is out of date; run build-test/test_config_settings --write");
 }
 
 static int write_document(void)

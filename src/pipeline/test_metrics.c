@@ -178,7 +178,7 @@ static const char document_file[] = GW_SOURCE_DIR "/docs/metrics.md";
 
 static const char preamble[] =
     "# Metrics\n\n"
-    "Made from src/pipeline/metric.def and src/shared/gauge.def by `build/test_pipeline_metrics --write`; a test compares.\n\n"
+    "Made from src/pipeline/metric.def and src/shared/gauge.def by `build-test/test_pipeline_metrics --write`; a test compares.\n\n"
     "`GET /aaiti/metrics` answers in Prometheus' text format 0.0.4. It takes the permission `system:read`, by token or API key. Any worker tells of all of\n"
     "them. Labels are lists of the gateway's own, never a path, a user or an address. A family with two labels shows only what has been counted.\n\n"
     "Counts live as long as the nginx master: a reload, new workers and the death of control leave them as they are; a restart begins them anew, which\n"
@@ -259,7 +259,7 @@ static void the_document_is_the_tables(void **state)
     found[fread(found, 1, sizeof(found) - 1, file)] = '\0';
     fclose(file);
     if (strcmp(found, expected.ptr) != 0)
-        fail_msg("docs/metrics.md is out of date; run build/test_pipeline_metrics --write");
+        fail_msg("docs/metrics.md is out of date; run build-test/test_pipeline_metrics --write");
 }
 
 static int write_document(void)

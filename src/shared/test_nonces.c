@@ -135,7 +135,7 @@ static void a_full_bucket_refuses_and_forgets_none(void **state)
 /* ---- threads ---- */
 
 #define THREADS 8
-#define ROUNDS 3000
+#define ROUNDS (GW_UNDER_TSAN ? 300 : 3000)
 
 static _Atomic uint32_t taken[ROUNDS];
 static pthread_barrier_t start;
@@ -203,7 +203,7 @@ static void of_equal_ones_at_once_exactly_one_is_taken(void **state)
 
 /* Clocks that differ by a second: the first word is free to one thread, the second to the other. Who has the earlier time is there first as often
  * as not, so that both would take one if nobody looked again. */
-#define ROUNDS_APART 30000
+#define ROUNDS_APART (GW_UNDER_TSAN ? 1000 : 30000)
 
 static _Atomic uint32_t taken_apart;
 static _Atomic int turn;
