@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `aaiti apikey …`: keys for programs. A new one goes to standard output, once, and nowhere else. */
+/* `aaiti apikey …`: keys for programs, and certificates that stand for users. A new key goes to standard output, once, and nowhere else. */
 #include "call.h"
 #include "commands.h"
+#include "crypto/chain.h"
 
 #define API_KEYS "/aaiti/v1/api-keys"
 
@@ -20,14 +21,36 @@ static int show_made(struct gw_cli *cli, int status, const json_t *key)
         cli_print_json(cli, key);
         return GW_EXIT_YES;
     }
+    if (json_is_string(json_object_get(key, "certificate"))) {
+        fprintf(cli->out, "%s\n", cli_text(key, "key"));
+        fprintf(cli->err, "aaiti: whoever shows the certificate is %s; `aaiti apikey revoke %s` ends it\n",
+                cli_text(key, "username"), cli_text(key, "key"));
+        return GW_EXIT_YES;
+    }
     fprintf(cli->out, "%s\n", cli_text(key, "secret"));
     fprintf(cli->err, "aaiti: it is shown this once; `aaiti apikey revoke %s` ends it\n", cli_text(key, "key"));
     return GW_EXIT_YES;
 }
 
+/* Of a file with more in it, a private key perhaps, the first certificate alone. */
+static enum gw_code set_certificate(struct gw_cli *cli, json_t *body, struct gw_error *err)
+{
+    gw_auto(gw_chain) struct gw_chain *chain = NULL;
+    gw_auto(gw_buf) struct gw_buf first = {0};
+    const char *file = gw_cli_value(cli, "--certificate");
+    if (file == NULL)
+        return GW_OK;
+    gw_buf_init(&first, GW_CHAIN_MAX_BYTES);
+    GW_TRY(gw_chain_load(file, &chain, err));
+    GW_TRY(gw_chain_add_first(chain, &first, err));
+    json_object_set_new(body, "certificate", json_stringn(first.ptr, first.len));
+    return GW_OK;
+}
+
 int cmd_apikey_add(struct gw_cli *cli, int argc, char **argv)
 {
     (void)argc;
+    struct gw_error err = {0};
     gw_auto_json json_t *answer = NULL;
     gw_auto_json json_t *body = json_pack("{s:s}", "user", argv[1]);
     if (body == NULL)
@@ -38,6 +61,8 @@ int cmd_apikey_add(struct gw_cli *cli, int argc, char **argv)
     set_string(cli, body, "--expires", "expiresIn");
     if (gw_cli_value(cli, "--signed") != NULL)
         json_object_set_new(body, "signed", json_true());
+    if (set_certificate(cli, body, &err) != GW_OK)
+        return gw_cli_fail_error(cli, &err);
     int status = cli_call(cli, "POST", API_KEYS, json_incref(body), &answer);
     return show_made(cli, status, answer);
 }
@@ -81,11 +106,17 @@ static void print_list(struct gw_cli *cli, const json_t *list, const char *none)
         fputs(none, cli->out);
 }
 
+static const char *secret_of(const json_t *k)
+{
+    if (json_is_string(json_object_get(k, "certificate")))
+        return "cert";
+    return json_is_true(json_object_get(k, "signed")) ? "signs" : "shown";
+}
+
 static void print_key(struct gw_cli *cli, const json_t *k)
 {
     fprintf(cli->out, "%-12s  %-16s  %-7s  %-6s  %-20s  %-20s  %-16s  ", cli_text(k, "key"), cli_text(k, "username"),
-            json_is_true(json_object_get(k, "expired")) ? "expired" : "live",
-            json_is_true(json_object_get(k, "signed")) ? "signs" : "shown", cli_text(k, "expiresAt"),
+            json_is_true(json_object_get(k, "expired")) ? "expired" : "live", secret_of(k), cli_text(k, "expiresAt"),
             cli_text(k, "lastUsedAt"), cli_text(k, "name"));
     print_list(cli, json_object_get(k, "scopes"), "all");
     fputs("  ", cli->out);

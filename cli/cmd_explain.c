@@ -69,6 +69,11 @@ static enum gw_code rehearse(struct explain *e, enum gw_credential_kind by, stru
 
 static enum gw_code rehearse_all(struct explain *e, struct gw_error *err)
 {
+    if (e->key.is_certificate) { /* as by cookie */
+        GW_TRY(rehearse(e, GW_CREDENTIAL_CERTIFICATE, GW_STR("same-origin"), &e->asked, err));
+        GW_TRY(rehearse(e, GW_CREDENTIAL_CERTIFICATE, GW_STR_NULL, &e->by_cookie, err));
+        return rehearse(e, GW_CREDENTIAL_CERTIFICATE, FOREIGN, &e->foreign, err);
+    }
     if (e->by_key) { /* no browser attaches one by itself */
         GW_TRY(rehearse(e, GW_CREDENTIAL_KEY, GW_STR_NULL, &e->asked, err));
         e->by_cookie = e->foreign = e->asked;
@@ -202,10 +207,10 @@ static void tell_key(const struct explain *e, struct gw_buf *b)
     }
 }
 
-/* Control takes no nonces, so it refuses what is signed. */
+/* Control takes no nonces, so it refuses what is signed; and it sees no certificate. */
 static bool is_no_key_of_control(const struct explain *e)
 {
-    return e->by_key && e->key.is_signed && gw_target_is_control(e->asked.route->target);
+    return e->by_key && (e->key.is_signed || e->key.is_certificate) && gw_target_is_control(e->asked.route->target);
 }
 
 static void tell_token(const struct explain *e, struct gw_buf *b)
@@ -213,7 +218,8 @@ static void tell_token(const struct explain *e, struct gw_buf *b)
     if (!e->signed_in)
         gw_buf_add(b, GW_STR("nobody is signed in"));
     else if (is_no_key_of_control(e))
-        gw_buf_add(b, GW_STR("control takes no key that signs: it answers 401 where it wants to know who asks"));
+        gw_buf_addf(b, "control takes no %s: it answers 401 where it wants to know who asks",
+                    e->key.is_certificate ? "certificate" : "key that signs");
     else if (e->asked.route->target == GW_TARGET_CONTROL && e->asked.route->access == GW_ACCESS_PUBLIC)
         gw_buf_add(b, GW_STR("counts for the budget alone; control looks at it again, and decides"));
     else if (!e->asked.signed_in && e->asked.route->target != GW_TARGET_BACKEND)
@@ -260,7 +266,12 @@ static void tell_mode(const struct explain *e, struct gw_buf *b)
 static void tell_cross_site(const struct explain *e, struct gw_buf *b)
 {
     unsigned status = gw_reason_status(GW_REASON_CROSS_SITE);
-    if (refuses_there(&e->by_cookie))
+    if (e->key.is_certificate && refuses_there(&e->by_cookie))
+        gw_buf_addf(
+            b,
+            "with proof of the same origin (Origin, Sec-Fetch-Site, an Authorization header of scheme Bearer); else %u",
+            status);
+    else if (refuses_there(&e->by_cookie))
         gw_buf_addf(b, "with a Bearer token; by cookie %u without proof of the same origin (Origin, Sec-Fetch-Site)",
                     status);
     else if (refuses_there(&e->foreign))
@@ -437,6 +448,7 @@ static int take_key(struct explain *e)
     const char *ends = json_string_value(json_object_get(k, "expiresAt"));
     e->by_key = true;
     e->key.is_signed = json_is_true(json_object_get(k, "signed"));
+    e->key.is_certificate = json_is_string(json_object_get(k, "certificate"));
     if (gw_uuid_parse(gw_str(cli_text(k, "id")), &e->key.id) != GW_OK ||
         gw_uuid_parse(gw_str(cli_text(k, "userId")), &e->key.user_id) != GW_OK ||
         (ends != NULL && gw_time_parse(gw_str(ends), &e->key.expires_s) != GW_OK) ||

@@ -171,12 +171,14 @@ static const struct gw_command commands[] = {
          "A program sends it as `X-API-Key: KEY` or `Authorization: Bearer KEY`. It may do what its user may, as that changes,\n"
          "and with --scope only what is named of that: permissions of the policy, `bots:*` for those that there are now, and\n"
          "`signed-in` for routes that are open to whoever is signed in. With --signed the program sends its id and a signature of\n"
-         "each request in the key's place: docs/api-keys.md.",
+         "each request in the key's place: docs/api-keys.md. With --certificate no key is made: whoever shows the listener that\n"
+         "certificate is the user (docs/tls.md).",
      .options = {{"--name", "NAME", "What it is for; shown in lists"},
                  {"--scope", "PERMISSION,...", "Only these rights, at most 16"},
                  {"--expires", "DURATION", "Ends by itself after so long, such as 90d"},
                  {"--from", "CIDR,...", "Good from these networks alone, at most 4"},
-                 {"--signed", NULL, "Never to be sent: requests are signed by it"}}},
+                 {"--signed", NULL, "Never to be sent: requests are signed by it"},
+                 {"--certificate", "FILE", "A client's certificate in place of a key: PEM, its first one"}}},
     {.name = "apikey list",
      .run = cmd_apikey_list,
      OPTIONAL_ARGUMENT("USER"),

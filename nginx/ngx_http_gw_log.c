@@ -89,6 +89,7 @@ ngx_http_gw_log_refusal(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 {
     ngx_uint_t           level;
     struct gw_decision  *d;
+    char                 text[GW_CLIENT_CERTIFICATE_TEXT + 1] = "";
 
     static time_t        second;
     static ngx_uint_t    lines;
@@ -114,13 +115,18 @@ ngx_http_gw_log_refusal(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
              || d->reason == GW_REASON_UPSTREAM_CREDENTIAL)
             ? NGX_LOG_ERR : NGX_LOG_NOTICE;
 
+    if (ctx->head.certificate != NULL) {
+        gw_client_certificate_text(ctx->head.certificate, text);
+    }
+
     ngx_log_error(level, r->connection->log, 0,
                   "gw refused: status=%ui reason=%s why=\"%s\" detail=\"%s\" "
-                  "address=%*s user=%*s route=\"%*s\"",
+                  "address=%*s user=%*s route=\"%*s\"%s%s",
                   (ngx_uint_t) d->status, gw_reason_name(d->reason),
                   gw_reason_why(d->reason), d->detail ? d->detail : "",
                   d->client_address.len, d->client_address.ptr,
-                  d->user.len, d->user.ptr, d->route.len, d->route.ptr);
+                  d->user.len, d->user.ptr, d->route.len, d->route.ptr,
+                  text[0] ? " certificate=" : "", text);
 }
 
 

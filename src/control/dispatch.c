@@ -129,6 +129,7 @@ static const struct gw_api_member stage_upstream_body[] = {
     STRING("secret", GW_API_REQUIRED, 1, GW_SECRET_MAX_BYTES),
     END,
 };
+#define GW_API_CERTIFICATE_MAX 16384
 static const struct gw_api_member api_key_body[] = {
     STRING("user", GW_API_OPTIONAL, 1, GW_EMAIL_MAX),
     STRING("name", GW_API_OPTIONAL, 0, GW_API_KEY_NAME_MAX),
@@ -136,6 +137,7 @@ static const struct gw_api_member api_key_body[] = {
     STRING("networks", GW_API_OPTIONAL, 0, GW_API_KEY_NETWORKS_MAX_BYTES),
     STRING("expiresIn", GW_API_OPTIONAL, 1, 24),
     BOOL("signed"),
+    STRING("certificate", GW_API_OPTIONAL, 1, GW_API_CERTIFICATE_MAX),
     PASSWORD("password", GW_API_OPTIONAL), /* the caller's own; who has none is the operator */
     END,
 };

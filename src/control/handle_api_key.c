@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* API keys: a user's own by their session, another's with users:read and users:write, anybody's by the operator. Never through a key. */
+/* API keys, and certificates that stand for users as keys do: a user's own by their session, another's with users:read and users:write, anybody's by the operator. Never through a key. */
+#include "base/encode.h"
 #include "config/option_value.h"
 #include "control/exchange.h"
 #include "control/log.h"
+#include <gw/gate.h>
 
 #define DAY_S 86400
 #define TTL_MAX_MS (INT64_C(3650) * DAY_S * 1000)
@@ -20,14 +22,21 @@ static json_t *list_of(const char *words)
     return list;
 }
 
+static json_t *fingerprint_of(const struct gw_api_key_row *r)
+{
+    char text[2 * sizeof(r->hash) + 1] = "";
+    gw_hex_encode(r->hash, sizeof(r->hash), text);
+    return r->is_certificate ? json_string(text) : json_null();
+}
+
 static json_t *show(const struct gw_api_key_row *r, int64_t now_s)
 {
-    return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o}", "id", gw_reply_uuid(&r->id), "key",
+    return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:o, s:b, s:o, s:o, s:o}", "id", gw_reply_uuid(&r->id), "key",
                      json_sprintf(GW_API_KEY_PREFIX "%s", r->public_id), "name", r->name, "userId",
                      gw_reply_uuid(&r->user_id), "scopes", list_of(r->scopes), "networks", list_of(r->networks),
-                     "signed", (int)r->is_signed, "expired", (int)gw_api_key_is_over(r, now_s), "createdAt",
-                     gw_reply_time(r->created_s), "expiresAt", gw_reply_time(r->expires_s), "lastUsedAt",
-                     gw_reply_time(r->last_used_s));
+                     "signed", (int)r->is_signed, "certificate", fingerprint_of(r), "expired",
+                     (int)gw_api_key_is_over(r, now_s), "createdAt", gw_reply_time(r->created_s), "expiresAt",
+                     gw_reply_time(r->expires_s), "lastUsedAt", gw_reply_time(r->last_used_s));
 }
 
 struct listing {
@@ -126,7 +135,7 @@ static enum gw_code answer_made(struct gw_exchange *x, const struct gw_api_key_m
 {
     GW_TRY(gw_reply_json(x, 201, show(&made->row, now_s(x)), err));
     GW_TRY(add_username(x, x->reply->body, err));
-    return gw_reply_add(x, "secret", json_string(made->text), err);
+    return made->row.is_certificate ? GW_OK : gw_reply_add(x, "secret", json_string(made->text), err);
 }
 
 /* max_ms: as the texts of the callers say. */
@@ -144,6 +153,21 @@ static enum gw_code read_span(struct gw_exchange *x, const char *member, int64_t
     return GW_OK;
 }
 
+/* Who owns one may have everybody that shows it act as himself, so it is not for users to take one. */
+static enum gw_code read_certificate(struct gw_exchange *x, struct gw_client_certificate *room,
+                                     const struct gw_client_certificate **out, struct gw_error *err)
+{
+    struct gw_str pem = gw_exchange_str(x, "certificate");
+    if (pem.ptr == NULL)
+        return GW_OK;
+    if (!gw_exchange_may(x, "users:write"))
+        return gw_fail(err, GW_EDENIED, "a certificate");
+    if (gw_client_certificate_read(pem, room, NULL) != GW_OK)
+        return gw_fail(err, GW_EINVAL, "/certificate: expected a certificate in PEM");
+    *out = room;
+    return GW_OK;
+}
+
 enum gw_code gw_handle_api_key_add(struct gw_exchange *x, struct gw_error *err)
 {
     gw_auto(gw_api_key_made) struct gw_api_key_made made = {.text = ""};
@@ -155,7 +179,9 @@ enum gw_code gw_handle_api_key_add(struct gw_exchange *x, struct gw_error *err)
                                  .scopes = gw_exchange_str(x, "scopes"),
                                  .networks = gw_exchange_str(x, "networks"),
                                  .is_signed = json_is_true(json_object_get(x->body, "signed"))};
+    struct gw_client_certificate certificate;
     GW_TRY(read_span(x, "expiresIn", 1000, TTL_MAX_MS, &new.ttl_s, err));
+    GW_TRY(read_certificate(x, &certificate, &new.certificate, err));
     GW_TRY(find_owner(x, gw_exchange_str(x, "user"), "users:write", &owner, err));
     GW_TRY(gw_exchange_prove(x, "password", "api_key_made", &proof, &new.proof, &is_proved, err));
     if (!is_proved)

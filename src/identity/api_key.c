@@ -3,6 +3,7 @@
  * API keys. The database knows a key by its hash; what a signed one signs by, the hash of its whole text, must be read again, so
  * that is sealed.
  */
+#include "base/encode.h"
 #include "crypto/mac.h"
 #include "crypto/secret.h"
 #include "identity/sealed.h"
@@ -41,6 +42,10 @@ static enum gw_code make_secret(struct gw_identity *i, struct gw_api_key_made *m
     GW_TRY(gw_api_key_parse(gw_str(m->text), &parts));
     if (!gw_str_copy(parts.public_id, m->row.public_id, sizeof(m->row.public_id)))
         return gw_fail(err, GW_EINTERNAL, "an API key without an id");
+    if (m->row.is_certificate) { /* of the text no more than the id is wanted */
+        gw_api_key_made_done(m);
+        return GW_OK;
+    }
     GW_TRY(gw_sha256(presented_part(m), m->row.hash, err));
     return gw_sha256(gw_str(m->text), mac_key, err);
 }
@@ -71,7 +76,8 @@ static enum gw_code live_key_of(const struct gw_api_key_row *r, const uint8_t ma
                                 .user_id = r->user_id,
                                 .expires_s = r->expires_s,
                                 .last_used_s = r->last_used_s,
-                                .is_signed = r->is_signed};
+                                .is_signed = r->is_signed,
+                                .is_certificate = r->is_certificate};
     memcpy(out->hash.b, r->hash, sizeof(out->hash.b));
     if (r->is_signed)
         memcpy(out->proof, mac_key, GW_MAC_BYTES);
@@ -173,6 +179,7 @@ static enum gw_code check_room(struct gw_change *c, const struct gw_uuid *user_i
 static json_t *details_of(const struct gw_api_key_row *r, const struct gw_uuid *replaced)
 {
     char owner[GW_UUID_LEN + 1], old[GW_UUID_LEN + 1] = "", expires[GW_TIME_LEN + 1] = "never";
+    char fingerprint[2 * sizeof(r->hash) + 1] = "";
     gw_uuid_format(&r->user_id, owner);
     if (replaced != NULL)
         gw_uuid_format(replaced, old);
@@ -181,6 +188,9 @@ static json_t *details_of(const struct gw_api_key_row *r, const struct gw_uuid *
     json_t *details =
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "key", r->public_id, "name", r->name, "owner", owner, "scopes",
                   r->scopes, "networks", r->networks, "expires", expires, "signed", (int)r->is_signed);
+    gw_hex_encode(r->hash, sizeof(r->hash), fingerprint);
+    if (r->is_certificate) /* no secret, unlike the hash of a text */
+        (void)json_object_set_new(details, "certificate", json_string(fingerprint));
     if (replaced != NULL)
         (void)json_object_set_new(details, "replaces", json_string(old));
     return details;
@@ -196,12 +206,27 @@ static enum gw_code record(struct gw_change *c, const char *action, const struct
         err);
 }
 
+/* The whole of its SHA-256 is unique: a certificate stands for one at a time. */
+static enum gw_code check_certificate(const struct gw_identity *i, const struct gw_api_key_row *r, struct gw_error *err)
+{
+    struct key_list all = {0};
+    bool stands = false;
+    if (!r->is_certificate)
+        return GW_OK;
+    enum gw_code code = gw_store_api_key_each(i->options.store, NULL, gather, &all, err);
+    for (size_t n = 0; code == GW_OK && n < all.count; n++)
+        stands = stands || memcmp(all.rows[n].hash, r->hash, sizeof(r->hash)) == 0;
+    free(all.rows);
+    GW_TRY(code);
+    return stands ? gw_fail(err, GW_ECONFLICT, "the certificate stands for a user already; revoke that first") : GW_OK;
+}
+
 /* Public ids have 40 bits, so that two keys may draw the same one: then another is drawn. */
 static enum gw_code insert(struct gw_change *c, struct gw_api_key_made *m, struct gw_live_key *live,
                            struct gw_error *err)
 {
     struct gw_identity *i = c->identity;
-    uint8_t mac_key[GW_MAC_BYTES];
+    uint8_t mac_key[GW_MAC_BYTES] = {0};
     char name[GW_SEALED_NAME_MAX + 1];
     enum gw_code code = GW_ECONFLICT;
     for (int tries = 0; code == GW_ECONFLICT && tries < NAME_TRIES; tries++) {
@@ -225,6 +250,7 @@ static enum gw_code add(struct gw_change *c, const struct gw_proof *proof, struc
     GW_TRY(gw_change_check_proof(c, proof, err));
     GW_TRY(gw_store_user_get(c->identity->options.store, &m->row.user_id, &owner, err));
     GW_TRY(check_room(c, &m->row.user_id, err));
+    GW_TRY(check_certificate(c->identity, &m->row, err));
     GW_TRY(insert(c, m, live, err));
     return record(c, "api_key_made", &m->row, NULL, err);
 }
@@ -277,6 +303,8 @@ static enum gw_code rotate(struct gw_change *c, const struct gw_api_key_turn *tu
     GW_TRY(gw_change_check_proof(c, turn->proof, err));
     GW_TRY(gw_store_api_key_get(i->options.store, turn->id, &old, err));
     GW_TRY(check_sealing(i, old.is_signed, err));
+    if (old.is_certificate)
+        return gw_fail(err, GW_ECONFLICT, "a certificate has no other in its place: add the next one, and revoke this");
     GW_TRY(check_room(c, &old.user_id, err));
     struct gw_uuid new_id = m->row.id;
     m->row = old;

@@ -5,6 +5,8 @@
  */
 #include "identity/state.h"
 #include "policy/policy.h"
+#include <assert.h>
+#include <gw/gate.h>
 #include <string.h>
 
 /* Printable ASCII that JSON needs no escapes for: it is shown on terminals and in records as it is. */
@@ -110,6 +112,25 @@ static enum gw_code set_networks(struct gw_api_key_row *r, struct gw_str list, s
     return GW_OK;
 }
 
+static_assert(GW_CLIENT_FINGERPRINT_BYTES == sizeof(((struct gw_api_key_row *)NULL)->hash), "both are a SHA-256");
+
+/* It is good no longer than it is itself. */
+static enum gw_code set_certificate(struct gw_api_key_row *r, const struct gw_client_certificate *c,
+                                    struct gw_error *err)
+{
+    if (c == NULL)
+        return GW_OK;
+    if (r->is_signed)
+        return gw_fail(err, GW_EINVAL, "/certificate: goes without `signed`");
+    if (c->not_after_s <= r->created_s)
+        return gw_fail(err, GW_EINVAL, "/certificate: its time is over");
+    r->is_certificate = true;
+    memcpy(r->hash, c->fingerprint, sizeof(r->hash));
+    if (r->expires_s == 0 || r->expires_s > c->not_after_s)
+        r->expires_s = c->not_after_s;
+    return GW_OK;
+}
+
 enum gw_code gw_api_key_fill(struct gw_identity *i, const struct gw_policy *p, const struct gw_api_key_new *n,
                              struct gw_api_key_row *r, struct gw_error *err)
 {
@@ -117,6 +138,7 @@ enum gw_code gw_api_key_fill(struct gw_identity *i, const struct gw_policy *p, c
     r->created_s = gw_clock_real_s(i->options.clock);
     r->expires_s = n->ttl_s > 0 ? r->created_s + n->ttl_s : 0;
     r->is_signed = n->is_signed;
+    GW_TRY(set_certificate(r, n->certificate, err));
     if (!is_name(n->name) || !gw_str_copy(n->name, r->name, sizeof(r->name)))
         return gw_fail(err, GW_EINVAL, "/name: expected at most %d printable characters of ASCII, without \" and \\",
                        GW_API_KEY_NAME_MAX);

@@ -243,25 +243,27 @@ GW_MUST_CHECK enum gw_code gw_refresh_by_access(struct gw_identity *i, struct gw
 
 /* ---- API keys (identity/api_key.c) ---- */
 
+struct gw_client_certificate; /* gw/gate.h */
 struct gw_api_key_new {
     const struct gw_uuid *user_id;
     struct gw_str name; /* for lists; may be empty */
     struct gw_str
         scopes; /* permissions with a comma between, "bots:*" for those that there are now; empty: all that the owner may */
-    struct gw_str networks;       /* CIDRs with a comma between; empty: anywhere */
-    int64_t ttl_s;                /* 0: for ever */
-    bool is_signed;               /* proves itself by signatures (pipeline/signature.h) */
-    const struct gw_proof *proof; /* that who asks knows his own password; NULL: an operator */
+    struct gw_str networks;                          /* CIDRs with a comma between; empty: anywhere */
+    int64_t ttl_s;                                   /* 0: for ever */
+    bool is_signed;                                  /* proves itself by signatures (pipeline/signature.h) */
+    const struct gw_client_certificate *certificate; /* stands for the user in place of a text; NULL: a text is made */
+    const struct gw_proof *proof;                    /* that who asks knows his own password; NULL: an operator */
 };
 struct gw_api_key_made {
     struct gw_api_key_row row;
-    char text[GW_API_KEY_LEN + 1]; /* shown this once */
+    char text[GW_API_KEY_LEN + 1]; /* shown this once; "": it is a certificate */
 };
 /* Wipes the text. */
 void gw_api_key_made_done(struct gw_api_key_made *m);
 GW_DEFINE_AUTO_DONE(gw_api_key_made);
 
-/* GW_EINVAL: a field that breaks its rule (err says which). GW_ENOTFOUND: no such user. GW_ECONFLICT: the user has api_key.per_user
+/* GW_EINVAL: a field that breaks its rule (err says which), or a certificate whose time is over. GW_ENOTFOUND: no such user. GW_ECONFLICT: the user has api_key.per_user
  * already, or all have api_key.capacity. GW_EDENIED: the proof is none any more. GW_EBACKEND: a signed one while control is down, or no room. Caller gw_api_key_made_done. */
 GW_MUST_CHECK enum gw_code gw_api_key_add(struct gw_identity *i, const struct gw_actor *by, const struct gw_policy *p,
                                           const struct gw_api_key_new *n, struct gw_api_key_made *out,

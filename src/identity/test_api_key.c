@@ -4,6 +4,7 @@
 #include "identity/sealed.h"
 #include "identity/test_world.h"
 
+#include <gw/gate.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -180,6 +181,42 @@ static void test_a_revoked_key_is_gone_at_once_with_its_secret(void **state)
     assert_int_equal(secrets, 0);
     assert_int_equal(gw_api_key_revoke(w->identity, &world_actor, &found.id, &w->err), GW_ENOTFOUND);
     assert_int_equal(gw_api_key_find(w->identity, names[0], &found, &w->err), GW_ENOTFOUND);
+}
+
+static void test_a_certificate_stands_for_one_user_as_long_as_it_lasts(void **state)
+{
+    struct world *w = *state;
+    struct gw_user_row owner = world_add(w, "alice", "trader", ""), other = world_add(w, "bob", "trader", "");
+    struct gw_client_certificate c = {.fingerprint = {7, [31] = 9}};
+    struct gw_api_key_new n = plain(&owner), again = plain(&other);
+    struct gw_api_key_turn turn = {.overlap_s = 60};
+    struct gw_api_key_made ignored;
+    struct gw_live_key live;
+    struct gw_uuid half = {{7}};
+    n.certificate = again.certificate = &c;
+    c.not_after_s = gw_clock_real_s(&w->clock.clock);
+    assert_int_equal(make(w, &n, &ignored), GW_EINVAL);
+    assert_string_equal(w->err.msg, "/certificate: its time is over");
+    c.not_after_s += 3600;
+    n.is_signed = true;
+    assert_int_equal(make(w, &n, &ignored), GW_EINVAL);
+    n.is_signed = false;
+    n.ttl_s = 7200;
+    gw_auto(gw_api_key_made) struct gw_api_key_made made = must_make(w, &n);
+    assert_string_equal(made.text, "");
+    assert_int_equal(made.row.expires_s, c.not_after_s);
+    assert_last_action(w, "api_key_made");
+    assert_int_equal(make(w, &again, &ignored), GW_ECONFLICT);
+    turn.id = &made.row.id;
+    assert_int_equal(gw_api_key_rotate(w->identity, &world_actor, &turn, &ignored, &w->err), GW_ECONFLICT);
+    world_restart(w);
+    assert_int_equal(gw_identity_publish(w->identity, &w->err), GW_OK);
+    assert_int_equal(gw_shared_get_key(w->shared, &half, &live), GW_OK);
+    assert_true(live.is_certificate && gw_uuid_eq(&live.user_id, &owner.id) && live.proof[15] == 9);
+    assert_int_equal(gw_api_key_revoke(w->identity, &world_actor, &made.row.id, &w->err), GW_OK);
+    assert_int_equal(gw_shared_get_key(w->shared, &half, &live), GW_ENOTFOUND);
+    gw_auto(gw_api_key_made) struct gw_api_key_made next = must_make(w, &again);
+    assert_string_equal(next.text, "");
 }
 
 static void test_a_signed_key_survives_a_restart(void **state)
@@ -428,6 +465,7 @@ int main(void)
         CASE(test_fields_that_break_their_rule),
         CASE(test_there_is_room_for_so_many),
         CASE(test_a_revoked_key_is_gone_at_once_with_its_secret),
+        CASE(test_a_certificate_stands_for_one_user_as_long_as_it_lasts),
         CASE(test_a_signed_key_survives_a_restart),
         CASE(test_a_users_keys_go_with_the_user),
         CASE(test_a_new_password_ends_keys_where_that_is_asked_for),

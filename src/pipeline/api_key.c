@@ -57,12 +57,27 @@ enum gw_code gw_key_judge(const struct gw_shared *s, struct gw_str text, const s
     if (code != GW_OK)
         return code == GW_ENOTFOUND ? GW_OK : code;
     bool is_id = parts.secret.len == 0;
-    if ((out->is_signed != 0) != is_id)
+    if ((out->is_signed != 0) != is_id || out->is_certificate)
         return GW_OK;
     if (is_id || gw_bytes_eq(out->proof, HALF, hash + HALF, HALF))
         *fault = gw_key_judge_use(out, from, now_s);
     if (is_id && *fault == GW_KEY_OK)
         *fault = GW_KEY_WANTS_SIGNATURE;
+    return GW_OK;
+}
+
+enum gw_code gw_key_judge_certificate(const struct gw_shared *s, const uint8_t fingerprint[GW_MAC_BYTES],
+                                      const struct gw_ip *from, int64_t now_s, struct gw_live_key *out,
+                                      enum gw_key_fault *fault)
+{
+    struct gw_uuid half;
+    memcpy(half.b, fingerprint, HALF);
+    enum gw_code code = gw_shared_get_key(s, &half, out);
+    *fault = GW_KEY_UNKNOWN;
+    if (code != GW_OK)
+        return code == GW_ENOTFOUND ? GW_OK : code;
+    if (out->is_certificate && gw_bytes_eq(out->proof, HALF, fingerprint + HALF, HALF))
+        *fault = gw_key_judge_use(out, from, now_s);
     return GW_OK;
 }
 

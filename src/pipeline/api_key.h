@@ -4,6 +4,7 @@
  * Whether an API key is good, here and now. The data plane and control judge it here alike; whether its owner is still there is asked by
  * each where it looks at users. Any thread.
  */
+#include "crypto/mac.h"
 #include "shared/shared.h"
 
 enum gw_key_fault {
@@ -17,6 +18,10 @@ enum gw_key_fault {
  * tell. GW_ECRYPTO. */
 GW_MUST_CHECK enum gw_code gw_key_judge(const struct gw_shared *s, struct gw_str text, const struct gw_ip *from,
                                         int64_t now_s, struct gw_live_key *out, enum gw_key_fault *fault);
+/* The same of the certificate that a client has shown (GW_CLIENT_FINGERPRINT_BYTES): UNKNOWN, where it stands for nobody. */
+GW_MUST_CHECK enum gw_code gw_key_judge_certificate(const struct gw_shared *s, const uint8_t fingerprint[GW_MAC_BYTES],
+                                                    const struct gw_ip *from, int64_t now_s, struct gw_live_key *out,
+                                                    enum gw_key_fault *fault);
 /* The same of its end and its networks alone; from: NULL: nobody says where from, and no network speaks against it. */
 enum gw_key_fault gw_key_judge_use(const struct gw_live_key *k, const struct gw_ip *from, int64_t now_s);
 /* One that was good a moment ago: whether it still is. */

@@ -297,8 +297,11 @@ const struct gw_decision *gw_rig_ask(struct gw_rig *rig, const char *method, con
 {
     forget_request(rig);
     gw_arena_init(&rig->arena, (size_t)1 << 16);
-    rig->head = (struct gw_request_head){
-        .method = gw_str(method), .target = gw_str(target), .tls = true, .headers = rig->headers};
+    rig->head = (struct gw_request_head){.method = gw_str(method),
+                                         .target = gw_str(target),
+                                         .tls = true,
+                                         .headers = rig->headers,
+                                         .certificate = rig->certificate};
     memcpy(rig->head.peer, rig->peer.b, sizeof(rig->peer.b));
     while (headers[rig->head.header_count] != NULL) {
         rig->headers[rig->head.header_count] = header_of(headers[rig->head.header_count]);

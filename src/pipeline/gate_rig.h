@@ -16,7 +16,8 @@ struct gw_rig {
     char dir[32];
     char token_key_file[GW_RIG_PATH_MAX], upstream_key_file[GW_RIG_PATH_MAX], request_id_key_file[GW_RIG_PATH_MAX];
     char journal_dir[GW_RIG_PATH_MAX], mode_dir[GW_RIG_PATH_MAX];
-    struct gw_ip peer; /* from which the next request comes: 192.0.2.1 */
+    struct gw_ip peer;                               /* from which the next request comes: 192.0.2.1 */
+    const struct gw_client_certificate *certificate; /* that it shows; NULL: none */
     struct gw_fake_clock clock;
     struct gw_gate *gate;
     struct gw_shared *writer;

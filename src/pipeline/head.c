@@ -69,6 +69,12 @@ static const struct rule request_rules[] = {
     {GW_STR("x-user-"), PREFIX, DROP, OTHER},
     {GW_STR("x-aaiti-"), PREFIX, DROP, OTHER},
     {GW_STR("x-request-id"), EXACT, DROP, OTHER},
+    /* a certificate that nobody has shown us */
+    {GW_STR("client-cert"), PREFIX, DROP, OTHER}, /* RFC 9440: Client-Cert, Client-Cert-Chain */
+    {GW_STR("x-client-cert"), PREFIX, DROP, OTHER},
+    {GW_STR("x-client-verify"), PREFIX, DROP, OTHER},
+    {GW_STR("x-ssl-"), PREFIX, DROP, OTHER},
+    {GW_STR("ssl-client-"), PREFIX, DROP, OTHER},
     /* another target or method than the one that was judged */
     {GW_STR("x-original-url"), EXACT, DROP, OTHER},
     {GW_STR("x-rewrite-url"), EXACT, DROP, OTHER},

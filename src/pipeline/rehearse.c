@@ -16,6 +16,7 @@ static void add_header(struct gw_request_head *head, struct gw_str name, struct 
 static void write_head(const struct gw_rehearsal *in, struct gw_header headers[HEADERS_MAX],
                        struct gw_request_head *out)
 {
+    static const struct gw_client_certificate certificate = {.not_after_s = INT64_MAX};
     *out = (struct gw_request_head){.method = in->method, .target = in->target, .tls = true, .headers = headers};
     add_header(out, GW_STR("host"), HOST);
     if (in->by == GW_CREDENTIAL_BEARER)
@@ -24,6 +25,8 @@ static void write_head(const struct gw_rehearsal *in, struct gw_header headers[H
         add_header(out, GW_STR("x-api-key"), GW_STR("rehearsed"));
     if (in->by == GW_CREDENTIAL_COOKIE)
         add_header(out, GW_STR("cookie"), GW_STR(GW_SESSION_COOKIE "=rehearsed"));
+    if (in->by == GW_CREDENTIAL_CERTIFICATE)
+        out->certificate = &certificate;
     if (in->origin.len > 0)
         add_header(out, GW_STR("origin"), in->origin);
     if (in->fetch_site.len > 0)
@@ -60,7 +63,7 @@ enum gw_code gw_rehearse(const struct gw_rehearsal *in, struct gw_arena *a, stru
     r->out = &decision;
     r->rehearsed_modes = in->modes;
     r->rehearsed_block = in->block;
-    r->rehearsed_key = in->by == GW_CREDENTIAL_KEY ? in->key : NULL;
+    r->rehearsed_key = in->by == GW_CREDENTIAL_KEY || in->by == GW_CREDENTIAL_CERTIFICATE ? in->key : NULL;
     r->client = in->client;
     r->now_s = in->now_s;
     if (in->user != NULL)

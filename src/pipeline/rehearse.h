@@ -13,7 +13,7 @@ struct gw_rehearsal {
     struct gw_str method, target;
     const struct gw_live_user *user;   /* what the segment would hold; NULL: nobody is signed in */
     enum gw_credential_kind by;        /* how the user shows who it is; ABSENT where there is none */
-    const struct gw_live_key *key;     /* by KEY: the user's, of which the proof is not looked at */
+    const struct gw_live_key *key;     /* by KEY and CERTIFICATE: the user's, of which the proof is not looked at */
     struct gw_str origin;              /* of the page that asks; empty: no browser says */
     struct gw_str fetch_site;          /* how that is related to us: "cross-site"; empty: the same */
     const struct gw_mode_set *modes;   /* NULL: as if none were in force */

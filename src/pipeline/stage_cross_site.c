@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether the user meant it. A browser sends our cookie along with any site's request; so an unsafe one by cookie needs a
+ * Whether the user meant it. A browser sends our cookie along with any site's request, and shows its certificate; so an unsafe one by either needs a
  * sign that only our own pages can give: their origin, or a Bearer header, which no browser attaches by itself (Basic it does). Pages of an
  * origin that the settings list count as our own; those of any other never come here with a change (stage_cors.c), if they say where they
  * are from. Signing somebody in (login, refresh, register) needs no cookie to do harm: there what another site sent is refused. So it is where the page to
@@ -48,6 +48,12 @@ static bool acts_by_cookie(const struct gw_request *r)
     return r->presented.kind == GW_CREDENTIAL_COOKIE && (r->signed_in || gw_target_is_control(r->route->target));
 }
 
+/* The same proof as by cookie. It is nobody's session, so there is no session's token. */
+static bool acts_by_certificate(const struct gw_request *r)
+{
+    return r->presented.kind == GW_CREDENTIAL_CERTIFICATE && r->signed_in;
+}
+
 enum gw_code gw_stage_cross_site(struct gw_request *r, struct gw_verdict *v)
 {
     if (gw_method_is_safe(r->method))
@@ -58,6 +64,8 @@ enum gw_code gw_stage_cross_site(struct gw_request *r, struct gw_verdict *v)
         return is_foreign(r) ? gw_refuse(v, GW_REASON_CROSS_SITE, GW_DETAIL_FOREIGN_SIGN_IN) : GW_OK;
     if (r->route->target == GW_TARGET_LOGOUT_FORM)
         return is_foreign(r) ? gw_refuse(v, GW_REASON_CROSS_SITE, GW_DETAIL_NONE) : GW_OK;
+    if (acts_by_certificate(r) && !has_proof(r))
+        return gw_refuse(v, GW_REASON_CROSS_SITE, GW_DETAIL_NONE);
     if (acts_by_cookie(r) && !has_proof(r) && !has_token(r))
         return gw_refuse(v, GW_REASON_CROSS_SITE, GW_DETAIL_NONE);
     return GW_OK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who it is: by a token and its session, or by an API key. A presented credential that fails is a refusal even where the cookie is good: the client meant it. Only where
+ * Who it is: by a token and its session, by an API key, or by the certificate of the connection. A presented credential that fails is a refusal even where the cookie is good: the client meant it. Only where
  * anybody may come is a bad credential as good as none.
  *
  * After the signature: not revoked, session live, user live, all three as control knows them now. That the segment cannot
@@ -122,27 +122,58 @@ static enum gw_code judge_key(struct gw_request *r, enum gw_key_fault *fault)
     return code;
 }
 
+/* r->key is good. */
+static enum gw_code take_key(struct gw_request *r, struct gw_verdict *v)
+{
+    r->by_key = true;
+    r->session_id = r->key.id;
+    r->user_id = r->key.user_id;
+    if (gw_shared_key_last_used(r->gate->shared, &r->key) < r->now_s) /* at most once a second */
+        gw_shared_touch(r->gate->shared, &r->key.id, r->now_s);
+    return check_user(r, v);
+}
+
 static enum gw_code check_key(struct gw_request *r, struct gw_verdict *v)
+{
+    enum gw_key_fault fault = GW_KEY_UNKNOWN;
+    if (r->gate->shared == NULL)
+        return gw_refuse(v, GW_REASON_NOT_READY, GW_DETAIL_NO_SEGMENT);
+    enum gw_code code = judge_key(r, &fault);
+    GW_TRY(take_key_fault(code, fault, v));
+    return v->reason == GW_REASON_NONE ? take_key(r, v) : GW_OK;
+}
+
+/* A browser shows it to whatever page asks, so it counts where a cookie of SameSite=Lax would have come along: not for what a page of another
+ * site has loaded, but for a link that the user follows. */
+static bool is_asked_from_elsewhere(const struct gw_request *r)
+{
+    bool is_followed = gw_method_is_safe(r->method) && gw_str_eq(r->fields.fetch_mode, GW_STR("navigate"));
+    return r->origin == GW_ORIGIN_FOREIGN ||
+           (gw_str_eq(r->fields.fetch_site, GW_STR("cross-site")) && r->origin != GW_ORIGIN_LISTED && !is_followed);
+}
+
+/* That stands for nobody is no fault of the client's, who was asked for it: as if there were none. */
+static enum gw_code check_certificate(struct gw_request *r, struct gw_verdict *v)
 {
     enum gw_key_fault fault = GW_KEY_UNKNOWN;
     struct gw_shared *shared = r->gate->shared;
     if (shared == NULL)
         return gw_refuse(v, GW_REASON_NOT_READY, GW_DETAIL_NO_SEGMENT);
-    enum gw_code code = judge_key(r, &fault);
+    if (is_asked_from_elsewhere(r))
+        return gw_refuse(v, GW_REASON_ANONYMOUS, GW_DETAIL_CERTIFICATE_ELSEWHERE);
+    enum gw_code code =
+        gw_key_judge_certificate(shared, r->head->certificate->fingerprint, &r->client, r->now_s, &r->key, &fault);
+    if (code == GW_OK && fault == GW_KEY_UNKNOWN)
+        return gw_refuse(v, GW_REASON_ANONYMOUS, GW_DETAIL_CERTIFICATE_OF_NOBODY);
     GW_TRY(take_key_fault(code, fault, v));
-    if (v->reason != GW_REASON_NONE)
-        return GW_OK;
-    r->by_key = true;
-    r->session_id = r->key.id;
-    r->user_id = r->key.user_id;
-    if (gw_shared_key_last_used(shared, &r->key) < r->now_s) /* at most once a second */
-        gw_shared_touch(shared, &r->key.id, r->now_s);
-    return check_user(r, v);
+    return v->reason == GW_REASON_NONE ? take_key(r, v) : GW_OK;
 }
 
 static enum gw_code check_key_live(struct gw_request *r, struct gw_verdict *v)
 {
     enum gw_key_fault fault = GW_KEY_UNKNOWN;
+    if (r->key.is_certificate && r->head->certificate->not_after_s < r->now_s)
+        return gw_refuse(v, GW_REASON_CLIENT_CERTIFICATE, GW_DETAIL_CERTIFICATE_OVER);
     enum gw_code code = gw_key_judge_again(r->gate->shared, &r->key, &r->client, r->now_s, &fault);
     GW_TRY(take_key_fault(code, fault, v));
     return v->reason == GW_REASON_NONE ? check_user(r, v) : GW_OK;
@@ -187,6 +218,8 @@ static enum gw_code check_token(struct gw_request *r, struct gw_verdict *v)
 
 static enum gw_code check_credential(struct gw_request *r, struct gw_verdict *v)
 {
+    if (r->presented.kind == GW_CREDENTIAL_CERTIFICATE)
+        return check_certificate(r, v);
     return r->presented.kind == GW_CREDENTIAL_KEY ? check_key(r, v) : check_token(r, v);
 }
 
@@ -205,11 +238,19 @@ static bool is_needed(const struct gw_route *route)
     }
 }
 
+/* Control sees no certificate: of what it answers, and of pages about sessions, it is none. */
+static bool is_asked(const struct gw_request *r)
+{
+    if (r->presented.kind == GW_CREDENTIAL_CERTIFICATE)
+        return r->route->target == GW_TARGET_BACKEND;
+    return r->presented.kind != GW_CREDENTIAL_ABSENT && is_needed(r->route);
+}
+
 /* check: whether the chosen credential is good, and whose it is. */
 static enum gw_code identify(struct gw_request *r, struct gw_verdict *v,
                              enum gw_code (*check)(struct gw_request *, struct gw_verdict *))
 {
-    if (r->presented.kind == GW_CREDENTIAL_ABSENT || !is_needed(r->route))
+    if (!is_asked(r))
         return GW_OK;
     struct gw_verdict verdict = {.reason = GW_REASON_NONE};
     GW_TRY(check(r, &verdict));
@@ -233,6 +274,8 @@ static enum gw_code judge_rehearsed(struct gw_request *r, struct gw_verdict *v)
     static const struct gw_ip nowhere;
     if (r->rehearsed_key == NULL)
         return judge_user(r, v);
+    if (r->presented.kind == GW_CREDENTIAL_CERTIFICATE && is_asked_from_elsewhere(r))
+        return gw_refuse(v, GW_REASON_ANONYMOUS, GW_DETAIL_CERTIFICATE_ELSEWHERE);
     r->key = *r->rehearsed_key;
     enum gw_key_fault fault = gw_key_judge_use(&r->key, gw_ip_eq(&r->client, &nowhere) ? NULL : &r->client, r->now_s);
     GW_TRY(take_key_fault(GW_OK, fault, v));

@@ -66,6 +66,7 @@ struct gw_live_key {
     struct gw_cidr networks[GW_SHARED_KEY_NETWORKS_MAX]; /* none: from anywhere */
     uint8_t proof[GW_SHARED_KEY_PROOF_BYTES];            /* the second half and zeroes; signed: what it signs by */
     uint8_t scope_count, network_count, is_signed;
+    uint8_t is_certificate; /* the hash is of a client's certificate, and no text is this key */
 };
 /* A right by its name, as a record holds it. Names are the policy's; a record outlives policies, whose numbers change. */
 uint64_t gw_key_scope(struct gw_str right);

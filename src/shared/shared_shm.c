@@ -230,6 +230,7 @@ enum gw_code gw_shared_put_key(struct gw_shared *s, const struct gw_live_key *ke
     clean.scope_count = key->scope_count;
     clean.network_count = key->network_count;
     clean.is_signed = key->is_signed;
+    clean.is_certificate = key->is_certificate;
     memcpy(clean.scopes, key->scopes, sizeof(clean.scopes));
     memcpy(clean.networks, key->networks, sizeof(clean.networks));
     memcpy(clean.proof, key->proof, sizeof(clean.proof));

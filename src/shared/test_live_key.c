@@ -80,6 +80,7 @@ static void test_a_record_comes_back_as_it_was_put(void **state)
     put.scope_count = 16;
     put.network_count = 4;
     put.is_signed = 1;
+    put.is_certificate = 1;
     assert_int_equal(gw_shared_get_key(r, &put.hash, &got), GW_EBACKEND); /* not ready */
     gw_shared_begin_load(w);
     assert_int_equal(gw_shared_put_key(w, &put, NULL), GW_OK);
@@ -90,7 +91,7 @@ static void test_a_record_comes_back_as_it_was_put(void **state)
     assert_int_equal(got.scopes[15], 6);
     assert_int_equal(got.networks[3].bits, put.networks[3].bits);
     assert_memory_equal(got.proof, put.proof, sizeof(put.proof));
-    assert_true(got.scope_count == 16 && got.network_count == 4 && got.is_signed == 1);
+    assert_true(got.scope_count == 16 && got.network_count == 4 && got.is_signed == 1 && got.is_certificate == 1);
 
     assert_int_equal(gw_shared_key_last_used(r, &got), 5);
     gw_shared_touch(r, &put.id, 90);

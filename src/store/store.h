@@ -59,6 +59,7 @@ struct gw_api_key_row {
     uint8_t hash[32]; /* SHA-256 of what is presented: 256 random bits need no slow hash; unique */
     char scopes[GW_API_KEY_SCOPES_MAX_BYTES + 1];     /* names with a blank between; "": all that the owner may */
     char networks[GW_API_KEY_NETWORKS_MAX_BYTES + 1]; /* the same of networks; "": anywhere */
+    bool is_certificate;                              /* is a client's certificate, of which hash is the SHA-256 */
     bool is_signed;                                   /* proves itself by signatures; the secret is in `sealed` */
     int64_t created_s, expires_s, last_used_s;        /* 0: never */
 };

@@ -9,7 +9,7 @@
 #define USER_COLUMNS \
     "id, username, email, role, upstream_id, password_hash, active, created_s, updated_s, last_login_s, version, service"
 #define API_KEY_COLUMNS \
-    "id, user_id, public_id, name, hash, scopes, networks, signed, created_s, expires_s, last_used_s"
+    "id, user_id, public_id, name, hash, scopes, networks, signed, created_s, expires_s, last_used_s, certificate"
 #define REFRESH_COLUMNS "hash, session_id, number, spent_s"
 #define SEALED_COLUMNS "name, key_id, envelope, expires_s"
 #define BLOCK_COLUMNS "id, net, bits, suspect, since_s, expires_s, ended_s, cause, author, reason"
@@ -63,7 +63,7 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
                             " AND (ended_s = 0 OR ended_s >= expires_s)",
     [BLOCK_PURGE] = "DELETE FROM blocks WHERE ended_s <> 0 AND ended_s < ?1",
     [API_KEY_INSERT] =
-        "INSERT INTO api_keys (" API_KEY_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT INTO api_keys (" API_KEY_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     [API_KEY_GET] = "SELECT " API_KEY_COLUMNS " FROM api_keys WHERE id = ?1",
     [API_KEY_BY_PUBLIC_ID] = "SELECT " API_KEY_COLUMNS " FROM api_keys WHERE public_id = ?1",
     [API_KEY_EACH] = "SELECT " API_KEY_COLUMNS " FROM api_keys ORDER BY created_s, id",

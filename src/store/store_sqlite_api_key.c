@@ -19,6 +19,7 @@ static enum gw_code read_api_key(sqlite3_stmt *st, void *ctx, struct gw_error *e
     r.created_s = sqlite3_column_int64(st, 8);
     r.expires_s = sqlite3_column_int64(st, 9);
     r.last_used_s = sqlite3_column_int64(st, 10);
+    r.is_certificate = sqlite3_column_int(st, 11) != 0;
     *(struct gw_api_key_row *)ctx = r;
     return GW_OK;
 }
@@ -28,7 +29,7 @@ enum gw_code gw_sqlite_api_key_insert(struct gw_store *s, const struct gw_api_ke
     return gw_db_change(gw_sqlite_db(s), API_KEY_INSERT,
                         VALUES(UUID(&r->id), UUID(&r->user_id), TEXT(r->public_id), TEXT(r->name),
                                BLOB(r->hash, sizeof(r->hash)), TEXT(r->scopes), TEXT(r->networks), INT(r->is_signed),
-                               INT(r->created_s), INT(r->expires_s), INT(r->last_used_s)),
+                               INT(r->created_s), INT(r->expires_s), INT(r->last_used_s), INT(r->is_certificate)),
                         NULL, err);
 }
 

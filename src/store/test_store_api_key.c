@@ -14,6 +14,7 @@ static struct gw_api_key_row api_key(uint8_t n, uint8_t user_n)
                                .scopes = "bots:read bots:write",
                                .networks = "192.0.2.0/24",
                                .is_signed = n % 2 == 1,
+                               .is_certificate = n % 2 == 0,
                                .created_s = 10,
                                .expires_s = 1000};
     snprintf(r.public_id, sizeof(r.public_id), "abcdef%02u", n % 100u);
@@ -45,7 +46,7 @@ static void an_api_key_reads_back_as_written_by_each_id(void **state)
         assert_memory_equal(out[i].hash, in.hash, sizeof(in.hash));
         assert_string_equal(out[i].scopes, in.scopes);
         assert_string_equal(out[i].networks, in.networks);
-        assert_true(out[i].is_signed);
+        assert_true(out[i].is_signed && !out[i].is_certificate);
         assert_int_equal(out[i].created_s, 10);
         assert_int_equal(out[i].expires_s, 1000);
         assert_int_equal(out[i].last_used_s, 0);

@@ -2,9 +2,8 @@
 """Clients' certificates: who is let in at all, whom one names, and what ends it."""
 import contextlib
 import datetime
-import json
+import socket
 import ssl
-import subprocess
 
 import httpx
 import pytest
@@ -139,3 +138,162 @@ def test_who_may_show_a_certificate_shows_a_good_one(optional, authorities):
     with asking(optional) as http:
         assert http.get("/aaiti/health").status_code == 200
         assert http.get("/api/bots").status_code == 401
+
+
+# ---- whom one names ----
+
+
+def stand_for(gateway, client, user, *options):
+    """The id of the record that says whom the certificate names."""
+    return gateway.aaiti_json("apikey", "add", user, "--certificate", client.file, *options)
+
+
+def make_bot(http, **headers):
+    return http.post("/api/bots", json={"name": "mine", "strategy_type": "momentum"}, headers=headers)
+
+
+OURS = {"sec-fetch-site": "same-origin"}
+
+
+@pytest.fixture(scope="module")
+def machine(required, authorities):
+    """A service user by a certificate, which may read."""
+    required.aaiti("user", "add", "machine", "--role", "trader", "--service", "--upstream-id", required.spare_ids.pop())
+    client = authorities[0].sign("machine")
+    client.record = stand_for(required, client, "machine", "--scope", "bots:read")
+    return client
+
+
+def test_it_is_its_user_and_may_no_more_than_its_scopes(required, machine):
+    assert machine.record["certificate"] == machine.fingerprint and "secret" not in machine.record
+    with asking(required, machine) as http:
+        required.backend.forget()
+        assert http.get("/api/bots").status_code == 200
+        told = {"Client-Cert": "made-up", "X-SSL-Client-Verify": "SUCCESS", "X-Client-Cert": "made-up", "SSL-Client-S-DN": "CN=admin", "X-Client-Verify": "SUCCESS"}
+        assert http.get("/api/bots", headers=told).status_code == 200
+        for seen in required.backend.received():
+            assert not [name for name, _ in seen["headers"] if "cert" in name.lower() or "ssl" in name.lower() or "verify" in name.lower()]
+        refused = make_bot(http, **OURS)
+        assert (refused.status_code, refused.json()["type"]) == (403, "urn:aaiti:problem:forbidden")
+        assert http.get("/api/auth/profile").status_code == 401  # the gateway's own calls do not go by it
+    listed = next(k for k in required.aaiti_json("apikey", "list", "machine"))
+    assert listed["certificate"] == machine.fingerprint and listed["lastUsedAt"]
+    assert "cert" in required.aaiti("apikey", "list", "machine").stdout
+
+
+def test_http2_and_a_certificate_go_together(required, machine):
+    with asking(required, machine, http2=True) as http:
+        answers = [http.get("/api/bots") for _ in range(3)]
+        assert {(a.http_version, a.status_code) for a in answers} == {("HTTP/2", 200)}
+        assert make_bot(http, **OURS).status_code == 403
+    with asking(required, http2=True) as http:
+        answer = http.get("/api/bots")
+        assert answer.http_version == "HTTP/2" and is_refused_at_the_door(answer)
+
+
+def test_what_else_is_presented_counts_in_its_place(required, machine):
+    with asking(required, machine) as http:
+        viewer = required.aaiti_json("apikey", "add", "viewer", "--scope", "signed-in")
+        assert http.get("/api/bots", headers={"X-API-Key": viewer["secret"]}).status_code == 403
+        assert http.get("/api/bots", headers={"Authorization": "Bearer nonsense"}).status_code == 401
+        assert http.get("/api/bots", headers={"Cookie": "__Host-aaiti_session=nonsense"}).status_code == 401
+        assert http.get("/api/bots", headers={"Authorization": "Bearer null"}).status_code == 200
+
+
+def test_nobody_is_asked_for_one_by_a_header(required, machine, authorities):
+    nobody = authorities[0].sign("nobody")
+    pem = machine.file.read_text().split("-----BEGIN PRIVATE")[0].replace("\n", "%0A")
+    with asking(required, nobody) as http:
+        for header in ("X-SSL-Client-Cert", "X-Client-Cert", "Client-Cert", "X-Forwarded-Client-Cert", "X-SSL-Client-Fingerprint", "SSL-Client-Verify"):
+            answer = http.get("/api/bots", headers={header: pem})
+            assert answer.status_code == 401, header
+    until(lambda: "stands for nobody, or that was revoked" in required.log() and f"certificate={nobody.fingerprint}" in required.log())
+
+
+def test_a_page_of_another_site_does_nothing_by_it(optional, authorities):
+    browser = authorities[0].sign("browser")
+    stand_for(optional, browser, "trader")
+    elsewhere = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
+    with asking(optional, browser) as http:
+        assert make_bot(http).json()["type"] == "urn:aaiti:problem:cross-site"
+        assert make_bot(http, origin="https://evil.example").json()["type"] == "urn:aaiti:problem:cross-site"
+        assert make_bot(http, **elsewhere).status_code == 401
+        assert http.get("/api/bots", headers=elsewhere).status_code == 401
+        assert http.get("/api/bots", headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}).status_code == 200
+        assert make_bot(http, **OURS).status_code == 201
+        assert make_bot(http, origin=optional.url).status_code == 201
+    with asking(optional) as http:
+        assert http.get("/api/bots").status_code == 401
+
+
+class Resuming:
+    """A connection by ssl itself, whose session the next one resumes."""
+
+    def __init__(self, gateway, client):
+        self.gateway, self.context, self.session = gateway, context(gateway, client), None
+        self.context.maximum_version = ssl.TLSVersion.TLSv1_2  # of 1.3 the session comes after the handshake
+
+    def ask(self):
+        with socket.create_connection(("127.0.0.1", self.gateway.port)) as plain, \
+                self.context.wrap_socket(plain, server_hostname="127.0.0.1", session=self.session) as tls:
+            tls.sendall(b"GET /api/bots HTTP/1.0\r\n\r\n")
+            answer = b"".join(iter(lambda: tls.recv(65536), b""))
+            reused, self.session = tls.session_reused, tls.session
+        return int(answer.split()[1]), reused
+
+
+def test_what_is_revoked_ends_at_once_everywhere(optional, authorities):
+    client = authorities[0].sign("leaver")
+    record = stand_for(optional, client, "trader")
+    resuming = Resuming(optional, client)
+    with asking(optional, client) as http:
+        assert http.get("/api/bots").status_code == 200
+        assert resuming.ask() == (200, False)
+        assert resuming.ask() == (200, True)
+        optional.aaiti("apikey", "revoke", record["key"])
+        assert http.get("/api/bots").status_code == 401
+        assert resuming.ask() == (401, True)
+        assert http.get("/aaiti/health").status_code == 200
+
+
+def test_what_its_authority_revokes_is_refused_at_the_door(optional, authorities):
+    """The list is taken up without a restart, and no session from before it is resumed."""
+    ours = authorities[0]
+    gone, stays = ours.sign("gone"), ours.sign("stays")
+    stand_for(optional, gone, "trader")
+    stand_for(optional, stays, "trader")
+    resuming = Resuming(optional, gone)
+    assert resuming.ask() == (200, False)
+    optional.crl.write_bytes(ours.revocations(gone))
+    optional.aaiti("cert", "reload")
+
+    def is_taken_up():
+        with asking(optional, gone) as http:
+            return is_refused_at_the_door(http.get("/api/bots"))
+
+    until(is_taken_up, 20)
+    assert resuming.ask() == (403, False)
+    with asking(optional, stays) as http:
+        assert http.get("/api/bots").status_code == 200
+    assert "certificate revoked" in optional.log()
+
+
+def test_who_may_say_whom_one_names(optional, authorities):
+    pem = authorities[0].sign("wanted").file.read_text().split("-----BEGIN PRIVATE")[0]
+    for user, status in (("trader", 403), ("admin", 201)):
+        someone = optional.users[user]
+        answer = optional.signed_in(someone).post("/aaiti/v1/api-keys", json={"certificate": pem, "password": someone.password})
+        assert answer.status_code == status, answer.text
+    assert optional.aaiti("apikey", "add", "viewer", "--certificate", authorities[0].directory / "e2e clients-wanted.pem", check=False).returncode == 1
+    admin = optional.users["admin"]
+    assert optional.signed_in(admin).post("/aaiti/v1/api-keys", json={"certificate": "x", "password": admin.password}).status_code == 400
+
+
+def test_explain_tells_what_a_certificate_may(optional, authorities):
+    client = authorities[0].sign("explained")
+    key = stand_for(optional, client, "trader")["key"]
+    told = optional.aaiti("explain", "POST", "/api/bots", "--key", key).stdout
+    assert "with proof of the same origin" in told
+    assert optional.aaiti("explain", "GET", "/api/bots", "--key", key).returncode == 0
+    told = optional.aaiti("explain", "GET", "/aaiti/v1/me", "--key", key, check=False).stdout
+    assert "control takes no certificate" in told or "401" in told

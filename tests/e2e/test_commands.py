@@ -113,6 +113,8 @@ TABLE = {
         Case(["{user}"], YES),
         Case(["{user}", "--name", "bot", "--scope", "users:read,bots:*", "--expires", "90d", "--from", "192.0.2.0/24,2001:db8::/32"], YES),
         Case(["{user}", "--signed"], YES, down=NO),
+        Case(["{user}", "--certificate", "{home}/tls/key.pem"], NO, says="certificates in PEM"),
+        Case(["{user}", "--certificate", "{home}/none.pem"], NO, says="none.pem"),
         Case([NOBODY], NO, says="."),
         Case(["{user}", "--scope", "bots:fly"], NO, says="bots:fly"),
         Case(["{user}", "--from", "somewhere"], NO, says="CIDR"),
@@ -303,7 +305,7 @@ def fill(home, case, tmp_path):
     if "{blocked}" in case.arguments:
         home.gateway.aaiti("block", "add", blocked)
     key = home.gateway.aaiti_json("apikey", "add", home.gateway.add_user("viewer", upstream_id="").name)["key"] if "{key}" in case.arguments else ""
-    values = {"blocked": blocked, "user": user, "key": key, "new": f"n{secrets.token_hex(4)}", "file": case.file(tmp_path) if case.file else "",
+    values = {"home": home.gateway.home, "blocked": blocked, "user": user, "key": key, "new": f"n{secrets.token_hex(4)}", "file": case.file(tmp_path) if case.file else "",
               "password": good_password(), "token": home.token, "forged": home.forged}
     return [a.format(**values) for a in case.arguments], case.text.format(**values), values
 
