@@ -2,7 +2,7 @@
 /*
  * What stages before the route would have refused by the address alone (gw_hold). It stays refused unless who presents a credential asks for
  * what reduces risk; then the credential must be good, which the end of stage_access.c sees. So whoever is blocked or flooded with, and
- * guesses tokens, gets no further than the token. A preflight is let through for the same: it asks for leave to send such a request.
+ * guesses tokens, gets no further than the token. The page of the button is shown to who may press it, and to nobody else. A preflight is let through for the same: it asks for leave to send such a request.
  */
 #include "pipeline/pipeline.h"
 
@@ -11,9 +11,18 @@ static bool reduces(const struct gw_request *r)
     return r->route->risk == GW_RISK_REDUCES;
 }
 
+static bool may_press(const struct gw_request *r)
+{
+    const struct gw_policy *p = r->snapshot->policy;
+    int right = (int)r->route->permission;
+    return r->signed_in && gw_policy_holds(p, r->role, right) &&
+           (!r->by_key || gw_live_key_leaves(&r->key, gw_policy_permission_name(p, (unsigned)right)));
+}
+
 enum gw_code gw_stage_held(struct gw_request *r, struct gw_verdict *v)
 {
-    bool may_pass = reduces(r) && (r->presented.kind != GW_CREDENTIAL_ABSENT || r->is_preflight);
+    bool may_pass =
+        (reduces(r) || r->route->follows_press) && (r->presented.kind != GW_CREDENTIAL_ABSENT || r->is_preflight);
     if (r->held.reason == GW_REASON_NOT_READY && r->route->target == GW_TARGET_HEALTH)
         r->held = (struct gw_verdict){.reason = GW_REASON_NONE};
     if (r->held.reason != GW_REASON_NONE && !may_pass)
@@ -23,7 +32,8 @@ enum gw_code gw_stage_held(struct gw_request *r, struct gw_verdict *v)
 
 enum gw_code gw_held_check(const struct gw_request *r, struct gw_verdict *v)
 {
-    if (r->held.reason != GW_REASON_NONE && !(reduces(r) && r->signed_in))
+    bool passes = r->route->follows_press ? may_press(r) : reduces(r) && r->signed_in;
+    if (r->held.reason != GW_REASON_NONE && !passes)
         *v = r->held;
     return GW_OK;
 }

@@ -224,9 +224,12 @@ static enum gw_code check_credential(struct gw_request *r, struct gw_verdict *v)
 }
 
 /* Control looks at the credential of its calls itself, but limits go by whether it is good. The gate's own
- * answers are anybody's, but for the pages that say who is signed in. */
-static bool is_needed(const struct gw_route *route)
+ * answers are anybody's, but for the pages that say who is signed in, and what is held from all but who may press. */
+static bool is_needed(const struct gw_request *r)
 {
+    const struct gw_route *route = r->route;
+    if (route->follows_press && r->held.reason != GW_REASON_NONE)
+        return true;
     switch (route->target) {
     case GW_TARGET_BACKEND:
     case GW_TARGET_CONTROL:
@@ -243,7 +246,7 @@ static bool is_asked(const struct gw_request *r)
 {
     if (r->presented.kind == GW_CREDENTIAL_CERTIFICATE)
         return r->route->target == GW_TARGET_BACKEND;
-    return r->presented.kind != GW_CREDENTIAL_ABSENT && is_needed(r->route);
+    return r->presented.kind != GW_CREDENTIAL_ABSENT && is_needed(r);
 }
 
 /* check: whether the chosen credential is good, and whose it is. */

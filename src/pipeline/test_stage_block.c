@@ -59,7 +59,8 @@ static void test_a_block_cuts_all_but_what_reduces_risk_of_who_is_signed_in(void
         {"GET", "/aaiti/v1/panic", GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED},
         {"POST", "/aaiti/v1/panic/x", GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED},
         {"GET", "/aaiti/health", GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED},
-        {"GET", "/aaiti/panic", GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED},
+        {"GET", "/aaiti/panic", GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_NONE},
+        {"GET", "/aaiti/login", GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED},
     };
     gw_rig_put_block(&rig, "192.0.2.1", GW_BLOCK_FULL);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -95,6 +96,19 @@ static void test_a_key_presses_if_it_may(void **state)
     key.scopes[key.scope_count++] = gw_key_scope(GW_STR("bots:read"));
     assert_int_equal(gw_shared_put_key(rig.writer, &key, NULL), GW_OK);
     assert_refused(ASK("POST", "/aaiti/v1/panic", "x-api-key: " API_KEY), GW_REASON_NO_PERMISSION);
+}
+
+static void test_who_may_press_is_shown_the_page_and_by_a_key_if_that_may(void **state)
+{
+    (void)state;
+    struct gw_live_key key = key_of(TRADER);
+    gw_rig_put_block(&rig, "192.0.2.1", GW_BLOCK_FULL);
+    assert_int_equal(gw_shared_put_key(rig.writer, &key, NULL), GW_OK);
+    assert_int_equal(ASK("GET", "/aaiti/panic", cookie(TRADER))->action, GW_ANSWER);
+    assert_int_equal(ASK("GET", "/aaiti/panic", "x-api-key: " API_KEY)->action, GW_ANSWER);
+    key.scopes[key.scope_count++] = gw_key_scope(GW_STR("bots:read"));
+    assert_int_equal(gw_shared_put_key(rig.writer, &key, NULL), GW_OK);
+    assert_refused(ASK("GET", "/aaiti/panic", "x-api-key: " API_KEY), GW_REASON_BLOCKED);
 }
 
 static void test_whose_address_it_is(void **state)
@@ -221,6 +235,7 @@ int main(void)
         BLOCKS_CASE(test_a_block_cuts_all_but_what_reduces_risk_of_who_is_signed_in),
         BLOCKS_CASE(test_by_cookie_it_is_the_same),
         BLOCKS_CASE(test_a_key_presses_if_it_may),
+        BLOCKS_CASE(test_who_may_press_is_shown_the_page_and_by_a_key_if_that_may),
         BLOCKS_CASE(test_whose_address_it_is),
         BLOCKS_CASE(test_the_allow_list_wins),
         BLOCKS_CASE(test_a_block_ends_by_the_clock),

@@ -86,6 +86,7 @@ struct gw_route {
     unsigned permission; /* index; GW_ACCESS_PERMISSION */
     unsigned role;       /* index; GW_ACCESS_ROLE */
     enum gw_risk risk;
+    bool follows_press; /* no block and no flood keeps it from who holds permission, whatever access says */
     enum gw_audit audit;
     enum gw_ui ui;
     struct gw_str group;  /* what an emergency mode can be set for: "bots" */

@@ -368,6 +368,7 @@ static void add_built_in(struct gw_policy *p)
                                .method = GW_METHOD_GET,
                                .target = GW_TARGET_PANIC,
                                .access = GW_ACCESS_PUBLIC,
+                               .follows_press = true,
                                .ui = GW_UI_PAGE},
         [GW_BUILT_IN_METRICS] = {.pattern = GW_STR("GET /aaiti/metrics"),
                                  .method = GW_METHOD_GET,
@@ -404,13 +405,14 @@ static void add_built_in(struct gw_policy *p)
                                      .access = GW_ACCESS_SIGNED_IN,
                                      .ui = GW_UI_PAGE},
     };
-    static const struct gw_str permissions[GW_BUILT_IN_COUNT] = {[GW_BUILT_IN_METRICS] = GW_STR("system:read"),
+    static const struct gw_str permissions[GW_BUILT_IN_COUNT] = {[GW_BUILT_IN_PANIC] = GW_STR("system:panic"),
+                                                                 [GW_BUILT_IN_METRICS] = GW_STR("system:read"),
                                                                  [GW_BUILT_IN_PRESS] = GW_STR("system:panic"),
                                                                  [GW_BUILT_IN_MAKE_SAFE] = GW_STR("system:write")};
     for (size_t i = 0; i < GW_BUILT_IN_COUNT; i++) {
         struct gw_compiled_route *r = &p->routes[p->route_count];
         r->route = routes[i];
-        if (r->route.access == GW_ACCESS_PERMISSION)
+        if (permissions[i].len > 0)
             r->route.permission = (unsigned)gw_policy_permission(p, permissions[i]);
         r->route.id = (unsigned)p->route_count++;
     }
