@@ -5,15 +5,20 @@ import contextlib
 import datetime
 import http.client
 import http.server
+import itertools
 import json
 import re
+import select
 import signal
+import socket
 import ssl
 import subprocess
 import threading
 import urllib.parse
 from pathlib import Path
 
+import h2.connection
+import h2.events
 import httpx
 import pytest
 from conftest import Gateway, Load, free_port, until
@@ -235,6 +240,80 @@ def test_new_certificates_are_taken_up_without_a_failed_request(own, authority):
             before = len(load.ledger)
             until(lambda: len(load.ledger) > before + 8, what="requests after the exchange")
     assert {status for _, status in load.ledger} == {200}
+
+
+class Keeper:
+    """A client that keeps its connection, and sends again by another where the one that it kept turns out to be closed before any of the answer."""
+
+    def __init__(self, gateway, token):
+        self.gateway, self.kept, self.again = gateway, None, 0
+        self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    def ask(self, name):
+        while True:
+            is_new = self.kept is None
+            if is_new:
+                self.kept = http.client.HTTPSConnection("127.0.0.1", self.gateway.port, context=self.gateway.trust, timeout=10)
+            try:
+                self.kept.request("POST", "/api/bots", json.dumps({"name": name, "strategy_type": "momentum"}), self.headers)
+                answer = self.kept.getresponse()
+                answer.read()
+            except (ConnectionError, ssl.SSLError) as error:
+                self.kept.close()
+                self.kept = None
+                if is_new:
+                    return repr(error)
+                self.again += 1
+                continue
+            if answer.will_close:
+                self.kept = None
+            return answer.status
+
+    def is_closed(self):
+        return select.select([self.kept.sock], [], [], 0)[0] != []
+
+
+def test_who_sends_again_on_a_closed_connection_loses_nothing_and_does_nothing_twice(own, authority):
+    """An idle connection ends without a word when certificates are exchanged; what was sent by it has then been read by nobody."""
+    authority.sign("kept", "ec")
+    token = own.login(own.users["trader"])
+    idle, keepers, names = [Keeper(own, token) for _ in range(4)], threading.local(), itertools.count()
+    own.backend.forget()
+
+    def ask():
+        keepers.own = getattr(keepers, "own", None) or Keeper(own, token)
+        return keepers.own.ask(f"kept-{next(names)}")
+
+    answers = []
+    with Load(ask, threads=2) as load:
+        for name in ("kept", "ec"):
+            answers += [keeper.ask(f"kept-{next(names)}") for keeper in idle]
+            before = len(load.ledger)
+            until(lambda: len(load.ledger) > before + 8, what="load")
+            put(own, authority, name)
+            own.aaiti("cert", "reload")
+            until(lambda: all(keeper.is_closed() for keeper in idle), what="the end of idle connections")
+            answers += [keeper.ask(f"kept-{next(names)}") for keeper in idle]
+    assert [keeper.again for keeper in idle] == [2] * 4
+    assert set(answers) | {status for _, status in load.ledger} == {201}
+    made = [json.loads(r["body"])["name"] for r in own.backend.received() if r["method"] == "POST"]
+    assert len(made) == len(set(made)) == len(answers) + len(load.ledger)
+
+
+def test_a_client_of_http2_is_told_that_its_connection_ends(own, authority):
+    trust = ssl.create_default_context(cafile=authority.path("root.pem"))
+    trust.set_alpn_protocols(["h2"])
+    client = h2.connection.H2Connection()
+    client.initiate_connection()
+    with socket.create_connection(("127.0.0.1", own.port), 10) as plain, trust.wrap_socket(plain, server_hostname="127.0.0.1") as sock:
+        sock.sendall(client.data_to_send())
+        client.receive_data(sock.recv(65536))
+        put(own, authority, "kept")
+        own.aaiti("cert", "reload")
+        events = [event for data in iter(lambda: sock.recv(65536), b"") for event in client.receive_data(data)]
+    assert [e.error_code for e in events if isinstance(e, h2.events.ConnectionTerminated)] == [0]
+    put(own, authority, "ec")
+    own.aaiti("cert", "reload")
 
 
 def test_a_pair_that_is_none_changes_nothing_and_is_told(own, authority):
