@@ -60,6 +60,11 @@ static void test_a_block_cuts_all_but_what_reduces_risk_of_who_is_signed_in(void
         {"POST", "/aaiti/v1/panic/x", GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED},
         {"GET", "/aaiti/health", GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED},
         {"GET", "/aaiti/panic", GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_NONE},
+        {"GET", "/aaiti/v1/make-safe/1", GW_REASON_BLOCKED, GW_REASON_TOKEN_REFUSED, GW_REASON_NO_PERMISSION,
+         GW_REASON_NONE},
+        {"GET", "/aaiti/v1/make-safe/1/x", GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED},
+        {"GET", "/aaiti/v1/make-safe/", GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED},
+        {"DELETE", "/aaiti/v1/make-safe/1", GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED},
         {"GET", "/aaiti/login", GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED, GW_REASON_BLOCKED},
     };
     gw_rig_put_block(&rig, "192.0.2.1", GW_BLOCK_FULL);

@@ -7,6 +7,7 @@
 #include "policy/make_safe.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const struct gw_str method_names[] = {
 #define GW_METHOD(name) GW_STR(#name),
@@ -196,6 +197,13 @@ struct gw_str gw_policy_auth_path(const struct gw_policy *p, enum gw_target targ
     return GW_STR_NULL;
 }
 
+static bool is_safe_run(enum gw_method m, struct gw_str path)
+{
+    struct gw_str runs = GW_STR("/aaiti/v1/make-safe/");
+    return m == GW_METHOD_GET && gw_str_starts(path, runs) && path.len > runs.len &&
+           memchr(path.ptr + runs.len, '/', path.len - runs.len) == NULL;
+}
+
 /* Everything at and below /aaiti is the gateway's own, whatever the policy says. */
 static const struct gw_route *match_own(const struct gw_policy *p, enum gw_method m, struct gw_str path)
 {
@@ -204,6 +212,8 @@ static const struct gw_route *match_own(const struct gw_policy *p, enum gw_metho
         if (r->method == m && gw_str_eq(path, path_of(r)))
             return r;
     }
+    if (is_safe_run(m, path))
+        return built_in(p, GW_BUILT_IN_SAFE_RUN);
     if (gw_str_eq(path, GW_STR("/aaiti/v1")) || gw_str_starts(path, GW_STR("/aaiti/v1/")))
         return built_in(p, GW_BUILT_IN_CONTROL);
     return NULL;

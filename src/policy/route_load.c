@@ -384,6 +384,11 @@ static void add_built_in(struct gw_policy *p)
                                    .target = GW_TARGET_CONTROL,
                                    .access = GW_ACCESS_PERMISSION,
                                    .risk = GW_RISK_REDUCES},
+        [GW_BUILT_IN_SAFE_RUN] = {.pattern = GW_STR("GET /aaiti/v1/make-safe/{id}"),
+                                  .method = GW_METHOD_GET,
+                                  .target = GW_TARGET_CONTROL,
+                                  .access = GW_ACCESS_PERMISSION,
+                                  .follows_press = true},
         [GW_BUILT_IN_LOGIN_PAGE] = {.pattern = GW_STR("GET /aaiti/login"),
                                     .method = GW_METHOD_GET,
                                     .target = GW_TARGET_LOGIN_PAGE,
@@ -408,7 +413,8 @@ static void add_built_in(struct gw_policy *p)
     static const struct gw_str permissions[GW_BUILT_IN_COUNT] = {[GW_BUILT_IN_PANIC] = GW_STR("system:panic"),
                                                                  [GW_BUILT_IN_METRICS] = GW_STR("system:read"),
                                                                  [GW_BUILT_IN_PRESS] = GW_STR("system:panic"),
-                                                                 [GW_BUILT_IN_MAKE_SAFE] = GW_STR("system:write")};
+                                                                 [GW_BUILT_IN_MAKE_SAFE] = GW_STR("system:write"),
+                                                                 [GW_BUILT_IN_SAFE_RUN] = GW_STR("system:write")};
     for (size_t i = 0; i < GW_BUILT_IN_COUNT; i++) {
         struct gw_compiled_route *r = &p->routes[p->route_count];
         r->route = routes[i];

@@ -35,7 +35,7 @@ static const struct row {
     {"DELETE", "/aaiti/v1/users/7", "yyyy", N, GW_TARGET_CONTROL},
     {"POST", "/aaiti/v1/panic", "yyns", R, GW_TARGET_CONTROL},
     {"POST", "/aaiti/v1/make-safe", "ynns", R, GW_TARGET_CONTROL},
-    {"GET", "/aaiti/v1/make-safe/1", "yyyy", N, GW_TARGET_CONTROL},
+    {"GET", "/aaiti/v1/make-safe/1", "ynns", N, GW_TARGET_CONTROL},
     {"POST", "/aaiti/v1/mode", "yyyy", N, GW_TARGET_CONTROL},
     {"GET", "/", "yyyy", N, GW_TARGET_LANDING},
     {"GET", "/api/users/profile", "yyys", N, 0},
