@@ -115,7 +115,7 @@ def test_each_refusal_explains_itself(gateway, tokens, method, path, who, header
     if "permission" in told:
         assert found["needed"]["permission"] == told["permission"] and "admin" in found["needed"]["roles"]
     assert found["policy"]["inForce"] is True and found["policy"]["generation"] >= 1
-    assert abs(datetime.fromisoformat(found["time"].replace("Z", "+00:00")).timestamp() - began) < 5
+    assert abs(datetime.fromisoformat(found["time"].replace("Z", "+00:00")).timestamp() - began) < 60
     # The log's line has the same id.
     [line] = [line for line in gateway.log().splitlines() if sealed in line and "gw refused" in line]
     assert f"reason={told['reason']}" in line

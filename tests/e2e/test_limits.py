@@ -98,7 +98,7 @@ def test_headers_and_the_real_time_to_wait(limited, address):
     assert first.headers["ratelimit"] == '"anonymous";r=11;t=300'
     assert first.headers["x-rate-limit-limit"] == "12"
     assert first.headers["x-rate-limit-remaining"] == "11"
-    assert abs(int(first.headers["x-rate-limit-reset"]) - time.time() - 300) < 5
+    assert abs(int(first.headers["x-rate-limit-reset"]) - time.time() - 300) < 60
     statuses(limited, address, "/nowhere", 11)
     last = ask(limited, address, "/open")
     assert 290 <= is_polite(last) <= 300
