@@ -207,6 +207,7 @@ static void test_a_certificate_stands_for_one_user_as_long_as_it_lasts(void **st
     assert_int_equal(made.row.expires_s, c.not_after_s);
     assert_last_action(w, "api_key_made");
     assert_int_equal(make(w, &again, &ignored), GW_ECONFLICT);
+    assert_string_equal(w->err.msg, "the certificate stands for a user already; revoke that first");
     turn.id = &made.row.id;
     assert_int_equal(gw_api_key_rotate(w->identity, &world_actor, &turn, &ignored, &w->err), GW_ECONFLICT);
     world_restart(w);

@@ -129,6 +129,10 @@ def test_who_has_to_show_a_certificate_is_told_nothing_without_a_good_one(requir
 
 def test_our_own_calls_come_through_the_door(required):
     assert required.aaiti("health").returncode == 0
+    assert required.aaiti_json("cert", "reload") == {"shown": True}
+    required.backend.forget()
+    assert required.aaiti_json("make-safe", "--as", "admin")["summary"]["unread"] == 0
+    assert "/api/bots" in {seen["path"].split("?")[0] for seen in required.backend.received()}
 
 
 def test_who_may_show_a_certificate_shows_a_good_one(optional, authorities):
