@@ -243,4 +243,5 @@ def test_fields_of_a_byte_each_hold_no_memory(gateway, tokens, connect):
             c.flush()
             c.socket.sendall(b"".join(parts))
     assert connect().ask(head(tokens["viewer"])) == 200
-    assert resident_mib(gateway) < before + LIMIT_MIB
+    # Held, they would be 134 MiB. A worker reads 256 KiB at once, which unpacks to 14 MiB that it has again for the next.
+    assert resident_mib(gateway) < before + 3 * LIMIT_MIB
