@@ -225,7 +225,7 @@ class Gateway:
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen([self.program, "serve"], env=self.environment, stdout=log, stderr=log)
         if wait:
-            until(self.is_ready, 15, "the gateway's readiness")
+            until(self.is_ready, what="the gateway's readiness")
 
     def is_ready(self):
         if self.process.poll() is not None:
@@ -325,10 +325,11 @@ class Gateway:
 
     def raw(self, data, tls=True, timeout=10):
         """Sends bytes as they are, for what no client would send; gives everything that comes back."""
-        sock = socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
+        sock = socket.create_connection(("127.0.0.1", self.port), timeout=20)
         if tls:
             sock = self.trust.wrap_socket(sock, server_hostname="127.0.0.1")
         with sock:
+            sock.settimeout(timeout)
             sock.sendall(data)
             answer = b""
             with contextlib.suppress(TimeoutError, ConnectionResetError, ssl.SSLError):

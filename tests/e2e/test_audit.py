@@ -65,7 +65,7 @@ def test_failed_sign_ins_are_counted_and_tell_no_more_than_whose(gateway, user):
     def failed():
         found = search(gateway, "--action", "user_login_failed", "-n", "1000")[: -before or None]
         return found if sum(e["count"] for e in found) >= 10 else None
-    found = until(failed, 10, "the refusals in the trail")
+    found = until(failed, what="the refusals in the trail")
     assert len(found) < 10  # not one each
     assert {(e["reason"], e.get("userId"), e["severity"]) for e in found} == {("WRONG_PASSWORD", me, "high"), ("UNKNOWN_USER", None, "high")}
     assert typed not in json.dumps(found) and typed not in gateway.log()

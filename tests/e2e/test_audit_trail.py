@@ -38,7 +38,7 @@ def test_refusals_are_counted_together(gateway, tokens):
     with gateway.client(tokens["viewer"]) as client:
         for _ in range(20):
             assert client.post("/api/bots/bot-1/stop", headers={"User-Agent": agent}).status_code == 403
-    until(lambda: rows(gateway, "user_agent = ?", agent), 15, "the row")
+    until(lambda: rows(gateway, "user_agent = ?", agent), what="the row")
     told = rows(gateway, "user_agent = ? AND outcome = ?", agent, REFUSED)
     assert len(told) <= 2  # workers count apart
     assert sum(row["count"] for row in told) >= 10
@@ -62,13 +62,13 @@ def test_what_was_answered_is_there_once_whoever_is_killed(make_gateway):
             reached = len(load.ledger) + 60
             until(lambda n=reached, who=name: len(load.ledger) > n and gateway.pids(who), what="some answers")
             os.kill(gateway.pids(name)[0], signal.SIGKILL)
-        until(gateway.is_ready, 15, "control")
+        until(gateway.is_ready, what="control")
         reached = len(load.ledger) + 60
         until(lambda: len(load.ledger) > reached, what="some answers")
     answered = [(bot, status) for _, (bot, status) in load.ledger if status is not None and status != 503]
     assert len(answered) > 100
     wanted = {bot for bot, _ in answered}
-    until(lambda: wanted <= {row["resource_id"] for row in rows(gateway, "action = 'bot_stopped'")}, 20, "all that was answered")
+    until(lambda: wanted <= {row["resource_id"] for row in rows(gateway, "action = 'bot_stopped'")}, what="all that was answered")
     told = {}
     for row in rows(gateway, "action = 'bot_stopped'"):
         told.setdefault(row["resource_id"], []).append(row)

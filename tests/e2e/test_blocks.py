@@ -148,7 +148,7 @@ def test_a_full_list_refuses_and_says_so_everywhere(make_gateway):
         return line in admin.get("/aaiti/metrics").text.splitlines()
 
     until(lambda: shows("aaiti_blocks_refused_total 2"), what="the count of what was refused")
-    until(lambda: shows('aaiti_table_records{table="blocks"} 64'), 20, "how full the list is")
+    until(lambda: shows('aaiti_table_records{table="blocks"} 64'), what="how full the list is")
     assert "the list of blocks is full" in gateway.log()
     rows = [json.loads(line) for line in gateway.aaiti("--json", "audit", "search", "--action", "blocks_full").stdout.splitlines()]
     assert [(r["resourceId"], r["severity"]) for r in rows] == [("192.0.2.64", "high")]

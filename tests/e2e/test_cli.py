@@ -227,7 +227,7 @@ def test_who_finds_the_home_in_use_waits_a_moment(make_gateway):
         time.sleep(0.5)  # long enough that both have found it taken
         assert listing.poll() is None and gateway.process.poll() is None
     assert b"viewer" in listing.communicate(timeout=10)[0]
-    until(gateway.is_ready, 15, "readiness")
+    until(gateway.is_ready, what="readiness")
 
 
 def test_who_waits_in_vain_could_not_tell(make_gateway):

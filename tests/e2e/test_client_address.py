@@ -89,7 +89,7 @@ def proxied(make_gateway, trusted):
     """httpx speaks no PROXY protocol: so who asks whether it is ready is `aaiti health`, which must."""
     g = make_gateway(start=False, more=f'trusted_proxies: ["{trusted}"]\nlisten_proxy_protocol: true\n')
     g.start(wait=False)
-    until(lambda: g.aaiti("health", check=False).returncode == 0, 15, "the gateway's readiness")
+    until(lambda: g.aaiti("health", check=False).returncode == 0, what="the gateway's readiness")
     user = g.users["admin"]
     body = json.dumps({"username": user.name, "password": user.password}).encode()
     head = b"POST /api/auth/login HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"

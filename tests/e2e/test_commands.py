@@ -417,7 +417,7 @@ def test_what_runs_until_told(make_gateway, command, planes):
     gateway = make_gateway(start=False)
     process = subprocess.Popen([AAITI, command], env=gateway.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        until(lambda: gateway.aaiti_json("health", check=False) == {"dataPlane": planes, "control": "up"}, 15, "health")
+        until(lambda: gateway.aaiti_json("health", check=False) == {"dataPlane": planes, "control": "up"}, what="health")
         process.send_signal(signal.SIGTERM)
         out, log = process.communicate(timeout=15)
     finally:

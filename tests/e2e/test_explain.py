@@ -201,7 +201,7 @@ def test_an_id_outlives_its_policy_its_gateway_but_not_its_key(make_gateway):
     done = gateway.aaiti("explain", denied, check=False)
     assert done.returncode == 1 and "request-id.key" in done.stderr
     gateway.process.send_signal(signal.SIGHUP)
-    until(lambda: key.exists() and told(gateway, refused(gateway.client().get("/api/bots"))), 15, "ids by the new key")
+    until(lambda: key.exists() and told(gateway, refused(gateway.client().get("/api/bots"))), what="ids by the new key")
     assert "made a key of request ids" in gateway.log() and key.stat().st_mode & 0o777 == 0o600
     assert key.read_bytes() != before and before.strip().decode() not in gateway.log()
     done = gateway.aaiti("explain", denied, check=False)

@@ -121,7 +121,7 @@ def test_the_nginx_master_comes_back(own):
         except NO_ANSWER:
             return False
 
-    until(served, 15, "the gateway after its master's death")
+    until(served, what="the gateway after its master's death")
     assert gateway.client(tokens["ended"]).get("/api/bots").status_code == 401
 
 
@@ -140,7 +140,7 @@ def test_serve_killed_leaves_nothing_behind(own):
     below = gateway.pids("")
     os.kill(gateway.process.pid, signal.SIGKILL)
     gateway.process.wait(10)
-    until(lambda: not [pid for pid in below if is_alive(pid)], 15, "the end of serve's children")
+    until(lambda: not [pid for pid in below if is_alive(pid)], what="the end of serve's children")
     gateway.start()
     assert gateway.client(tokens["viewer"]).get("/api/bots").status_code == 200
 

@@ -51,7 +51,7 @@ class Connection:
                 self.flush()
         return "ended"
 
-    def raw(self, data, seconds=5):
+    def raw(self, data, seconds=20):
         """Sends frames as they are; gives whether the server ended the connection."""
         self.socket.settimeout(seconds)
         with contextlib.suppress(TimeoutError):

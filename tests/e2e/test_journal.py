@@ -32,7 +32,7 @@ def rows(gateway, where="1", *values):
 def row_of(gateway, request_id):
     """The one row of a request, once control has taken it."""
     identifier = uuid.UUID(request_id).bytes
-    until(lambda: rows(gateway, "request_id = ?", identifier), 10, f"the row of {request_id}")
+    until(lambda: rows(gateway, "request_id = ?", identifier), what=f"the row of {request_id}")
     found = rows(gateway, "request_id = ?", identifier)
     assert len(found) == 1, found
     return found[0]
@@ -114,9 +114,11 @@ def test_a_client_that_leaves_learns_nothing_and_the_journal_does_not_guess(behi
     liar.answer, liar.hold = b"", True
     liar.requests.clear()
     before = len(rows(gateway, "action = 'trade_executed'"))
-    with pytest.raises(httpx.ReadTimeout):
-        client.post("/api/trading/execute", json={}, timeout=0.5)
-    until(lambda: len(rows(gateway, "action = 'trade_executed'")) > before, 10, "the row")
+    with socket.create_connection(("127.0.0.1", gateway.port)) as plain, gateway.trust.wrap_socket(plain, server_hostname="127.0.0.1") as sock:
+        sock.sendall(f"POST /api/trading/execute HTTP/1.1\r\nHost: x\r\nAuthorization: {client.headers['Authorization']}\r\n"
+                     "Content-Length: 2\r\n\r\n{}".encode())
+        until(lambda: liar.requests, what="the backend to have it")
+    until(lambda: len(rows(gateway, "action = 'trade_executed'")) > before, what="the row")
     row = rows(gateway, "action = 'trade_executed'")[-1]
     assert (row["outcome"], row["status"]) == ("unknown", 499) and len(liar.requests) == 1
 
@@ -130,15 +132,15 @@ def test_a_worker_that_is_killed_leaves_an_unknown_outcome(behind):
         sock = gateway.trust.wrap_socket(plain, server_hostname="127.0.0.1")
         sock.sendall(f"PUT /api/bots/b-1 HTTP/1.1\r\nHost: x\r\nAuthorization: {client.headers['Authorization']}\r\n"
                      "Content-Length: 2\r\n\r\n{}".encode())
-        until(lambda: liar.requests, 10, "the backend to have it")
+        until(lambda: liar.requests, what="the backend to have it")
         assert rows(gateway, "action = 'bot_changed' AND outcome <> 0")[before:] == []
         for pid in gateway.pids("nginx: worker"):
             os.kill(pid, signal.SIGKILL)
-        until(lambda: len(rows(gateway, "action = 'bot_changed'")) > before, 15, "the row")
+        until(lambda: len(rows(gateway, "action = 'bot_changed'")) > before, what="the row")
     row = rows(gateway, "action = 'bot_changed'")[-1]
     assert (row["outcome"], row["status"]) == ("unknown", 0)
     liar.answer, liar.hold = DONE, False
-    until(lambda: client.post("/api/bots", json={}).status_code == 200, 10, "new workers")
+    until(lambda: client.post("/api/bots", json={}).status_code == 200, what="new workers")
 
 
 def test_deletions_and_recorded_reads(behind):
@@ -165,7 +167,7 @@ def test_refusals_are_counted_together(behind):
 
     def counted():
         return sum(row["count"] for row in rows(gateway, "reason = 'NO_PERMISSION' AND route = 'POST /api/bots'"))
-    until(lambda: counted() == 20, 15, "20 refusals")
+    until(lambda: counted() == 20, what="20 refusals")
     found = rows(gateway, "reason = 'NO_PERMISSION'")
     assert len(found) <= 6 and {row["outcome"] for row in found} == {"refused"} and {row["status"] for row in found} == {403}
 
@@ -210,10 +212,10 @@ def test_a_full_journal_refuses_all_but_what_reduces_risk(make_gateway):
         assert {answer.status_code for answer in closing} == {200}
         assert client.get("/api/bots").status_code == 200
     wanted = {uuid.UUID(i).bytes for i in acknowledged + [answer.headers["x-request-id"] for answer in closing]}
-    until(lambda: wanted <= {row["request_id"] for row in rows(gateway, "outcome = 1")}, 20, "all that was acknowledged")
+    until(lambda: wanted <= {row["request_id"] for row in rows(gateway, "outcome = 1")}, what="all that was acknowledged")
     found = [row["request_id"] for row in rows(gateway, "request_id IS NOT NULL")]
     assert len(found) == len(set(found))
-    until(lambda: client.post("/api/bots/bot-1/start", json={}).status_code == 200, 10, "room")
+    until(lambda: client.post("/api/bots/bot-1/start", json={}).status_code == 200, what="room")
 
 
 @pytest.fixture
@@ -274,8 +276,8 @@ def test_a_full_disk_stops_new_risk_and_lets_positions_be_closed(on_a_small_disk
     assert [client.post("/api/bots/bot-1/stop", json={}).status_code for _ in range(50)] == [200] * 50
     assert gateway.aaiti("resume").stdout.startswith("off")
     (gateway.home / "filler").unlink()
-    until(lambda: start_bot() == 200, 15, "room for changes")
-    until(lambda: set(acknowledged) <= {row["request_id"] for row in rows(gateway, "outcome = 1")}, 20, "all that was acknowledged")
+    until(lambda: start_bot() == 200, what="room for changes")
+    until(lambda: set(acknowledged) <= {row["request_id"] for row in rows(gateway, "outcome = 1")}, what="all that was acknowledged")
 
 
 def test_positions_are_closed_on_a_full_disk(on_a_small_disk):
@@ -311,7 +313,7 @@ def test_positions_are_closed_on_a_full_disk(on_a_small_disk):
     [control] = gateway.pids("control --home")
     os.kill(control, signal.SIGKILL)
     until(lambda: gateway.pids("control --home") not in ([], [control]), what="another control")
-    until(lambda: made_safe(check=False), 20, "the calls")
+    until(lambda: made_safe(check=False), what="the calls")
 
     start_bot()
     os.kill(gateway.process.pid, signal.SIGSTOP)  # else it starts control again
@@ -331,9 +333,9 @@ def test_a_disk_that_is_full_from_the_start(on_a_small_disk):
         fill()
         for pid in gateway.pids("nginx: worker"):
             os.kill(pid, signal.SIGKILL)
-        until(lambda: client.get("/api/bots").status_code == 200, 10, "a new worker")
+        until(lambda: client.get("/api/bots").status_code == 200, what="a new worker")
         assert client.post("/api/bots/bot-1/start", json={}).status_code == 503
         assert client.post("/api/bots/bot-1/stop", json={}).status_code == 200
     (gateway.home / "filler").unlink()
-    until(lambda: client.post("/api/bots/bot-1/start", json={}).status_code == 200, 10, "room for changes")
-    until(lambda: rows(gateway, "action = 'journal_lost'"), 15, "the loss to be told")
+    until(lambda: client.post("/api/bots/bot-1/start", json={}).status_code == 200, what="room for changes")
+    until(lambda: rows(gateway, "action = 'journal_lost'"), what="the loss to be told")

@@ -73,7 +73,7 @@ def world():
 
 def ask(gateway, address, path="/aaiti/health", port=None, *more):
     """The status; None: no answer."""
-    done = run(*gateway.inside, "curl", "-sk", "-m", "2", "-o", "/dev/null", "-w", "%{http_code}", "--interface", address, *more,
+    done = run(*gateway.inside, "curl", "-sk", "--connect-timeout", "2", "-m", "15", "-o", "/dev/null", "-w", "%{http_code}", "--interface", address, *more,
                f"https://{f'[{OURS_6}]' if ':' in address else OURS}:{port or gateway.port}{path}", check=False)
     return None if done.returncode == 28 else int(done.stdout)
 
@@ -123,7 +123,7 @@ def test_the_blocked_are_dropped_and_others_served(world):
 def test_it_ends_by_itself_and_with_the_gateway(world):
     world.aaiti("block", "add", CLIENTS[0], "--for", "5s")
     until(lambda: ask(world, CLIENTS[0]) is None, what="the block")
-    until(lambda: ask(world, CLIENTS[0]) == 200, 15, "its end")
+    until(lambda: ask(world, CLIENTS[0]) == 200, what="its end")
     world.stop()
     assert table() == ""
 
@@ -170,7 +170,7 @@ def blocks_without_kernel():
             return gateway.client().get("/aaiti/health", headers={"X-Forwarded-For": address}).status_code
 
         reader = gateway.signed_in(gateway.users["admin"])
-        until(lambda: 'aaiti_block_kernel{state="failed"} 1' in reader.get("/aaiti/metrics").text.splitlines(), 15, "the failure in the metrics")
+        until(lambda: 'aaiti_block_kernel{state="failed"} 1' in reader.get("/aaiti/metrics").text.splitlines(), what="the failure in the metrics")
         assert status("192.0.2.50") == 200
         gateway.aaiti("block", "add", "192.0.2.50")
         assert [status("192.0.2.50"), status("192.0.2.51")] == [403, 200]

@@ -47,7 +47,7 @@ def rotate(gateway, *more, text=None):
     """And waits until the workers of before have ended; with a signing key nobody need do that."""
     before = gateway.pids("nginx: worker")
     done = gateway.aaiti("key", "rotate", *more, text=text)
-    until(lambda: not set(before) & set(gateway.pids("nginx: worker")), 15, "new workers")
+    until(lambda: not set(before) & set(gateway.pids("nginx: worker")), what="new workers")
     return done
 
 
@@ -164,7 +164,7 @@ def test_workers_hold_no_private_key(make_gateway):
     path.unlink()
     before = gateway.pids("nginx: worker")
     os.kill(gateway.pids("nginx: master")[0], signal.SIGHUP)
-    until(lambda: not set(before) & set(gateway.pids("nginx: worker")), 15, "new workers")
+    until(lambda: not set(before) & set(gateway.pids("nginx: worker")), what="new workers")
     assert status_of(gateway, token) == 200
     path.write_text(seed)
     path.chmod(0o600)

@@ -50,7 +50,7 @@ def until_steady(gateway, before, growth_mib=GROWTH_MIB):
         after = all_held(gateway)
         return all(name in after and after[name][0] <= mib + growth_mib and after[name][1] <= files + FILES_MORE for name, (mib, files) in before.items())
 
-    until(is_steady, 15, f"what was held before ({before})")
+    until(is_steady, what=f"what was held before ({before})")
 
 
 def ask_many(gateway, count, tokens):
@@ -164,7 +164,7 @@ def test_hang_ups_leave_nothing_behind(own):
         workers = set(gateway.pids("nginx: worker"))
         os.kill(pid, signal.SIGHUP)
         if target != "control":
-            until(lambda: not workers & set(gateway.pids("nginx: worker")) and len(gateway.pids("nginx: worker")) == 2, 15, "other workers")
+            until(lambda: not workers & set(gateway.pids("nginx: worker")) and len(gateway.pids("nginx: worker")) == 2, what="other workers")
 
     for _ in range(3):
         hang_up("nginx: master")

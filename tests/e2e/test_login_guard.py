@@ -116,7 +116,7 @@ def test_delays_grow_and_an_account_under_attack_asks_strangers_for_the_longest(
 
     def waits(*arguments, **more):
         with pytest.raises(httpx.ReadTimeout):
-            attempt(gateway, *arguments, timeout=1, **more)
+            attempt(gateway, *arguments, timeout=httpx.Timeout(20, read=1), **more)
 
     waits("203.0.113.1", user.name, user.password)
     assert attempt(gateway, "203.0.113.2", user.name, user.password, cookie=device, timeout=12).status_code == 200

@@ -204,7 +204,7 @@ def test_a_worker_does_not_wait_for_who_reads_its_log(make_gateway):
     gateway.process = subprocess.Popen([gateway.program, "serve"], env=gateway.environment, stdout=subprocess.DEVNULL, stderr=writing)
     os.set_blocking(reading, False)
     try:
-        until(gateway.is_ready, 15, "the gateway's readiness")
+        until(gateway.is_ready, what="the gateway's readiness")
         # Opened anew: the processes' own end must go on blocking.
         stuffing = os.open(f"/proc/self/fd/{writing}", os.O_WRONLY | os.O_NONBLOCK)
         with contextlib.suppress(BlockingIOError):

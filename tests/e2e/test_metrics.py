@@ -98,7 +98,7 @@ def test_counts_outlive_workers_and_control(make_gateway):
 
     old = set(g.pids("nginx: worker"))
     os.kill(g.pids("nginx: master")[0], signal.SIGHUP)
-    until(lambda: not old & set(g.pids("nginx: worker")), 20, "new workers")
+    until(lambda: not old & set(g.pids("nginx: worker")), what="new workers")
     assert counted(g.signed_in(g.users["admin"]), name) == 10
 
     for pid in g.pids("nginx: worker"):
@@ -110,7 +110,7 @@ def test_counts_outlive_workers_and_control(make_gateway):
     for pid in control:
         os.kill(pid, signal.SIGSTOP)
     try:
-        until(lambda: values(reader)["aaiti_control_up"] == 0, 15, "control's silence")
+        until(lambda: values(reader)["aaiti_control_up"] == 0, what="control's silence")
         now = values(reader)
         assert now[name] == 10 and now["aaiti_control_heartbeat_age_seconds"] >= 5
         assert not any(n.startswith(("aaiti_table_", "aaiti_login_")) for n in now)

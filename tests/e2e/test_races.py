@@ -4,7 +4,7 @@ import threading
 import time
 
 import pytest
-from conftest import Load, good_password
+from conftest import Load, good_password, until
 
 WITHIN_S = 0.1
 ROUNDS = 6
@@ -51,10 +51,10 @@ def test_requests_beside_a_logout(gateway):
         return local.client.get("/api/bots").status_code
 
     with Load(ask) as load:
-        time.sleep(0.2)  # requests are under way
+        until(lambda: len(load.ledger) > 8, what="requests")
         assert gateway.client(token).post("/api/auth/logout").status_code == 200
         over = time.monotonic()
-        time.sleep(WITHIN_S + 0.3)
+        until(lambda: sum(began > over + WITHIN_S for began, _ in load.ledger) > 8, what="requests afterwards")
     assert {status for _, status in load.ledger} == {200, 401}
     assert {status for began, status in load.ledger if began > over + WITHIN_S} == {401}
 

@@ -184,8 +184,8 @@ def test_it_stays_over_after_a_restart(make_gateway, go_down):
     go_down(gateway)
     gateway.start(wait=False)
     # Nobody gets in while it comes up, either.
-    until(lambda: statuses_while_starting(gateway, over.values()) == {401}, 15, "refusals")
-    until(gateway.is_ready, 15, "the gateway's readiness")
+    until(lambda: statuses_while_starting(gateway, over.values()) == {401}, what="refusals")
+    until(gateway.is_ready, what="the gateway's readiness")
     with contextlib.ExitStack() as closing:
         connections = connect_to_each_worker(gateway, closing, count=1)
         for name, token in over.items():

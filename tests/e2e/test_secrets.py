@@ -130,7 +130,7 @@ def test_what_was_typed_or_given_out_is_in_no_file_but_the_keys_own(make_gateway
 
     def all_is_told():
         return told <= {json.loads(line)["action"] for line in gateway.aaiti("--json", "audit", "search").stdout.splitlines()}
-    until(all_is_told, 15, "the audit trail")
+    until(all_is_told, what="the audit trail")
     assert outside_keys(gateway, planted) == set()
     gateway.stop()
     assert outside_keys(gateway, planted) == set()
@@ -202,11 +202,11 @@ def test_another_encryption_key_is_refused_at_the_start(make_gateway):
     plant(gateway, "put", 3)
     before = replace_key(gateway, secrets.token_hex(32) + "\n")
     gateway.start(wait=False)
-    until(lambda: "put back the one that this home was run with" in gateway.log(), 15, "the refusal")
+    until(lambda: "put back the one that this home was run with" in gateway.log(), what="the refusal")
     gateway.stop()
     (gateway.home / "keys/encryption.key").unlink()
     gateway.start(wait=False)
-    until(lambda: "put it back from a backup" in gateway.log(), 15, "the refusal of a missing key")
+    until(lambda: "put it back from a backup" in gateway.log(), what="the refusal of a missing key")
     gateway.stop()
     assert not (gateway.home / "keys/encryption.key").exists()
     file = gateway.home / "keys/encryption.key"

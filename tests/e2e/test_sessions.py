@@ -122,5 +122,5 @@ def test_the_command_line_lists_and_ends(gateway):
     assert len(sessions) == 1 and sessions[0]["username"] == user.name
     assert sessions[0]["id"] in gateway.aaiti("session", "list").stdout
     gateway.aaiti("session", "end", sessions[0]["id"])
-    until(lambda: client.get("/api/bots").status_code == 401, 0.1, "the end of the session")
+    until(lambda: client.get("/api/bots").status_code == 401, what="the end of the session")
     assert gateway.aaiti("session", "end", "--user", user.name).stdout == "Ended: 0\n"

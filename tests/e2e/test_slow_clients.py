@@ -126,8 +126,8 @@ def test_an_address_has_so_many_connections_and_no_more(capped):
             closing.callback(s.close)
             return s
 
-        held = alive([connect() for _ in range(50)])
-        assert len(held) == 20
+        connections = [connect() for _ in range(50)]
+        held = until(lambda: len(left := alive(connections)) == 20 and left, what="the end of those beyond 20")
         assert values(reader)[refused] == before + 30
         assert reader.get("/api/bots").status_code == 200
         with pytest.raises(OSError):

@@ -206,7 +206,7 @@ def test_sessions_are_resumed_by_whichever_worker(own, tmp_path, version):
 
 def test_what_the_responder_says_is_stapled(own, authority):
     with authority.responding():
-        said = until(lambda: "OCSP Response Status: successful" in (said := s_client(own, "-status")) and said, 10, "a stapled answer")
+        said = until(lambda: "OCSP Response Status: successful" in (said := s_client(own, "-status")) and said, what="a stapled answer")
     assert "Cert Status: good" in said
 
 

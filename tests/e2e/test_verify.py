@@ -55,7 +55,7 @@ def proxy(request, trusting, tmp_path_factory):
         process = subprocess.Popen(request.param(trusting, port, directory), stdout=log, stderr=log, cwd=directory,
                                    env={"HOME": str(directory), "PATH": "/usr/bin:/bin"})
     try:
-        until(lambda: is_open(port), 15, "the proxy")
+        until(lambda: is_open(port), what="the proxy")
         yield f"http://127.0.0.1:{port}"
     finally:
         end(process, 15)
