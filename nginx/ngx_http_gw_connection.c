@@ -6,8 +6,8 @@
  * hold as much as any. So each of our listeners' handlers is wrapped in the worker; the count goes down with the connection's pool.
  *
  * A head may have 64 KiB of fields, of which HTTP/2 packs each into a byte; nginx keeps 56 bytes of every one. Heads of more fields than
- * anybody needs are refused before anything looks at them, and of streams the worst are reset at once, for an answer that nobody reads
- * would keep their memory.
+ * anybody needs are refused before anything looks at them, and streams of many more are reset at once, for an answer that nobody reads
+ * would keep their memory: as it does, until send_timeout, of those that nginx refuses by itself.
  *
  * What a client's certificate says is read once, at the first request.
  *
@@ -18,7 +18,7 @@
 
 
 #define NGX_HTTP_GW_FIELDS_MAX         200
-#define NGX_HTTP_GW_STREAM_FIELDS_MAX  2000
+#define NGX_HTTP_GW_STREAM_FIELDS_MAX  500     /* of some 900 nginx itself says 431 */
 
 #define NGX_HTTP_GW_RESETS_MAX         200
 

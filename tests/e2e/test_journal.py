@@ -12,7 +12,6 @@ import sqlite3
 import subprocess
 import uuid
 
-import httpx
 import pytest
 from conftest import Gateway, until
 from test_hostile_backend import HEAD, LENGTH_2, Liar
