@@ -108,6 +108,15 @@ enum gw_code gw_recorder_add(struct gw_recorder *c, struct gw_store *s, struct g
 
 /* ---- what has no transaction ---- */
 
+enum gw_code gw_recorder_record(struct gw_recorder *c, struct gw_store *s, const struct gw_actor *by,
+                                const struct gw_deed *d, struct gw_error *err)
+{
+    struct gw_audit_row row;
+    gw_recorder_row(by, d, &row);
+    GW_TRY(gw_store_begin(s, err));
+    return gw_store_end(s, gw_recorder_add(c, s, &row, err), err);
+}
+
 enum gw_code gw_recorder_intend(struct gw_recorder *c, struct gw_store *s, struct gw_audit_row *r, struct gw_error *err)
 {
     if (gw_uuid_is_nil(&r->request_id)) /* an operator's call; the outcome must find its own intent */

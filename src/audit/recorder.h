@@ -52,6 +52,10 @@ void gw_recorder_row(const struct gw_actor *by, const struct gw_deed *d, struct 
 GW_MUST_CHECK enum gw_code gw_recorder_add(struct gw_recorder *c, struct gw_store *s, struct gw_audit_row *r,
                                            struct gw_error *err);
 
+/* A deed that changes nothing in the database: one row, done, in a transaction of its own. */
+GW_MUST_CHECK enum gw_code gw_recorder_record(struct gw_recorder *c, struct gw_store *s, const struct gw_actor *by,
+                                              const struct gw_deed *d, struct gw_error *err);
+
 /* ---- what has no transaction ---- */
 
 /* A transaction of its own, before anything is changed: *r, of gw_recorder_row, is an intent now, and has a request id. */

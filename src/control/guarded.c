@@ -31,16 +31,13 @@ static const char *cause_text(enum gw_spraying_cause cause)
 
 static enum gw_code record_spraying(struct gw_exchange *x, const struct gw_sprayed *s, struct gw_error *err)
 {
-    struct gw_audit_row row;
     const struct gw_deed deed = {
         .action = "login_spraying",
         .details = json_pack("{s:s, s:i, s:i}", "cause", cause_text(s->cause),
                              s->cause == GW_SPRAYING_ACCOUNT ? "addresses" : "accounts", (int)s->count.distinct,
                              "attempts", (int)s->count.attempts),
     };
-    gw_recorder_row(&x->by, &deed, &row);
-    GW_TRY(gw_store_begin(x->view->store, err));
-    return gw_store_end(x->view->store, gw_recorder_add(gw_app_recorder(x->app), x->view->store, &row, err), err);
+    return gw_recorder_record(gw_app_recorder(x->app), x->view->store, &x->by, &deed, err);
 }
 
 /* The address or network that sprays has half of its limits for an hour. Where one account is tried from many addresses, none of them alone

@@ -49,17 +49,11 @@ static enum gw_code add_row(struct gw_app *a, const struct gw_actor *actor, cons
                             const struct gw_mode_entry *e, struct gw_error *err)
 {
     char scope[GW_MODE_SCOPE_TEXT];
-    struct gw_audit_row row;
     const struct gw_app_view *view = gw_app_view_get(a);
     gw_modes_scope_text(e, scope);
-    gw_recorder_row(
-        actor,
-        &(struct gw_deed){
-            .action = action, .resource_type = "mode", .resource_name = scope, .details = gw_modes_details(e)},
-        &row);
-    enum gw_code code = gw_store_begin(view->store, err);
-    if (code == GW_OK)
-        code = gw_store_end(view->store, gw_recorder_add(gw_app_recorder(a), view->store, &row, err), err);
+    const struct gw_deed deed = {
+        .action = action, .resource_type = "mode", .resource_name = scope, .details = gw_modes_details(e)};
+    enum gw_code code = gw_recorder_record(gw_app_recorder(a), view->store, actor, &deed, err);
     gw_app_view_put(a, view);
     return code;
 }

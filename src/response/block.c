@@ -235,7 +235,6 @@ static enum gw_code record_full(const struct gw_block_desk *d, const struct gw_a
                                 struct gw_error *err)
 {
     char network[GW_CIDR_LEN + 1], cause[GW_BLOCK_CAUSE_MAX + 1];
-    struct gw_audit_row row;
     gw_cidr_format(&w->network, network);
     gw_audit_text(w->cause, cause, sizeof(cause));
     const struct gw_deed deed = {
@@ -244,9 +243,7 @@ static enum gw_code record_full(const struct gw_block_desk *d, const struct gw_a
         .resource_name = network,
         .details = json_pack("{s:s, s:s}", "kind", w->is_suspect ? "suspect" : "block", "cause", cause),
     };
-    gw_recorder_row(by, &deed, &row);
-    GW_TRY(gw_store_begin(d->store, err));
-    return gw_store_end(d->store, gw_recorder_add(d->recorder, d->store, &row, err), err);
+    return gw_recorder_record(d->recorder, d->store, by, &deed, err);
 }
 
 /* A row that cannot be written is tried again with the next refusal; this one stands, and is counted. */

@@ -307,12 +307,9 @@ static enum gw_code record_failure(const struct gw_kernel_drop_options *o, const
 {
     static const struct gw_actor nobody = {.kind = GW_ACTOR_CLIENT};
     char said[sizeof(why->msg)];
-    struct gw_audit_row row;
     gw_audit_text(gw_str(why->msg), said, sizeof(said));
     const struct gw_deed deed = {.action = "kernel_drop_failed", .details = json_pack("{s:s}", "error", said)};
-    gw_recorder_row(&nobody, &deed, &row);
-    GW_TRY(gw_store_begin(o->store, err));
-    return gw_store_end(o->store, gw_recorder_add(o->recorder, o->store, &row, err), err);
+    return gw_recorder_record(o->recorder, o->store, &nobody, &deed, err);
 }
 
 static enum gw_code update(struct gw_kernel_drop *k, const struct gw_kernel_drop_options *o, struct gw_error *err)
