@@ -15,7 +15,6 @@
 #define USERS 1000u
 #define ADDRESSES 2000u
 #define HEADERS 10
-#define SPACE 2560 /* nginx/ngx_http_gw_module.h keeps as much beside each request */
 
 struct bench {
     struct gw_rig rig;
@@ -40,7 +39,7 @@ static void *grow(void *ctx, size_t size)
 
 static enum gw_action ask(struct bench *b, struct gw_str authorization)
 {
-    static _Alignas(16) char space[SPACE];
+    static _Alignas(16) char space[GW_REQUEST_ARENA_BYTES];
     unsigned from = b->asked++ % ADDRESSES;
     struct gw_header headers[HEADERS] = {
         {.name = GW_STR("host"), .value = GW_STR("gw.example:8443")},

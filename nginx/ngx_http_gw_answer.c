@@ -275,12 +275,12 @@ ngx_http_gw_problem_handler(ngx_http_request_t *r)
     struct gw_arena     arena;
     ngx_http_gw_ctx_t  *ctx;
 
-    space = ngx_palloc(r->pool, NGX_HTTP_GW_ARENA_SIZE);
+    space = ngx_palloc(r->pool, GW_REQUEST_ARENA_BYTES);
     if (space == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ngx_http_gw_arena_init(r, &arena, space, NGX_HTTP_GW_ARENA_SIZE);
+    ngx_http_gw_arena_init(r, &arena, space, GW_REQUEST_ARENA_BYTES);
 
     /* A request whose head nginx could not read comes here without having passed the phase that sets its log handler. */
     (void) ngx_http_gw_log_init_handler(r);

@@ -11,8 +11,6 @@
 
 #include <gw/gate.h>
 
-/* Most requests need no more than this; the rest grows from the pool. */
-#define NGX_HTTP_GW_ARENA_SIZE  2560
 #define NGX_HTTP_GW_ARENA_MAX   (256 * 1024)
 
 #define NGX_HTTP_GW_BODY_TIME  60000
@@ -66,7 +64,7 @@ typedef struct {
     void                *send_ctx;
     ngx_uint_t           http_version;  /* the client's; nginx forgets it over a backend's */
     struct gw_arena      arena;
-    u_char               space[NGX_HTTP_GW_ARENA_SIZE];
+    u_char               space[GW_REQUEST_ARENA_BYTES];
 } ngx_http_gw_ctx_t;
 
 extern ngx_module_t  ngx_http_gw_module;

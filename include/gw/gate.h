@@ -120,6 +120,9 @@ enum gw_reason {
     GW_REASON_COUNT
 };
 
+/* Room for what a usual request takes of its arena: most need no second piece of memory. */
+#define GW_REQUEST_ARENA_BYTES 2560
+
 /* What control reads of a body. Anybody may call it, so the adapter keeps no longer one for it. */
 #define GW_CONTROL_BODY_MAX ((size_t)64 * 1024)
 

@@ -55,6 +55,20 @@ static void test_bad_bundles_are_refused(void **state)
     assert_passed(ASK("GET", "/api/bots", bearer(VIEWER)));
 }
 
+/* ---- memory ---- */
+
+/* More would cost each request another piece from malloc. */
+static void test_a_usual_request_has_room_in_the_first_piece(void **state)
+{
+    (void)state;
+    assert_passed(ASK("GET", "/api/bots/018f3b5a-7c1e-7aaa-8bbb-0123456789ab?fields=name", bearer(TRADER),
+                      "host: gw.example:8443", "user-agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36",
+                      "accept: application/json", "accept-encoding: gzip, deflate, br", "cookie: theme=dark; lang=en",
+                      "referer: https://gw.example:8443/bots", "sec-fetch-site: same-origin"));
+    assert_int_equal(gw_request_hand_over(rig.gate, rig.request, &rig.decision), GW_HANDOVER_GO);
+    assert_in_range(gw_arena_used(&rig.arena), 1, GW_REQUEST_ARENA_BYTES);
+}
+
 /* ---- life ---- */
 
 static void test_health_and_landing_page(void **state)
@@ -180,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_a_new_bundle_takes_effect_and_old_requests_keep_theirs),
         CASE(test_bad_bundles_are_refused),
+        CASE(test_a_usual_request_has_room_in_the_first_piece),
         CASE(test_health_and_landing_page),
         CASE(test_the_page_of_the_panic_button_comes_with_its_own_policy),
         CASE(test_before_control_everything_is_503),
