@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* API keys, and certificates that stand for users as keys do: a user's own by their session, another's with users:read and users:write, anybody's by the operator. Never through a key. */
+/*
+ * API keys, and certificates that stand for users as keys do: a user's own by their session, another's with users:read and users:write,
+ * anybody's by the operator. Never through a key.
+ */
 #include "base/encode.h"
 #include "config/option_value.h"
 #include "control/exchange.h"

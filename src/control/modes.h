@@ -14,8 +14,8 @@ enum gw_mode_how {
 };
 
 /* entry: scope, mode, until_s, by and reason; since_s is set. GW_ELIMIT: too many are in force. Failures of the file are passed on; that the
- * change could not be recorded is logged, and *out_recorded false; so it is, and nothing is written, where a user raises what is in force already again and again
- * (control/presses.h). */
+ * change could not be recorded is logged, and *out_recorded false; so it is, and nothing is written, where a user raises what is in force
+ * already again and again (control/presses.h). */
 GW_MUST_CHECK enum gw_code gw_modes_change(struct gw_app *a, const struct gw_actor *actor, enum gw_mode_how how,
                                            const struct gw_mode_entry *entry, bool *out_recorded, struct gw_error *err);
 /* What is in force, what has ended left out. */

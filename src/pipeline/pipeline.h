@@ -198,6 +198,8 @@ bool gw_address_is_trusted(const struct gw_request *r, const struct gw_ip *ip);
 bool gw_address_is_told(const struct gw_request *r);
 /* The request is a proxy's question about another one. Known from the first, for its answer is another whatever refuses it. */
 bool gw_verify_is_asked(const struct gw_request_head *head);
+/* The client shows a certificate whose time has ended. */
+bool gw_certificate_is_over(const struct gw_request *r);
 /* Part of gw_stage_route: whether another proxy may be told of this route, and of the target as it wrote it. */
 enum gw_code gw_verify_check_route(const struct gw_request *r, struct gw_str canonical, struct gw_verdict *v);
 /* Such a proxy understands 401 and 403 alone. */

@@ -15,7 +15,7 @@ static bool speaks_by_certificate(const struct gw_request *r)
 }
 
 /* nginx found it good when the connection began, or the session that this one resumes. */
-static bool is_certificate_over(const struct gw_request *r)
+bool gw_certificate_is_over(const struct gw_request *r)
 {
     return r->head->certificate != NULL && r->head->certificate->not_after_s < r->now_s;
 }
@@ -32,7 +32,7 @@ enum gw_code gw_stage_headers(struct gw_request *r, struct gw_verdict *v)
     if (speaks_by_certificate(r))
         r->presented.kind = GW_CREDENTIAL_CERTIFICATE;
     gw_cors_note(r);
-    if (is_certificate_over(r))
+    if (gw_certificate_is_over(r))
         return gw_refuse(v, GW_REASON_CLIENT_CERTIFICATE, GW_DETAIL_CERTIFICATE_OVER);
     if (r->presented.kind == GW_CREDENTIAL_TWO)
         return gw_refuse(v, GW_REASON_BAD_HEADERS, GW_DETAIL_NONE);

@@ -2,7 +2,8 @@
 /*
  * What stages before the route would have refused by the address alone (gw_hold). It stays refused unless who presents a credential asks for
  * what reduces risk; then the credential must be good, which the end of stage_access.c sees. So whoever is blocked or flooded with, and
- * guesses tokens, gets no further than the token. The page of the button is shown to who may press it, and to nobody else. A preflight is let through for the same: it asks for leave to send such a request.
+ * guesses tokens, gets no further than the token. The page of the button, and how making safe goes, are shown to who may press, and to nobody
+ * else. A preflight is let through for the same: it asks for leave to send such a request.
  */
 #include "pipeline/pipeline.h"
 
@@ -13,10 +14,7 @@ static bool reduces(const struct gw_request *r)
 
 static bool may_press(const struct gw_request *r)
 {
-    const struct gw_policy *p = r->snapshot->policy;
-    int right = (int)r->route->permission;
-    return r->signed_in && gw_policy_holds(p, r->role, right) &&
-           (!r->by_key || gw_live_key_leaves(&r->key, gw_policy_permission_name(p, (unsigned)right)));
+    return gw_request_holds(r, gw_policy_permission_name(r->snapshot->policy, r->route->permission));
 }
 
 enum gw_code gw_stage_held(struct gw_request *r, struct gw_verdict *v)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who it is: by a token and its session, by an API key, or by the certificate of the connection. A presented credential that fails is a refusal even where the cookie is good: the client meant it. Only where
- * anybody may come is a bad credential as good as none.
+ * Who it is: by a token and its session, by an API key, or by the certificate of the connection. A presented credential that fails is a
+ * refusal even where the cookie is good: the client meant it. Only where anybody may come is a bad credential as good as none.
  *
  * After the signature: not revoked, session live, user live, all three as control knows them now. That the segment cannot
  * tell is never the client's fault: 503.
@@ -172,7 +172,7 @@ static enum gw_code check_certificate(struct gw_request *r, struct gw_verdict *v
 static enum gw_code check_key_live(struct gw_request *r, struct gw_verdict *v)
 {
     enum gw_key_fault fault = GW_KEY_UNKNOWN;
-    if (r->key.is_certificate && r->head->certificate->not_after_s < r->now_s)
+    if (r->key.is_certificate && gw_certificate_is_over(r))
         return gw_refuse(v, GW_REASON_CLIENT_CERTIFICATE, GW_DETAIL_CERTIFICATE_OVER);
     enum gw_code code = gw_key_judge_again(r->gate->shared, &r->key, &r->client, r->now_s, &fault);
     GW_TRY(take_key_fault(code, fault, v));
