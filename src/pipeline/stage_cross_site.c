@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Whether the user meant it. A browser sends our cookie along with any site's request, and shows its certificate; so an unsafe one by
- * either needs a
- * sign that only our own pages can give: their origin, or a Bearer header, which no browser attaches by itself (Basic it does). Pages of an
- * origin that the settings list count as our own; those of any other never come here with a change (stage_cors.c), if they say where they
- * are from. Signing somebody in (login, refresh, register) needs no cookie to do harm: there what another site sent is refused. So it is where the page to
- * sign out with is sent: what of it comes with no sign at all, control looks at, for the form brings the session's token in the body.
+ * either needs a sign that only our own pages can give: their origin, or a Bearer header, which no browser attaches by itself (Basic it
+ * does). Pages of an origin that the settings list count as our own; those of any other never come here with a change (stage_cors.c), if
+ * they say where they are from. Signing somebody in (login, refresh, register) needs no cookie to do harm: there what another site sent
+ * is refused. So it is where the page to sign out with is sent: what of it comes with no sign at all, control looks at, for the form
+ * brings the session's token in the body.
  * A page's script may bring that token by X-CSRF-Token, for a browser that gives no sign (pipeline/csrf.h).
  *
  * A refresh may bring its token in the body or as a cookie, which only control can tell. So without that sign the cookie stays here
