@@ -113,7 +113,7 @@ def test_calls_and_their_rights(proxied):
     assert viewer.post("/aaiti/v1/blocks", json=body).status_code == 403
     added = admin.post("/aaiti/v1/blocks", json=body)
     assert added.status_code == 201 and added.json()["by"] == "admin"
-    assert admin.post("/aaiti/v1/blocks", json=body).status_code == 200
+    assert admin.post("/aaiti/v1/blocks", json={**body, "for": "30m"}).status_code == 200  # in force, and for longer
     one = admin.get("/aaiti/v1/blocks", params={"address": "203.0.113.9"}).json()["blocks"]
     assert [b["network"] for b in one] == ["203.0.113.0/24"]
     first = admin.get("/aaiti/v1/blocks", params={"limit": 1}).json()
