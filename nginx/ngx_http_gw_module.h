@@ -104,11 +104,21 @@ ngx_int_t ngx_http_gw_show_body(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx);
 ngx_int_t ngx_http_gw_verified_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_gw_answer_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_gw_problem_handler(ngx_http_request_t *r);
-void ngx_http_gw_header_filter_init(void);
 
+/* upstream_answer.c */
+/* What the upstream, or control, answered. NGX_OK: it goes on to the client; else a header filter gives the code to nginx. */
+ngx_int_t ngx_http_gw_look_at_answer(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx);
 /* How a request ended that was handed over and of which no answer has been seen; once. */
 void ngx_http_gw_ended_unanswered(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx,
     ngx_uint_t status);
+
+/* header_filter.c */
+void ngx_http_gw_header_filter_init(void);
+/* Of the answer. name and value live as long as the request. */
+ngx_int_t ngx_http_gw_add_header(ngx_http_request_t *r, struct gw_str name,
+    struct gw_str value);
+ngx_int_t ngx_http_gw_add_headers(ngx_http_request_t *r,
+    const struct gw_header_field *fields, size_t count);
 
 /* connection.c */
 void ngx_http_gw_connection_init_process(ngx_cycle_t *cycle, struct gw_gate *gate);
