@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/reading.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -16,7 +17,6 @@
 
 /* Each worker has a page of its own; where there are more workers than pages, some share one. */
 #define PAGES 32u
-#define CONTROL_DEAD_AFTER_S 5
 #define TEXT_MAX ((size_t)128 * 1024)
 
 /* ---- labels ---- */
@@ -297,122 +297,7 @@ void gw_gate_count_request(struct gw_gate *g, const struct gw_request *r, unsign
     gw_metrics_observe(m, GW_HISTOGRAM_DURATION, outcome, duration_ms);
 }
 
-/* ---- readings; false: there is nothing to show now ---- */
-
-static bool read_build(struct gw_gate *g, unsigned i, int64_t *out)
-{
-    (void)g;
-    (void)i;
-    *out = 1;
-    return true;
-}
-
-static bool read_generation(struct gw_gate *g, unsigned i, int64_t *out)
-{
-    (void)i;
-    *out = (int64_t)gw_gate_generation(g);
-    return true;
-}
-
-static bool read_mode(struct gw_gate *g, unsigned i, int64_t *out)
-{
-    static const struct gw_mode_entry everybody = {.scope = GW_MODE_GLOBAL};
-    const struct gw_mode_entry *e = gw_mode_of_scope(gw_mode_read(&g->modes), &everybody);
-    bool is_over = e == NULL || gw_mode_has_ended(e, gw_clock_real_s(g->clock));
-    *out = (is_over ? GW_MODE_OFF : e->mode) == i;
-    return true;
-}
-
-static bool read_mode_entries(struct gw_gate *g, unsigned i, int64_t *out)
-{
-    (void)i;
-    *out = gw_mode_read(&g->modes)->count;
-    return true;
-}
-
-static int64_t age_s(const struct gw_gate *g, int64_t then_s)
-{
-    int64_t age = gw_clock_real_s(g->clock) - then_s;
-    return age > 0 ? age : 0;
-}
-
-static bool is_control_up(const struct gw_gate *g)
-{
-    return g->shared != NULL && age_s(g, gw_shared_heartbeat(g->shared)) < CONTROL_DEAD_AFTER_S;
-}
-
-static bool read_control_up(struct gw_gate *g, unsigned i, int64_t *out)
-{
-    (void)i;
-    *out = is_control_up(g);
-    return true;
-}
-
-static bool read_age_of(const struct gw_gate *g, int64_t then_s, int64_t *out)
-{
-    *out = age_s(g, then_s);
-    return then_s != 0;
-}
-
-static bool read_heartbeat_age(struct gw_gate *g, unsigned i, int64_t *out)
-{
-    (void)i;
-    return g->shared != NULL && read_age_of(g, gw_shared_heartbeat(g->shared), out);
-}
-
-static bool read_journal_lag(struct gw_gate *g, unsigned i, int64_t *out)
-{
-    (void)i;
-    return g->shared != NULL && read_age_of(g, gw_shared_caught_up(g->shared), out);
-}
-
-static bool read_rates(const struct gw_gate *g, struct gw_rates_fill *out)
-{
-    if (g->shared != NULL)
-        gw_rates_fill(gw_shared_rates(g->shared), out);
-    return g->shared != NULL;
-}
-
-static bool read_limit_counters(struct gw_gate *g, unsigned i, int64_t *out)
-{
-    struct gw_rates_fill fill = {0};
-    bool is_there = read_rates(g, &fill);
-    *out = (int64_t)fill.live[i];
-    return is_there;
-}
-
-static bool read_limit_slots(struct gw_gate *g, unsigned i, int64_t *out)
-{
-    struct gw_rates_fill fill = {0};
-    bool is_there = read_rates(g, &fill);
-    *out = (int64_t)fill.slots[i];
-    return is_there;
-}
-
-static bool read_limit_overflows(struct gw_gate *g, unsigned i, int64_t *out)
-{
-    (void)i;
-    struct gw_rates_fill fill = {0};
-    bool is_there = read_rates(g, &fill);
-    *out = (int64_t)fill.overflows;
-    return is_there;
-}
-
-static bool read_nonces(struct gw_gate *g, unsigned i, int64_t *out)
-{
-    (void)i;
-    if (g->shared != NULL)
-        *out = (int64_t)gw_nonces_live(gw_shared_nonces(g->shared));
-    return g->shared != NULL;
-}
-
-static bool read_nonce_slots(struct gw_gate *g, unsigned i, int64_t *out)
-{
-    (void)i;
-    if (g->shared != NULL)
-        *out = gw_shared_nonces(g->shared)->slots;
-    return g->shared != NULL;
-}
+/* ---- readings and gauges ---- */
 
 static const struct {
     bool (*read)(struct gw_gate *g, unsigned i, int64_t *out);
@@ -421,7 +306,7 @@ static const struct {
 } readings[] = {
 #define GW_COUNTER(id, name, labels, more, help)
 #define GW_HISTOGRAM(id, name, labels, help)
-#define GW_READING(function, type, name, labels, help) {function, type, name, help, SET_##labels},
+#define GW_READING(function, type, name, labels, help) {gw_##function, type, name, help, SET_##labels},
 #include "pipeline/metric.def"
 #undef GW_COUNTER
 #undef GW_HISTOGRAM
@@ -537,7 +422,7 @@ static void print(struct gw_gate *g, struct gw_buf *b)
     for (size_t i = 0; i < READINGS; i++)
         add_reading(g, i, b);
     /* A dead process' figures would pass for its present ones. */
-    for (size_t i = 0; i < GW_GAUGE_COUNT && is_control_up(g); i++)
+    for (size_t i = 0; i < GW_GAUGE_COUNT && gw_is_control_up(g); i++)
         add_gauge(g, i, b);
 }
 
