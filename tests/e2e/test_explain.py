@@ -167,7 +167,8 @@ def test_what_passes_keeps_a_plain_id(gateway, tokens):
 def test_what_is_no_id_of_ours_is_said_to_be_none(gateway):
     sealed = refused(gateway.client().get("/api/bots"))
     other = "B" if sealed[50] == "A" else "A"
-    for forged in (sealed[:50] + other + sealed[51:], base64.urlsafe_b64encode(secrets.token_bytes(72)).decode()):
+    random = base64.urlsafe_b64encode(b"\1" + secrets.token_bytes(71)).decode()  # no "-" at its start, as no id has
+    for forged in (sealed[:50] + other + sealed[51:], random):
         done = gateway.aaiti("explain", forged, check=False)
         assert done.returncode == 1 and "no refusal of this gateway" in done.stderr
     for nonsense in ("x", "", "a/b", "%00", sealed[:-1], sealed + "A", "ü" * 48, "A" * 4000, "../status"):
