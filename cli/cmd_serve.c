@@ -147,8 +147,8 @@ static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_er
     for (size_t i = 0; i < GW_PAIRS_MAX; i++)
         gw_pairs_file(s->nginx_dir, i, pairs[i], sizeof(pairs[i]));
     char ca[GW_RUN_DIR_FILE_MAX], crl[GW_RUN_DIR_FILE_MAX], own[GW_RUN_DIR_FILE_MAX];
-    (void)snprintf(ca, sizeof(ca), "%s/" GW_PAIRS_CLIENT_CA, s->nginx_dir);
-    (void)snprintf(crl, sizeof(crl), "%s/" GW_PAIRS_CLIENT_CRL, s->nginx_dir);
+    (void)snprintf(ca, sizeof(ca), "%s/" GW_RUN_CLIENT_CA, s->nginx_dir);
+    (void)snprintf(crl, sizeof(crl), "%s/" GW_RUN_CLIENT_CRL, s->nginx_dir);
     (void)snprintf(own, sizeof(own), "%s/" GW_RUN_OWN, s->nginx_dir);
     GW_TRY(gw_shipped_file(GW_SHIPPED_MODULE, "ngx_http_gw_module.so", &s->arena, &module, err));
     const struct gw_nginx_conf c = {

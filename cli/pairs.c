@@ -129,8 +129,9 @@ static enum gw_code read_authorities(const char *path, struct gw_buf *out, struc
 static enum gw_code read_revoked(const char *path, struct gw_buf *out, struct gw_error *err)
 {
     struct gw_error why = {0};
+    int64_t end_s; /* one that is over is nginx's to refuse clients by, and control's to tell of */
     GW_TRY(read_trust_file(path, out, err));
-    enum gw_code code = gw_chain_check_revoked(gw_buf_str(out), &why);
+    enum gw_code code = gw_chain_check_revoked(gw_buf_str(out), &end_s, &why);
     return code == GW_OK ? GW_OK : gw_fail(err, code, "%s: %s", path, why.msg);
 }
 
@@ -205,15 +206,16 @@ static enum gw_code make_own(const char *nginx_dir, struct gw_error *err)
     return gw_file_replace(path, 0640, gw_buf_str(&text), err);
 }
 
+/* Control reads them, too: it tells when they end. */
 static enum gw_code write_trust(const struct gw_pairs *p, const char *nginx_dir, struct gw_error *err)
 {
     char path[GW_RUN_DIR_FILE_MAX];
-    (void)snprintf(path, sizeof(path), "%s/" GW_PAIRS_CLIENT_CA, nginx_dir);
+    (void)snprintf(path, sizeof(path), "%s/" GW_RUN_CLIENT_CA, nginx_dir);
     if (p->authorities.len > 0)
-        GW_TRY(gw_file_replace(path, 0600, gw_buf_str(&p->authorities), err));
-    (void)snprintf(path, sizeof(path), "%s/" GW_PAIRS_CLIENT_CRL, nginx_dir);
+        GW_TRY(gw_file_replace(path, 0640, gw_buf_str(&p->authorities), err));
+    (void)snprintf(path, sizeof(path), "%s/" GW_RUN_CLIENT_CRL, nginx_dir);
     if (p->revoked.len > 0)
-        GW_TRY(gw_file_replace(path, 0600, gw_buf_str(&p->revoked), err));
+        GW_TRY(gw_file_replace(path, 0640, gw_buf_str(&p->revoked), err));
     return p->wants_own ? make_own(nginx_dir, err) : GW_OK;
 }
 

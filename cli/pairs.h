@@ -28,8 +28,6 @@ GW_MUST_CHECK enum gw_code gw_pairs_read(const struct gw_settings *s, const char
                                          struct gw_error *err);
 /* Puts the copies into nginx's directory; and what calls of our own show, where clients have to show something and it is not there yet. */
 GW_MUST_CHECK enum gw_code gw_pairs_write(const struct gw_pairs *p, const char *nginx_dir, struct gw_error *err);
-#define GW_PAIRS_CLIENT_CA "client-ca.pem"
-#define GW_PAIRS_CLIENT_CRL "client-crl.pem"
 /* The name of copy i, for nginx.conf; dst holds size. */
 void gw_pairs_file(const char *nginx_dir, size_t i, char *dst, size_t size);
 void gw_pairs_done(struct gw_pairs *p);

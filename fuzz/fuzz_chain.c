@@ -64,7 +64,8 @@ static void look(struct gw_str pem)
 {
     gw_auto(gw_chain) struct gw_chain *c = NULL;
     struct gw_error err = {.msg = ""};
-    enum gw_code code = gw_chain_check_revoked(pem, &err);
+    int64_t end_s = 0;
+    enum gw_code code = gw_chain_check_revoked(pem, &end_s, &err);
     assert(code == GW_OK || (code == GW_EPARSE && err.msg[0] != '\0'));
     code = gw_chain_parse(pem, &c, &err);
     assert(code == GW_OK || (code == GW_EPARSE && err.msg[0] != '\0' && c == NULL));

@@ -182,9 +182,9 @@ struct gw_block_desk gw_app_blocks(struct gw_app *a, const struct gw_app_view *v
     };
 }
 
-struct gw_expiry *gw_app_expiry(struct gw_app *a)
+struct gw_expiry *gw_app_expiries(struct gw_app *a)
 {
-    return &a->expiry;
+    return a->expiries;
 }
 
 struct gw_kernel_drop *gw_app_kernel_drop(struct gw_app *a)

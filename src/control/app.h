@@ -74,7 +74,7 @@ struct gw_consumer *gw_app_consumer(const struct gw_app *a);
 /* What changes blocks (response/block.h); good as long as the view is. */
 struct gw_block_desk gw_app_blocks(struct gw_app *a, const struct gw_app_view *v);
 /* For the schedule's thread. */
-struct gw_expiry *gw_app_expiry(struct gw_app *a);
+struct gw_expiry *gw_app_expiries(struct gw_app *a); /* one for each of enum gw_expiring */
 /* For the schedule's thread; NULL offline. */
 struct gw_kernel_drop *gw_app_kernel_drop(struct gw_app *a);
 struct gw_presses *gw_app_presses(struct gw_app *a); /* how often each user has repeated a press */

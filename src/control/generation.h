@@ -6,9 +6,9 @@
  */
 #include "base/buf.h"
 #include "control/app.h"
+#include "control/expiry.h"
 #include "control/presses.h"
 #include "control/run_dir.h"
-#include "control/shown.h"
 #include "response/block.h"
 #include <gw/arena.h>
 #include <pthread.h>
@@ -40,7 +40,7 @@ struct gw_app {
     struct gw_sealed *sealed;
     struct gw_making_safe *making_safe;
     struct gw_block_full blocks_full;
-    struct gw_expiry expiry;
+    struct gw_expiry expiries[GW_EXPIRING_COUNT];
     struct gw_kernel_drop *kernel_drop;
     struct gw_presses presses;
     struct gw_shared *shared;

@@ -6,6 +6,7 @@
 #include "control/making_safe.h"
 
 #include "control/log.h"
+#include "control/run_dir.h"
 #include "control/shown.h"
 #include "policy/policy.h"
 #include "response/own_listener.h"
@@ -253,7 +254,8 @@ static enum gw_code copy_actor(struct run *r, const struct gw_actor *by, struct 
 static enum gw_code prepare_listener(struct gw_app *a, struct run *r, struct gw_error *err)
 {
     const char *certificate = NULL, *own = NULL;
-    GW_TRY(gw_shown_certificates(a, r->view, &r->arena, &certificate, err));
+    GW_TRY(gw_shown_file(a, r->view, GW_RUN_CERTIFICATE, r->view->settings->tls_certificate, &r->arena, &certificate,
+                         err));
     GW_TRY(gw_shown_own(a, &r->arena, &own, err));
     r->listener = (struct gw_own_listener){
         .listen = r->view->settings->listen,

@@ -23,6 +23,8 @@
 #define GW_RUN_NGINX_SUFFIX ".nginx"
 #define GW_RUN_CERTIFICATE "certificate.pem"
 #define GW_RUN_OWN "own.pem"
+#define GW_RUN_CLIENT_CA "client-ca.pem"
+#define GW_RUN_CLIENT_CRL "client-crl.pem"
 #define GW_RUN_SERVE_PID "serve.pid"
 #define GW_RUN_DIR_FILE_MAX 256 /* the name of any file in it, with the NUL */
 

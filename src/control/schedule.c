@@ -2,11 +2,11 @@
 #include "control/schedule.h"
 #include "audit/consumer.h"
 #include "audit/retention.h"
+#include "control/expiry.h"
 #include "control/log.h"
 #include "control/modes.h"
 #include "control/refusals.h"
 #include "control/rotation.h"
-#include "control/shown.h"
 #include "identity/sealed.h"
 #include "journal/reader.h"
 #include "response/block.h"
@@ -272,7 +272,7 @@ enum {
     TASK_KEYS,
     TASK_PRUNE,
     TASK_CLEAN_UP,
-    TASK_CERTIFICATE
+    TASK_EXPIRY
 };
 static const struct gw_task tasks[] = {
     [TASK_REFUSALS] = {"refusals", 1000, write_refusals},
@@ -287,7 +287,7 @@ static const struct gw_task tasks[] = {
     [TASK_KERNEL] = {"kernel-drop", 2000, update_kernel},
     [TASK_WINDOWS] = {"login-windows", 1000, record_full_windows},
     [TASK_CLEAN_UP] = {"clean-up", 3600 * 1000, clean_up},
-    [TASK_CERTIFICATE] = {"certificate", 60 * 1000, gw_shown_look},
+    [TASK_EXPIRY] = {"expiry", 60 * 1000, gw_expiry_look},
 };
 static_assert(sizeof(tasks) / sizeof(tasks[0]) <= GW_TASKS_MAX, "gw_agenda has no room for them");
 
@@ -413,7 +413,7 @@ enum gw_code gw_schedule_start(struct gw_app *a, struct gw_schedule **out, struc
     (void)beat(a, err);
     run_now(s, TASK_JOURNAL);
     run_now(s, TASK_FILL);
-    run_now(s, TASK_CERTIFICATE);
+    run_now(s, TASK_EXPIRY);
     for (; s->running < LANE_COUNT; s->running++) {
         struct lane *l = &s->lanes[s->running];
         l->schedule = s;

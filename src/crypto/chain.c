@@ -329,17 +329,35 @@ enum gw_code gw_chain_check_trust(const struct gw_chain *c, struct gw_str author
                         X509_verify_cert_error_string(fault));
 }
 
-enum gw_code gw_chain_check_revoked(struct gw_str pem, struct gw_error *err)
+static enum gw_code end_of_list(const X509_CRL *crl, int64_t *first_s, struct gw_error *err)
+{
+    const ASN1_TIME *next = X509_CRL_get0_nextUpdate(crl);
+    int64_t end_s = INT64_MAX;
+    if (next != NULL)
+        GW_TRY(read_time(next, &end_s, err));
+    *first_s = end_s < *first_s ? end_s : *first_s;
+    return GW_OK;
+}
+
+enum gw_code gw_chain_check_revoked(struct gw_str pem, int64_t *out_end_s, struct gw_error *err)
 {
     scoped(bio_auto) BIO *bio = reader_of(pem);
     X509_CRL *crl;
     size_t count = 0;
+    int64_t end_s = INT64_MAX;
+    enum gw_code code = GW_OK;
     ERR_clear_error();
-    while (bio != NULL && (crl = PEM_read_bio_X509_CRL(bio, NULL, no_passphrase, NULL)) != NULL) {
+    while (code == GW_OK && bio != NULL && (crl = PEM_read_bio_X509_CRL(bio, NULL, no_passphrase, NULL)) != NULL) {
+        code = end_of_list(crl, &end_s, err);
         X509_CRL_free(crl);
         count++;
     }
     bool ended = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
     ERR_clear_error();
-    return count > 0 && ended ? GW_OK : gw_fail(err, GW_EPARSE, "expected lists of revoked certificates in PEM");
+    if (code != GW_OK)
+        return code;
+    if (count == 0 || !ended)
+        return gw_fail(err, GW_EPARSE, "expected lists of revoked certificates in PEM");
+    *out_end_s = end_s;
+    return GW_OK;
 }

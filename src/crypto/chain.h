@@ -49,8 +49,9 @@ GW_MUST_CHECK enum gw_code gw_chain_check_key(const struct gw_chain *c, struct g
  * now_s. GW_EDENIED tells what is not so. */
 GW_MUST_CHECK enum gw_code gw_chain_check_trust(const struct gw_chain *c, struct gw_str authorities, int64_t now_s,
                                                 struct gw_error *err);
-/* Lists of revoked certificates in PEM, one at least. GW_EPARSE: there is none, or one that cannot be read. */
-GW_MUST_CHECK enum gw_code gw_chain_check_revoked(struct gw_str pem, struct gw_error *err);
+/* Lists of revoked certificates in PEM, one at least; when the first of them is over: INT64_MAX where none says so. GW_EPARSE: there is none, or one
+ * that cannot be read. */
+GW_MUST_CHECK enum gw_code gw_chain_check_revoked(struct gw_str pem, int64_t *out_end_s, struct gw_error *err);
 /* Both begin with a certificate of the same kind of key, so that no client could be shown the second. */
 bool gw_chain_same_kind(const struct gw_chain *a, const struct gw_chain *b);
 /* Adds the first certificate to out, as PEM. */

@@ -260,6 +260,57 @@ static void what_is_no_chain_is_refused(void **state)
     assert_null(c);
 }
 
+/* end_s 0: it names none. */
+static void add_list(struct gw_buf *out, int64_t end_s)
+{
+    X509_CRL *crl = X509_CRL_new();
+    ASN1_TIME *begin = ASN1_TIME_set(NULL, NOW_S), *end = ASN1_TIME_set(NULL, end_s);
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text;
+    X509_CRL_set_version(crl, X509_CRL_VERSION_2);
+    X509_CRL_set_issuer_name(crl, X509_get_subject_name(certificates[ROOT]));
+    X509_CRL_set1_lastUpdate(crl, begin);
+    if (end_s != 0)
+        X509_CRL_set1_nextUpdate(crl, end);
+    assert_true(X509_CRL_sign(crl, keys[ROOT], EVP_sha256()) > 0);
+    PEM_write_bio_X509_CRL(bio, crl);
+    long len = BIO_get_mem_data(bio, &text);
+    gw_buf_add(out, (struct gw_str){text, (size_t)len});
+    BIO_free(bio);
+    ASN1_TIME_free(begin);
+    ASN1_TIME_free(end);
+    X509_CRL_free(crl);
+}
+
+static void lists_end_with_the_first_of_them(void **state)
+{
+    static const struct {
+        int64_t end_s[2]; /* -1: no second one */
+        int64_t wanted_s;
+    } rows[] = {
+        {{NOW_S + DAY_S, -1}, NOW_S + DAY_S},
+        {{NOW_S + DAY_S, NOW_S + 9 * DAY_S}, NOW_S + DAY_S},
+        {{NOW_S + 9 * DAY_S, NOW_S - DAY_S}, NOW_S - DAY_S},
+        {{0, NOW_S + DAY_S}, NOW_S + DAY_S},
+        {{0, -1}, INT64_MAX},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        gw_auto(gw_buf) struct gw_buf pem = {0};
+        int64_t end_s = 7;
+        gw_buf_init(&pem, 8192);
+        add(&pem, ROOT); /* of others than lists nothing is taken */
+        for (size_t k = 0; k < 2 && rows[i].end_s[k] >= 0; k++)
+            add_list(&pem, rows[i].end_s[k]);
+        assert_int_equal(gw_chain_check_revoked(gw_buf_str(&pem), &end_s, NULL), GW_OK);
+        assert_int_equal(end_s, rows[i].wanted_s);
+        end_s = 7;
+        assert_int_equal(gw_chain_check_revoked(gw_str_sub(gw_buf_str(&pem), 0, pem.len - 40), &end_s, NULL),
+                         GW_EPARSE);
+        assert_int_equal(end_s, 7);
+    }
+}
+
 /* Some keep both in one file, in either order. */
 static void the_first_one_comes_without_what_stands_beside_it(void **state)
 {
@@ -317,6 +368,7 @@ int main(void)
         cmocka_unit_test(a_key_is_its_own_or_refused),
         cmocka_unit_test(trust_wants_every_link_and_the_time),
         cmocka_unit_test(what_is_no_chain_is_refused),
+        cmocka_unit_test(lists_end_with_the_first_of_them),
         cmocka_unit_test(the_first_one_comes_without_what_stands_beside_it),
         cmocka_unit_test(ours_for_development_is_known_by_what_is_in_it),
     };

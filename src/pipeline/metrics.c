@@ -402,12 +402,15 @@ static bool begins_family(size_t gauge)
 static void add_gauge(const struct gw_gate *g, size_t i, struct gw_buf *b)
 {
     const char *labels = gauges[i].labels;
+    int64_t value = gw_shared_gauge(g->shared, (enum gw_gauge)i);
     if (begins_family(i))
         add_head(b, gauges[i].name, gauges[i].type, gauges[i].help);
+    if (value == GW_GAUGE_NOTHING)
+        return;
     gw_buf_add(b, gw_str(gauges[i].name));
     if (labels[0] != '\0')
         gw_buf_addf(b, "{%s}", labels);
-    gw_buf_addf(b, " %" PRId64 "\n", gw_shared_gauge(g->shared, (enum gw_gauge)i));
+    gw_buf_addf(b, " %" PRId64 "\n", value);
 }
 
 static void print(struct gw_gate *g, struct gw_buf *b)

@@ -128,6 +128,9 @@ static void figures_of_control_go_when_it_dies(void **state)
     gw_shared_set_caught_up(rig.writer, GW_RIG_NOW_S - 2);
     assert_shows("aaiti_control_up 1");
     assert_shows("aaiti_login_queue_depth 7");
+    assert_shows("aaiti_client_ca_expires_seconds 0");
+    gw_shared_set_gauge(rig.writer, GW_GAUGE_CLIENT_CA_LEFT, GW_GAUGE_NOTHING);
+    assert_hides("aaiti_client_ca_expires_seconds");
     assert_shows("aaiti_table_records{table=\"sessions\"} 12");
     assert_shows("aaiti_audit_events_total 5");
     assert_shows("aaiti_journal_lag_seconds 2");

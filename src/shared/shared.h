@@ -175,6 +175,7 @@ enum gw_gauge {
 #undef GW_GAUGE
     GW_GAUGE_COUNT
 };
+#define GW_GAUGE_NOTHING INT64_MIN /* there is none that could be told of */
 void gw_shared_set_gauge(struct gw_shared *s, enum gw_gauge gauge, int64_t value);
 void gw_shared_add_gauge(struct gw_shared *s, enum gw_gauge gauge, int64_t value);
 int64_t gw_shared_gauge(const struct gw_shared *s, enum gw_gauge gauge);

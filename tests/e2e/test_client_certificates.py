@@ -2,6 +2,7 @@
 """Clients' certificates: who is let in at all, whom one names, and what ends it."""
 import contextlib
 import datetime
+import json
 import socket
 import ssl
 
@@ -125,6 +126,15 @@ def test_who_has_to_show_a_certificate_is_told_nothing_without_a_good_one(requir
     with asking(required, bad["expired"]) as http:
         until(lambda: http.get("/") and "gw refused: client certificates:" in required.log() and bad["expired"].fingerprint in required.log())
     assert "certificate has expired" in required.log()
+
+
+def test_the_end_of_the_authority_and_of_its_list_is_told(optional):
+    log = [json.loads(line) for line in optional.log().splitlines() if line.startswith("{")]
+    assert {(line["event"], line["days"]) for line in log if line["event"].startswith("client-c")} == {("client-ca", "1"), ("client-crl", "1")}
+    rows = optional.signed_in(optional.users["admin"]).get("/aaiti/metrics").text.splitlines()
+    left = {row.split()[0]: int(row.split()[1]) for row in rows if row.startswith("aaiti_client_c")}
+    assert set(left) == {"aaiti_client_ca_expires_seconds", "aaiti_client_crl_expires_seconds"}
+    assert all(0 < seconds <= DAY.total_seconds() for seconds in left.values()), left
 
 
 def test_our_own_calls_come_through_the_door(required):
