@@ -28,6 +28,31 @@ def accepted():
     return {(row[0], row[1]) for row in rows}
 
 
+def sure(rows):
+    """Those that the tool means, and not that it could not connect; none where it gave up on the way."""
+    is_whole = any(row["id"] == "LUCKY13" for row in rows)
+    return [row for row in rows if is_whole and "connect problem" not in row["finding"].lower()]
+
+
+def with_second_look(rows, look):
+    """A machine with other work to do makes the tool miss a connection now and then: what it is not sure of it looks at once more."""
+    known = sure(rows)
+    if len(known) == len(rows):
+        return rows
+    ids = {row["id"] for row in known}
+    return known + [row for row in look() if row["id"] not in ids]
+
+
+def test_what_the_tool_could_not_connect_for_is_looked_at_once_more():
+    last, fine = {"id": "LUCKY13", "finding": "not vulnerable"}, {"id": "HSTS", "finding": "offered"}
+    missed = {"id": "sessionresumption_ticket", "finding": "check failed because of connect problem"}
+    seen = {"id": "sessionresumption_ticket", "finding": "not supported"}
+    unused = {"id": "HSTS", "finding": "of the second look"}
+    for first, second, wanted in (([fine, last], None, [fine, last]), ([fine, missed, last], [unused, seen, last], [fine, last, seen]),
+                                  ([fine, missed, last], [unused, missed, last], [fine, last, missed]), ([fine], [fine, seen, last], [fine, seen, last])):
+        assert with_second_look(first, lambda second=second: second) == wanted
+
+
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     """[{id, severity, finding}] of testssl.sh."""
@@ -36,6 +61,13 @@ def found(tmp_path_factory):
         pytest.fail("no testssl; scripts/install.sh tls")
     directory = tmp_path_factory.mktemp("testssl")
     authority, gateway = Authority(directory / "authority"), Gateway(start=False)
+
+    def look(name):
+        subprocess.run([program, "--quiet", "--warnings", "off", "--color", "0", "--nodns", "none", "--add-ca", authority.path("root.pem"),
+                        "--jsonfile", directory / f"{name}.json", f"https://localhost:{gateway.port}"],
+                       stdin=subprocess.DEVNULL, stdout=(directory / "said").open("a"), stderr=subprocess.STDOUT, cwd=directory, timeout=TESTSSL_SECONDS)
+        return json.loads((directory / f"{name}.json").read_text())
+
     with contextlib.closing(gateway), authority.responding():
         for kind in ("ec", "rsa"):
             for file in authority.sign(kind, kind, days=90):
@@ -47,10 +79,7 @@ def found(tmp_path_factory):
         for _ in range(2 * 4):
             for algorithm in ("ecdsa_secp256r1_sha256", "rsa_pss_rsae_sha256"):
                 until(lambda: "OCSP Response Status: successful" in s_client(gateway, "-status", "-sigalgs", algorithm), what="a stapled answer")
-        subprocess.run([program, "--quiet", "--warnings", "off", "--color", "0", "--nodns", "none", "--add-ca", authority.path("root.pem"),
-                        "--jsonfile", directory / "found.json", f"https://localhost:{gateway.port}"],
-                       stdin=subprocess.DEVNULL, stdout=(directory / "said").open("w"), stderr=subprocess.STDOUT, cwd=directory, timeout=TESTSSL_SECONDS)
-    rows = json.loads((directory / "found.json").read_text())
+        rows = with_second_look(look("first"), lambda: look("second"))
     assert any(row["id"] == "LUCKY13" for row in rows), (directory / "said").read_text()[-2000:]
     return rows
 
