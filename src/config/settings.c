@@ -38,6 +38,8 @@ const struct gw_option gw_settings_options[] = {
      "Directory on tmpfs for what lives as long as the gateway runs; empty: chosen by user and home directory."},
     {"trusted_proxies", GW_OPT_CIDRS, AT(trusted_proxies), "", 0, 0, NULL, NULL,
      "Networks whose forwarding headers are believed when the client's address is looked for."},
+    {"verify_proxies", GW_OPT_CIDRS, AT(verify_proxies), "", 0, 0, NULL, NULL,
+     "Of `trusted_proxies`, those that ask `/aaiti/verify` (docs/forward-auth.md), whose answer has the backend's credential. They let no client ask it through them."},
     {"allow", GW_OPT_CIDRS, AT(allow), "", 0, 0, NULL, NULL,
      "Networks that no block, no limit by address and no lock of an address touches; limits by user and key hold for them too."},
     {"cors.origins", GW_OPT_ORIGINS, AT(cors_origins), "", 0, 0, NULL, "ALLOWED_ORIGINS",
@@ -317,6 +319,9 @@ static void check_forms(const struct check *c)
     if (s->listen_proxy_protocol && s->trusted_proxies.count == 0)
         gw_faults_add(c->faults, c->file, line_of(c, "listen_proxy_protocol"),
                       "listen_proxy_protocol: needs trusted_proxies, of which alone the header is believed");
+    if (s->verify_proxies.count > 0 && s->trusted_proxies.count == 0)
+        gw_faults_add(c->faults, c->file, line_of(c, "verify_proxies"),
+                      "verify_proxies: needs trusted_proxies, of which alone it is believed who asked them");
     if (s->self_test_path.len > 0 && s->self_test_path.ptr[0] != '/')
         gw_faults_add(c->faults, c->file, line_of(c, "self_test.path"),
                       "self_test.path: expected a path that begins with /");

@@ -31,6 +31,7 @@ struct gw_settings {
     struct gw_str policy;  /* file of the policy */
     struct gw_str run_dir; /* empty: chosen by gw_run_dir */
     struct gw_option_cidrs trusted_proxies;
+    struct gw_option_cidrs verify_proxies; /* of those, who asks /aaiti/verify */
     struct gw_option_cidrs allow;
     /* cors.*; gw_settings_origins has those in force */
     struct gw_option_strings cors_origins;                  /* ALLOWED_ORIGINS */

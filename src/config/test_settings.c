@@ -262,6 +262,7 @@ static void what_cannot_stand_together_is_refused(void **state)
         {"password.argon2_memory: 18MiB\n", 1, "19MiB to 1GiB"},
         {"password.argon2_passes: 1\n", 1, "2 to 64"},
         {"self_test.path: api/bots\n", 1, "begins with /"},
+        {"verify_proxies: [10.0.0.5]\n", 1, "verify_proxies: needs trusted_proxies"},
         {"run_dir: run\n", 1, "absolute"},
         {"session: {idel: 1h}\n", 1, "did you mean `session.idle`?"},
         {"tls:\n  client_certificates: required\n", 2, "tls.client_certificates: needs tls.client_ca"},

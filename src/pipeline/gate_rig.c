@@ -18,6 +18,7 @@
 
 static const char own_settings[] = "environment: development\n"
                                    "trusted_proxies: [10.0.0.0/8]\n"
+                                   "verify_proxies: [10.0.0.0/24]\n"
                                    "allow: [192.0.2.0/24]\n"
                                    "session:\n"
                                    "  idle: 30m\n"

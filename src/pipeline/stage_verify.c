@@ -2,8 +2,9 @@
 /*
  * Forward authentication: another proxy, which stays in front, asks about each of its requests whether it may pass (nginx's auth_request,
  * Traefik's ForwardAuth, Caddy's forward_auth). What it asks about takes the place of what it asked; the other stages judge that as any request.
- * To whom the answer goes decides everything: it holds the backend's credential. So only a trusted proxy is answered, and only one that says
- * what it was asked, by whom. It hands on the target as the client wrote it, so a target that is not canonical is refused: nobody
+ * To whom the answer goes decides everything: it holds the backend's credential. A proxy that hands its clients' requests on to us would hand it to
+ * them. So only one is answered that the settings name for that, which is a trusted one as well, and only where it says what it was asked, by
+ * whom. It hands on the target as the client wrote it, so a target that is not canonical is refused: nobody
  * knows how what stands behind that proxy reads it.
  */
 #include "pipeline/pipeline.h"
@@ -17,6 +18,14 @@ bool gw_verify_is_asked(const struct gw_request_head *head)
     return gw_str_eq(gw_str_sub(head->target, 0, gw_str_find(head->target, '?')), GW_STR(VERIFY_PATH));
 }
 
+static bool may_ask(const struct gw_request *r)
+{
+    const struct gw_option_cidrs *proxies = &r->snapshot->settings.verify_proxies;
+    struct gw_ip peer;
+    memcpy(peer.b, r->head->peer, sizeof(peer.b));
+    return gw_address_is_trusted(r, &peer) && gw_cidrs_contain(proxies->item, proxies->count, &peer);
+}
+
 static bool is_told_once(const struct gw_forwarded_request *f)
 {
     return !f->stands_twice && f->method.len > 0 && f->uri.len > 0;
@@ -26,9 +35,7 @@ enum gw_code gw_stage_verify(struct gw_request *r, struct gw_verdict *v)
 {
     if (!r->verifies)
         return GW_OK;
-    struct gw_ip peer;
-    memcpy(peer.b, r->head->peer, sizeof(peer.b));
-    if (!gw_address_is_trusted(r, &peer))
+    if (!may_ask(r))
         return gw_refuse(v, GW_REASON_VERIFY_STRANGER, GW_DETAIL_NONE);
     const struct gw_forwarded_request *f = &r->fields.forwarded_request;
     if (!is_told_once(f) || !gw_address_is_told(r))

@@ -189,7 +189,7 @@ static void test_a_proxys_certificate_names_no_client_of_it(void **state)
 {
     (void)state;
     show_certificate_of(ADMIN);
-    assert_int_equal(gw_ip_parse(GW_STR("10.1.2.3"), &rig.peer), GW_OK);
+    assert_int_equal(gw_ip_parse(GW_STR("10.0.0.1"), &rig.peer), GW_OK);
     assert_anonymous(ASK("GET", "/api/bots", "x-forwarded-for: 192.0.2.1"), NULL);
     assert_anonymous(ASK_BARE("GET", "/api/bots"), NULL);
     assert_passed(ASK("GET", "/api/bots", bearer(VIEWER), "x-forwarded-for: 192.0.2.1"));

@@ -131,6 +131,21 @@ static void test_strangers_learn_nothing(void **state)
     }
 }
 
+/* What clients send through it reaches us from its address, with fields of their own choice. */
+static void test_a_proxy_that_does_not_ask_for_itself_is_a_stranger(void **state)
+{
+    (void)state;
+    come_from("10.0.1.1");
+    assert_forbidden(ASK("GET", "/aaiti/verify", FROM, METHOD("GET"), TARGET("/api/bots"), HOST, bearer(TRADER)),
+                     GW_REASON_VERIFY_STRANGER);
+    gw_rig_publish(&rig, SECOND_HASH, "trusted_proxies: [10.0.0.0/8]\n", NULL);
+    load_and_install();
+    assert_forbidden(VERIFY(FROM, METHOD("GET"), TARGET("/api/bots"), HOST, bearer(TRADER)), GW_REASON_VERIFY_STRANGER);
+    gw_rig_publish(&rig, THIRD_HASH, "trusted_proxies: [10.1.0.0/16]\nverify_proxies: [10.0.0.0/24]\n", NULL);
+    load_and_install();
+    assert_forbidden(VERIFY(FROM, METHOD("GET"), TARGET("/api/bots"), HOST, bearer(TRADER)), GW_REASON_VERIFY_STRANGER);
+}
+
 static void test_a_proxy_that_does_not_say_is_refused(void **state)
 {
     (void)state;
@@ -196,8 +211,10 @@ static void test_preflights_are_not_let_through(void **state)
 {
     (void)state;
     const char *const page = "origin: https://dash.example", *const wants = "access-control-request-method: POST";
-    gw_rig_publish(&rig, SECOND_HASH, "trusted_proxies: [10.0.0.0/8]\ncors: {origins: ['https://dash.example']}\n",
-                   NULL);
+    gw_rig_publish(
+        &rig, SECOND_HASH,
+        "trusted_proxies: [10.0.0.0/8]\nverify_proxies: [10.0.0.0/24]\ncors: {origins: ['https://dash.example']}\n",
+        NULL);
     load_and_install();
     assert_forbidden(VERIFY(FROM, METHOD("OPTIONS"), TARGET("/api/bots"), HOST, page, wants), GW_REASON_VERIFY_OWN);
     come_from("10.0.0.1");
@@ -225,6 +242,7 @@ int main(void)
         CASE(test_our_cookie_stays_behind),
         CASE(test_what_is_asked_about_is_judged_as_any_request),
         CASE(test_strangers_learn_nothing),
+        CASE(test_a_proxy_that_does_not_ask_for_itself_is_a_stranger),
         CASE(test_a_proxy_that_does_not_say_is_refused),
         CASE(test_whatever_refuses_it_the_proxy_understands),
         CASE(test_other_requests_are_what_they_are),

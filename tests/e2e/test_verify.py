@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Other proxies in front, which ask the gateway about each request: those of examples/forward-auth, as they stand there but for ports and paths."""
 import contextlib
+import http.client
 import json
 import subprocess
 
@@ -9,7 +10,7 @@ import pytest
 from conftest import ROOT, Gateway, end, free_port, until
 
 EXAMPLES = ROOT / "examples/forward-auth"
-TRUSTING = "trusted_proxies: [127.0.0.1/32]\n"
+TRUSTING = "trusted_proxies: [127.0.0.1/32]\nverify_proxies: [127.0.0.1/32]\n"
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +117,16 @@ def test_a_client_cannot_say_what_it_asked_for(proxy, trusting, tokens):
     assert ask(proxy, "GET", "/api/bots", tokens["viewer"], x_aaiti_user="admin", x_aaiti_role="admin").status_code == 200
     seen = last(trusting)
     assert "admin" not in {v for k, v in seen["headers"] if k.lower().startswith("x-aaiti")}
+
+
+@pytest.mark.parametrize("path", ["/aaiti/verify", "/aaiti/verify?x=1", "/aaiti/%76erify", "/aaiti/./verify", "//aaiti/verify", "/api/auth/../../aaiti/verify"])
+def test_no_client_asks_for_the_backends_credential(proxy, tokens, path):
+    lies = {"x-forwarded-method": "GET", "x-forwarded-uri": "/api/bots", "x-forwarded-for": "198.51.100.7", "authorization": f"Bearer {tokens['viewer']}"}
+    connection = http.client.HTTPConnection(httpx.URL(proxy).host, httpx.URL(proxy).port, timeout=20)  # sends the path as it is
+    with contextlib.closing(connection):
+        connection.request("GET", path, headers=lies)
+        answer = connection.getresponse()
+        assert answer.status in {400, 403, 404} and answer.getheader("authorization") is None
 
 
 def test_the_gateways_own_calls_go_to_it(proxy, trusting):
