@@ -7,6 +7,7 @@
 #include "crypto/certificate.h"
 #include "crypto/tls.h"
 #include "home.h"
+#include "nginx_workers.h"
 #include "pairs.h"
 #include "probe.h"
 #include <errno.h>
@@ -275,23 +276,23 @@ static enum gw_code find_serve(const char *nginx_dir, pid_t *out, struct gw_erro
     return GW_OK;
 }
 
-/* `aaiti serve` has taken the files up, and whoever comes to the listener is shown them. */
-static bool is_shown(const struct cli_home *h, const char *home, const char *nginx_dir, const struct gw_pairs *pairs)
+/* What `aaiti serve` has taken up is what stands in the files, those who go by what was before have left, and whoever comes to the listener is shown it. */
+static bool is_shown(const struct cli_home *h, const char *home, const char *nginx_dir, const struct gw_pairs *pairs,
+                     const struct gw_nginx_workers *before)
 {
     char path[GW_RUN_DIR_FILE_MAX];
-    gw_auto(gw_buf) struct gw_buf text = {0};
-    gw_buf_init(&text, GW_CHAIN_MAX_BYTES);
+    bool is_in_use = false;
     (void)snprintf(path, sizeof(path), "%s/" GW_RUN_CERTIFICATE, nginx_dir);
-    return gw_file_read(path, &text, NULL) == GW_OK && gw_str_eq(gw_buf_str(&text), gw_buf_str(&pairs->firsts)) &&
-           gw_probe_shows(&h->settings, home, path);
+    return gw_pairs_in_use(pairs, &h->settings, nginx_dir, &is_in_use, NULL) == GW_OK && is_in_use &&
+           gw_nginx_workers_have_left(before) && gw_probe_shows(&h->settings, home, path);
 }
 
 static bool wait_until_shown(const struct cli_home *h, const char *home, const char *nginx_dir,
-                             const struct gw_pairs *pairs)
+                             const struct gw_pairs *pairs, const struct gw_nginx_workers *before)
 {
     const struct timespec pause = {.tv_nsec = RELOAD_LOOK_MS * 1000000L};
     int64_t end_ms = gw_clock_mono_ms(gw_system_clock()) + RELOAD_TIMEOUT_MS;
-    while (!is_shown(h, home, nginx_dir, pairs)) {
+    while (!is_shown(h, home, nginx_dir, pairs, before)) {
         if (gw_clock_mono_ms(gw_system_clock()) > end_ms)
             return false;
         (void)nanosleep(&pause, NULL);
@@ -299,21 +300,37 @@ static bool wait_until_shown(const struct cli_home *h, const char *home, const c
     return true;
 }
 
+/* The running gateway looks at the files that it has read the names of: of others it would never hear. */
+static enum gw_code check_names_in_use(const struct cli_home *h, const char *nginx_dir, const struct gw_pairs *pairs,
+                                       pid_t serve, bool *out_in_use, struct gw_error *err)
+{
+    struct gw_error why = {0};
+    enum gw_code code = gw_pairs_in_use(pairs, &h->settings, nginx_dir, out_in_use, &why);
+    if (code == GW_ECONFLICT)
+        return gw_fail(err, code, "%s; have it read the settings again: kill -HUP %jd", why.msg, (intmax_t)serve);
+    return code == GW_OK ? GW_OK : gw_fail(err, code, "%s", why.msg);
+}
+
 static enum gw_code have_taken_up(struct gw_cli *cli, struct cli_home *h, struct gw_error *err)
 {
     pid_t serve = 0;
+    bool is_in_use = false;
     char run_dir[GW_RUN_PATH_MAX + 1], nginx_dir[GW_RUN_PATH_MAX + 8];
+    struct gw_nginx_workers before = {.count = 0};
     gw_auto(gw_pairs) struct gw_pairs pairs = {.count = 0};
     GW_TRY(gw_pairs_read(&h->settings, cli->home, &pairs, err));
     GW_TRY(gw_run_dir_name(&h->settings, cli->home, run_dir, err));
     (void)snprintf(nginx_dir, sizeof(nginx_dir), "%s" GW_RUN_NGINX_SUFFIX, run_dir);
     GW_TRY(find_serve(nginx_dir, &serve, err));
+    GW_TRY(check_names_in_use(h, nginx_dir, &pairs, serve, &is_in_use, err));
+    if (!is_in_use)
+        gw_nginx_workers_find(nginx_dir, &before);
     if (kill(serve, SIGUSR1) != 0)
         return gw_fail(err, GW_EBACKEND, "cannot tell `aaiti serve` (process %jd): %s", (intmax_t)serve,
                        strerror(errno));
-    if (!wait_until_shown(h, cli->home, nginx_dir, &pairs))
+    if (!wait_until_shown(h, cli->home, nginx_dir, &pairs, &before))
         return gw_fail(err, GW_ETIMEOUT,
-                       "the gateway does not show the certificate after %d s; what `aaiti serve` logs tells why",
+                       "the gateway does not go by the new files after %d s; what `aaiti serve` logs tells why",
                        RELOAD_TIMEOUT_MS / 1000);
     return GW_OK;
 }
@@ -333,7 +350,7 @@ int cmd_cert_reload(struct gw_cli *cli, int argc, char **argv)
         gw_auto_json json_t *done = json_pack("{s:b}", "shown", 1);
         cli_print_json(cli, done);
     } else {
-        fputs("The gateway shows the certificate as it stands in its files.\n", cli->out);
+        fputs("The gateway shows the certificate, and knows clients, as it stands in the files.\n", cli->out);
     }
     return GW_EXIT_YES;
 }

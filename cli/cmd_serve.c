@@ -181,7 +181,7 @@ static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_er
 /* What was read takes effect when nginx reads it. */
 static enum gw_code show_pairs(struct serve *s, struct gw_error *err)
 {
-    GW_TRY(gw_pairs_write(&s->pairs, s->nginx_dir, err));
+    GW_TRY(gw_pairs_write(&s->pairs, &s->settings, s->nginx_dir, err));
     memcpy(s->shown, s->pairs.digest, sizeof(s->shown));
     return GW_OK;
 }

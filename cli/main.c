@@ -299,10 +299,11 @@ static const struct gw_command commands[] = {
     {.name = "cert reload",
      .run = cmd_cert_reload,
      NO_ARGUMENTS,
-     .summary = "Have the running gateway show what now stands in the files, without dropping a connection",
+     .summary = "Have the running gateway go by what now stands in the files, without dropping a connection",
      .help =
-         "For the deploy hook of an ACME client. The certificate and its key are checked first: a bad pair changes nothing. Waits\n"
-         "until the listener shows the new one. `aaiti serve` looks for itself each minute. Exit status 0: it is shown."},
+         "For the deploy hook of an ACME client. The certificate and its key are checked first: a bad pair changes nothing; so are\n"
+         "clients' authorities and revocations. Waits until every worker goes by the new ones. `aaiti serve` looks for itself each\n"
+         "minute, at the files that it has read the names of: other names take a SIGHUP. Exit status 0: they are in use."},
     {.name = "cert self-signed",
      .run = cmd_cert_self_signed,
      NO_ARGUMENTS,

@@ -5,6 +5,7 @@
  * rather than escaped.
  */
 #include "nginx_conf.h"
+#include "control/run_dir.h"
 #include <unistd.h>
 
 /* nginx's own statuses (errors of the request line, of TLS, of the upstream …) as problem+json. Of a client's certificate: nginx would make both 400. */
@@ -137,7 +138,7 @@ static enum gw_code add_main(const struct gw_nginx_conf *c, struct gw_buf *out, 
 {
     gw_buf_add(out, GW_STR("# Written by `aaiti serve`; changes are lost.\ndaemon off;\n"));
     GW_TRY(add_value(out, "load_module \"", gw_str(c->module), "\";\n", err));
-    GW_TRY(add_value(out, "pid \"", gw_str(c->nginx_dir), "/nginx.pid\";\n", err));
+    GW_TRY(add_value(out, "pid \"", gw_str(c->nginx_dir), "/" GW_RUN_NGINX_PID "\";\n", err));
     if (c->user != NULL) {
         GW_TRY(add_value(out, "user \"", gw_str(c->user), "\"", err));
         GW_TRY(add_value(out, " \"", gw_str(c->group), "\";\n", err));

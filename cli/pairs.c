@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define ARENA_MAX_BYTES ((size_t)64 * 1024)
+#define IN_USE_MAX_BYTES ((size_t)64 * 1024)
 
 struct files {
     const char *certificate, *key;
@@ -219,7 +220,58 @@ static enum gw_code write_trust(const struct gw_pairs *p, const char *nginx_dir,
     return p->wants_own ? make_own(nginx_dir, err) : GW_OK;
 }
 
-enum gw_code gw_pairs_write(const struct gw_pairs *p, const char *nginx_dir, struct gw_error *err)
+/* ---- what is in use ---- */
+
+/* A line with the digest, and one for each setting that says what is read and how it is used. */
+static enum gw_code tell(const struct gw_pairs *p, const struct gw_settings *s, struct gw_buf *out,
+                         struct gw_error *err)
+{
+    static const char *const keys[] = {"tls.certificate",         "tls.key",         "tls.second_certificate",
+                                       "tls.second_key",          "tls.client_ca",   "tls.client_crl",
+                                       "tls.client_certificates", "tls.client_depth"};
+    char digest[2 * sizeof(p->digest) + 1] = "";
+    gw_hex_encode(p->digest, sizeof(p->digest), digest);
+    gw_buf_init(out, IN_USE_MAX_BYTES);
+    gw_buf_addf(out, "%s\n", digest);
+    for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
+        for (size_t i = 0; i < gw_settings_option_count; i++)
+            if (strcmp(gw_settings_options[i].key, keys[k]) == 0)
+                gw_options_print(&gw_settings_options[i], 1, s, out);
+    return gw_buf_check(out, err);
+}
+
+static enum gw_code write_in_use(const struct gw_pairs *p, const struct gw_settings *s, const char *nginx_dir,
+                                 struct gw_error *err)
+{
+    char path[GW_RUN_DIR_FILE_MAX];
+    gw_auto(gw_buf) struct gw_buf text = {0};
+    (void)snprintf(path, sizeof(path), "%s/" GW_RUN_PAIRS, nginx_dir);
+    GW_TRY(tell(p, s, &text, err));
+    return gw_file_replace(path, 0600, gw_buf_str(&text), err);
+}
+
+enum gw_code gw_pairs_in_use(const struct gw_pairs *p, const struct gw_settings *s, const char *nginx_dir, bool *out,
+                             struct gw_error *err)
+{
+    char path[GW_RUN_DIR_FILE_MAX];
+    gw_auto(gw_buf) struct gw_buf used = {0}, ours = {0};
+    (void)snprintf(path, sizeof(path), "%s/" GW_RUN_PAIRS, nginx_dir);
+    gw_buf_init(&used, IN_USE_MAX_BYTES);
+    GW_TRY(gw_file_read(path, &used, err));
+    GW_TRY(tell(p, s, &ours, err));
+    struct gw_str theirs = gw_buf_str(&used), rest = gw_buf_str(&ours), their_line, line;
+    bool is_same =
+        gw_str_split(&rest, '\n', &line) && gw_str_split(&theirs, '\n', &their_line) && gw_str_eq(line, their_line);
+    while (gw_str_split(&rest, '\n', &line) && gw_str_split(&theirs, '\n', &their_line))
+        if (!gw_str_eq(line, their_line))
+            return gw_fail(err, GW_ECONFLICT, "the settings here say `%.*s`, and the running gateway goes by `%.*s`",
+                           GW_STR_ARG(line), GW_STR_ARG(their_line));
+    *out = is_same;
+    return GW_OK;
+}
+
+enum gw_code gw_pairs_write(const struct gw_pairs *p, const struct gw_settings *s, const char *nginx_dir,
+                            struct gw_error *err)
 {
     char path[GW_RUN_DIR_FILE_MAX];
     for (size_t i = 0; i < p->count; i++) {
@@ -229,7 +281,8 @@ enum gw_code gw_pairs_write(const struct gw_pairs *p, const char *nginx_dir, str
     GW_TRY(write_trust(p, nginx_dir, err));
     /* An authority's files are often root's alone; control sends tokens to nobody but who shows one of these. */
     (void)snprintf(path, sizeof(path), "%s/" GW_RUN_CERTIFICATE, nginx_dir);
-    return gw_file_replace(path, 0640, gw_buf_str(&p->firsts), err);
+    GW_TRY(gw_file_replace(path, 0640, gw_buf_str(&p->firsts), err));
+    return write_in_use(p, s, nginx_dir, err); /* last: who reads it finds the others */
 }
 
 void gw_pairs_done(struct gw_pairs *p)

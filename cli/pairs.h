@@ -27,7 +27,11 @@ struct gw_pairs {
 GW_MUST_CHECK enum gw_code gw_pairs_read(const struct gw_settings *s, const char *home, struct gw_pairs *out,
                                          struct gw_error *err);
 /* Puts the copies into nginx's directory; and what calls of our own show, where clients have to show something and it is not there yet. */
-GW_MUST_CHECK enum gw_code gw_pairs_write(const struct gw_pairs *p, const char *nginx_dir, struct gw_error *err);
+GW_MUST_CHECK enum gw_code gw_pairs_write(const struct gw_pairs *p, const struct gw_settings *s, const char *nginx_dir,
+                                          struct gw_error *err);
+/* Whether those are what was last written there. GW_ECONFLICT: the settings here say of them what those of whoever has written do not; err shows the first of it. */
+GW_MUST_CHECK enum gw_code gw_pairs_in_use(const struct gw_pairs *p, const struct gw_settings *s, const char *nginx_dir,
+                                           bool *out, struct gw_error *err);
 /* The name of copy i, for nginx.conf; dst holds size. */
 void gw_pairs_file(const char *nginx_dir, size_t i, char *dst, size_t size);
 void gw_pairs_done(struct gw_pairs *p);

@@ -47,8 +47,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    static const char *const names[] = {"a.pem",           "a.key",   "b.pem",         "b.key",          "tls-1.pem",
-                                        "certificate.pem", "own.pem", "client-ca.pem", "client-crl.pem", "crl.pem"};
+    static const char *const names[] = {"a.pem",          "a.key",           "b.pem",   "b.key",
+                                        "tls-1.pem",      "certificate.pem", "own.pem", "client-ca.pem",
+                                        "client-crl.pem", "crl.pem",         "pairs"};
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         unlink(in_dir(names[i]));
@@ -77,7 +78,7 @@ static void what_is_read_can_be_shown(void **state)
     assert_int_equal(gw_pairs_read(&settings, dir, &p, NULL), GW_OK);
     assert_int_equal(p.count, 1);
     assert_false(p.names_responder);
-    assert_int_equal(gw_pairs_write(&p, dir, NULL), GW_OK);
+    assert_int_equal(gw_pairs_write(&p, &settings, dir, NULL), GW_OK);
     assert_int_equal(stat(in_dir("tls-1.pem"), &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
     assert_int_equal(gw_file_read(in_dir("tls-1.pem"), &shown, NULL), GW_OK);
@@ -100,6 +101,45 @@ static void a_change_is_seen(void **state)
     assert_int_equal(gw_pairs_read(&settings, dir, &b, NULL), GW_OK);
     assert_memory_equal(a.digest, again.digest, sizeof(a.digest));
     assert_memory_not_equal(a.digest, b.digest, sizeof(a.digest));
+}
+
+static void is_in_use(const struct gw_pairs *p, enum gw_code wanted, bool in_use, const char *says)
+{
+    struct gw_error err = {0};
+    bool found = !in_use;
+    enum gw_code code = gw_pairs_in_use(p, &settings, dir, &found, &err);
+    if (code != wanted || (code == GW_OK && found != in_use) || strcmp(err.msg, says) != 0)
+        fail_msg("%d %d: %s", code, found, err.msg);
+}
+
+static void what_is_in_use_is_told(void **state)
+{
+    (void)state;
+    gw_auto(gw_pairs) struct gw_pairs a = {.count = 0}, b = {.count = 0}, known = {.count = 0};
+    assert_int_equal(gw_pairs_read(&settings, dir, &a, NULL), GW_OK);
+    assert_int_equal(gw_pairs_in_use(&a, &settings, dir, &(bool){false}, NULL), GW_ENOTFOUND);
+    assert_int_equal(gw_pairs_write(&a, &settings, dir, NULL), GW_OK);
+    is_in_use(&a, GW_OK, true, "");
+    /* Other files of the same names. */
+    unlink(in_dir("a.pem"));
+    unlink(in_dir("a.key"));
+    make("a.pem", "a.key");
+    assert_int_equal(gw_pairs_read(&settings, dir, &b, NULL), GW_OK);
+    is_in_use(&b, GW_OK, false, "");
+    /* Other names, and another use of the same files. */
+    settings.tls_key = GW_STR("b.key");
+    is_in_use(&a, GW_ECONFLICT, false,
+              "the settings here say `tls.key: \"b.key\"`, and the running gateway goes by `tls.key: \"a.key\"`");
+    settings.tls_key = GW_STR("a.key");
+    settings.tls_client_ca = GW_STR("b.pem");
+    settings.tls_client_certificates = GW_CLIENT_CERTIFICATES_OPTIONAL;
+    assert_int_equal(gw_pairs_read(&settings, dir, &known, NULL), GW_OK);
+    assert_int_equal(gw_pairs_write(&known, &settings, dir, NULL), GW_OK);
+    is_in_use(&known, GW_OK, true, "");
+    settings.tls_client_certificates = GW_CLIENT_CERTIFICATES_REQUIRED;
+    is_in_use(&known, GW_ECONFLICT, false,
+              "the settings here say `tls.client_certificates: required`, and the running gateway goes by "
+              "`tls.client_certificates: optional`");
 }
 
 static void what_cannot_be_shown_is_refused(void **state)
@@ -167,7 +207,7 @@ static void by_whom_clients_are_known_is_read_and_copied_too(void **state)
     assert_int_equal(gw_pairs_read(&settings, dir, &changed, NULL), GW_OK);
     assert_true(changed.wants_own);
     assert_string_not_equal(changed.trust_id, before);
-    assert_int_equal(gw_pairs_write(&changed, dir, NULL), GW_OK);
+    assert_int_equal(gw_pairs_write(&changed, &settings, dir, NULL), GW_OK);
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(stat(in_dir(written[i]), &st), 0);
         assert_int_equal(st.st_mode & 07777, 0640); /* control looks at them */
@@ -188,9 +228,9 @@ static void what_our_own_calls_show_stays(void **state)
     settings.tls_client_certificates = GW_CLIENT_CERTIFICATES_REQUIRED;
     settings.tls_client_ca = GW_STR("b.pem");
     assert_int_equal(gw_pairs_read(&settings, dir, &p, NULL), GW_OK);
-    assert_int_equal(gw_pairs_write(&p, dir, NULL), GW_OK);
+    assert_int_equal(gw_pairs_write(&p, &settings, dir, NULL), GW_OK);
     assert_int_equal(gw_file_read(in_dir("own.pem"), &first, NULL), GW_OK);
-    assert_int_equal(gw_pairs_write(&p, dir, NULL), GW_OK);
+    assert_int_equal(gw_pairs_write(&p, &settings, dir, NULL), GW_OK);
     assert_int_equal(gw_file_read(in_dir("own.pem"), &second, NULL), GW_OK);
     assert_string_equal(first.ptr, second.ptr);
 }
@@ -227,6 +267,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_read_can_be_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(a_change_is_seen, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_in_use_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_shown_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(by_whom_clients_are_known_is_read_and_copied_too, setup, teardown),
         cmocka_unit_test_setup_teardown(what_our_own_calls_show_stays, setup, teardown),

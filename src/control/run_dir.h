@@ -14,6 +14,8 @@
  *     NAME.nginx/own.pem              key and certificate that calls of the gateway's own show the listener, where that wants one of each client
  *     NAME.nginx/client-{ca,crl}.pem  who signs clients' certificates, and which are revoked, as nginx reads them
  *     NAME.nginx/tls-N.pem            the same with their keys and chains, as nginx reads them
+ *     NAME.nginx/pairs                which of all these are in use, for `aaiti cert reload`
+ *     NAME.nginx/nginx.pid            of nginx's master
  *     NAME.nginx/serve.pid            of `aaiti serve`, while it holds the directory's lock
  */
 #include "config/settings.h"
@@ -26,6 +28,8 @@
 #define GW_RUN_CLIENT_CA "client-ca.pem"
 #define GW_RUN_CLIENT_CRL "client-crl.pem"
 #define GW_RUN_SERVE_PID "serve.pid"
+#define GW_RUN_PAIRS "pairs"
+#define GW_RUN_NGINX_PID "nginx.pid"
 #define GW_RUN_DIR_FILE_MAX 256 /* the name of any file in it, with the NUL */
 
 /* settings->run_dir, else /dev/shm/aaiti-UID-HASH (UID: owner of home, so that root and control's user agree; HASH: 8 hex digits

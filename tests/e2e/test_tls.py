@@ -333,6 +333,35 @@ def test_a_pair_that_is_none_changes_nothing_and_is_told(own, authority):
     own.aaiti("cert", "reload")
 
 
+@contextlib.contextmanager
+def exchanged(file, old, new):
+    """The text of a file is another one meanwhile."""
+    before = file.read_text()
+    assert old in before
+    file.write_text(before.replace(old, new))
+    try:
+        yield
+    finally:
+        file.write_text(before)
+
+
+def test_what_is_looked_at_is_what_the_running_gateway_has_read(own, authority):
+    authority.sign("elsewhere", "ec")
+    for file in authority.path("elsewhere.pem"), authority.path("elsewhere.key"):
+        (own.home / "tls" / file.name).write_text(file.read_text())
+    with exchanged(own.home / "gateway.yaml", "tls/ec.", "tls/elsewhere."):
+        told = own.aaiti("cert", "reload", check=False)
+        assert told.returncode == 1 and told.stderr == (
+            "aaiti: the settings here say `tls.certificate: \"tls/elsewhere.pem\"`, and the running gateway goes by `tls.certificate: \"tls/ec.pem\"`; "
+            f"have it read the settings again: kill -HUP {own.process.pid}\n")
+        own.process.send_signal(signal.SIGHUP)
+        until(lambda: own.aaiti("cert", "reload", check=False).returncode == 0, what="the new names")
+        assert shown(own) == fingerprint(authority.path("elsewhere.pem"))
+    own.process.send_signal(signal.SIGHUP)
+    until(lambda: own.aaiti("cert", "reload", check=False).returncode == 0, what="the names of before")
+    assert shown(own) == fingerprint(authority.path("ec.pem"))
+
+
 def test_what_is_shown_and_checked(own, authority):
     first, second = own.aaiti_json("cert", "show")
     assert first["fingerprint"] == fingerprint(authority.path("ec.pem")) and first["names"] == "localhost, gw.example.com, other.example.com, 127.0.0.1"
