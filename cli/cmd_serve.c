@@ -19,6 +19,7 @@
 #include "pairs.h"
 #include "probe.h"
 #include "self_test.h"
+#include "serve_config.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -31,7 +32,6 @@
 
 #define TEST_VARIABLES 2
 #define NGINX "/usr/sbin/nginx"
-#define ARENA_MAX_BYTES (4 * 1024 * 1024)
 #define CONF_MAX_BYTES (64 * 1024)
 #define START_TIMEOUT_MS 30000
 #define LOOK_MS 20 /* while it starts */
@@ -46,11 +46,8 @@ struct serve {
     struct gw_cli *cli;
     char home[PATH_MAX], program[PATH_MAX], conf[PATH_MAX + 16];
     char run_dir[GW_RUN_PATH_MAX + 1], nginx_dir[GW_RUN_PATH_MAX + 8];
-    struct gw_arena arena;
-    struct gw_settings settings;
-    struct gw_policy *policy;
+    struct gw_serve_config config;
     struct gw_accounts accounts;
-    struct gw_pairs pairs;                                    /* as they were last read */
     uint8_t shown[sizeof(((struct gw_pairs *)NULL)->digest)]; /* of those that nginx has */
     char pairs_fault[sizeof(((struct gw_error *)NULL)->msg)]; /* the last one told; "": none */
     int64_t look_ms;                                          /* when they are looked at next */
@@ -63,65 +60,12 @@ struct serve {
     bool has_new_keys; /* control said so, and nginx has not been told yet */
 };
 
-static void print_faults(struct serve *s, const struct gw_faults *f)
-{
-    gw_auto(gw_buf) struct gw_buf text = {0};
-    gw_buf_init(&text, 256 * 1024);
-    gw_faults_print(f, &text);
-    (void)fputs(text.len > 0 ? text.ptr : "", s->cli->err);
-}
-
 /* ---- what can be checked before anything starts ---- */
-
-static enum gw_code load_settings(struct serve *s, struct gw_faults *f, struct gw_error *err)
-{
-    const char *file = gw_settings_path(&s->arena, s->home, GW_STR("gateway.yaml"));
-    if (file == NULL)
-        return gw_fail(err, GW_ENOMEM, "no memory for the settings");
-    if (access(file, F_OK) != 0)
-        return gw_fail(err, GW_ENOTFOUND, "there is no %s; make a home with `aaiti init --home %s`", file, s->home);
-    gw_settings_load(file, cli_getenv, &s->arena, &s->settings, f);
-    return gw_faults_count(f) == 0 ? GW_OK : gw_fail(err, GW_EINVAL, "the settings are refused");
-}
-
-static enum gw_code load_policy(struct serve *s, struct gw_faults *f, struct gw_error *err)
-{
-    const struct gw_upstream_override override = {s->settings.upstream_url, s->settings.upstream_key_file};
-    const char *file = gw_settings_path(&s->arena, s->home, s->settings.policy);
-    struct gw_policy *policy = NULL;
-    if (file == NULL)
-        return gw_fail(err, GW_ENOMEM, "no memory for the policy");
-    GW_TRY(gw_policy_load(file, &override, f, &policy, err));
-    gw_policy_free(s->policy);
-    s->policy = policy;
-    return GW_OK;
-}
-
-static struct gw_keys_source keys_source(const struct serve *s)
-{
-    return (struct gw_keys_source){
-        .home = s->home,
-        .settings = &s->settings,
-        .upstream = gw_policy_upstream(s->policy),
-        .getenv_fn = cli_getenv,
-    };
-}
-
-static enum gw_code check_keys(struct serve *s, struct gw_error *err)
-{
-    gw_auto(gw_keys) struct gw_keys keys = {0};
-    gw_auto(gw_secret) struct gw_secret *encryption = NULL;
-    const struct gw_keys_source source = keys_source(s);
-    GW_TRY(gw_keys_load(&source, &keys, err));
-    enum gw_code code = gw_keys_load_encryption(&source, &keys, &encryption, err);
-    /* Control makes a missing one, if the database has no need of the one that was. */
-    return code == GW_ENOTFOUND && gw_keys_file_is_ours(s->settings.encryption_key_file) ? GW_OK : code;
-}
 
 /* Which they will be; they are made once all that can be checked has been. */
 static enum gw_code name_directories(struct serve *s, struct gw_error *err)
 {
-    GW_TRY(gw_run_dir_name(&s->settings, s->home, s->run_dir, err));
+    GW_TRY(gw_run_dir_name(&s->config.settings, s->home, s->run_dir, err));
     /* nginx's master may be root: what it reads and writes must not stand where control's user could replace it. */
     (void)snprintf(s->nginx_dir, sizeof(s->nginx_dir), "%s" GW_RUN_NGINX_SUFFIX, s->run_dir);
     (void)snprintf(s->conf, sizeof(s->conf), "%s/nginx.conf", s->nginx_dir);
@@ -129,19 +73,20 @@ static enum gw_code name_directories(struct serve *s, struct gw_error *err)
 }
 
 /* A key of the environment will lie in the run directory. */
-static struct gw_token_files token_files(struct serve *s)
+static struct gw_token_files token_files(const struct serve *s, struct gw_serve_config *by)
 {
-    const struct gw_keys_source source = keys_source(s);
-    struct gw_token_files files = gw_keys_token_files(&s->arena, &source);
-    const char *stashed = gw_keys_stash_file(&s->arena, s->run_dir);
+    const struct gw_keys_source source = gw_serve_config_keys(by, s->home);
+    struct gw_token_files files = gw_keys_token_files(&by->arena, &source);
+    const char *stashed = gw_keys_stash_file(&by->arena, s->run_dir);
     if (stashed != NULL)
         files.path = stashed;
     return files;
 }
 
-static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_error *err)
+static enum gw_code print_conf(const struct serve *s, struct gw_serve_config *by, struct gw_buf *out,
+                               struct gw_error *err)
 {
-    const struct gw_keys_source source = keys_source(s);
+    const struct gw_keys_source source = gw_serve_config_keys(by, s->home);
     const char *module = NULL;
     char pairs[GW_PAIRS_MAX][GW_RUN_DIR_FILE_MAX];
     for (size_t i = 0; i < GW_PAIRS_MAX; i++)
@@ -150,26 +95,26 @@ static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_er
     (void)snprintf(ca, sizeof(ca), "%s/" GW_RUN_CLIENT_CA, s->nginx_dir);
     (void)snprintf(crl, sizeof(crl), "%s/" GW_RUN_CLIENT_CRL, s->nginx_dir);
     (void)snprintf(own, sizeof(own), "%s/" GW_RUN_OWN, s->nginx_dir);
-    GW_TRY(gw_shipped_file(GW_SHIPPED_MODULE, "ngx_http_gw_module.so", &s->arena, &module, err));
+    GW_TRY(gw_shipped_file(GW_SHIPPED_MODULE, "ngx_http_gw_module.so", &by->arena, &module, err));
     const struct gw_nginx_conf c = {
-        .settings = &s->settings,
-        .upstream = gw_policy_upstream(s->policy),
-        .journal_dir = gw_settings_path(&s->arena, s->home, gw_str(gw_journal_dir.name)),
-        .mode_dir = gw_settings_path(&s->arena, s->home, gw_str(gw_mode_dir.name)),
+        .settings = &by->settings,
+        .upstream = gw_policy_upstream(by->policy),
+        .journal_dir = gw_settings_path(&by->arena, s->home, gw_str(gw_journal_dir.name)),
+        .mode_dir = gw_settings_path(&by->arena, s->home, gw_str(gw_mode_dir.name)),
         .run_dir = s->run_dir,
         .nginx_dir = s->nginx_dir,
         .module = module,
-        .token_files = token_files(s),
-        .upstream_key = gw_keys_upstream_file(&s->arena, &source),
-        .request_id_key = gw_settings_path(&s->arena, s->home, s->settings.request_id_key_file),
-        .pairs = {pairs[0], s->pairs.count > 1 ? pairs[1] : NULL},
-        .client_ca = s->pairs.authorities.len > 0 ? ca : NULL,
-        .client_crl = s->pairs.revoked.len > 0 ? crl : NULL,
+        .token_files = token_files(s, by),
+        .upstream_key = gw_keys_upstream_file(&by->arena, &source),
+        .request_id_key = gw_settings_path(&by->arena, s->home, by->settings.request_id_key_file),
+        .pairs = {pairs[0], by->pairs.count > 1 ? pairs[1] : NULL},
+        .client_ca = by->pairs.authorities.len > 0 ? ca : NULL,
+        .client_crl = by->pairs.revoked.len > 0 ? crl : NULL,
         .own = own,
-        .trust_id = s->pairs.trust_id,
+        .trust_id = by->pairs.trust_id,
         .acme_dir =
-            s->settings.tls_acme_dir.len > 0 ? gw_settings_path(&s->arena, s->home, s->settings.tls_acme_dir) : NULL,
-        .staples = s->settings.tls_stapling && s->pairs.names_responder,
+            by->settings.tls_acme_dir.len > 0 ? gw_settings_path(&by->arena, s->home, by->settings.tls_acme_dir) : NULL,
+        .staples = by->settings.tls_stapling && by->pairs.names_responder,
         .user = s->accounts.user[0] != '\0' ? s->accounts.user : NULL,
         .group = s->accounts.group_name,
     };
@@ -181,54 +126,34 @@ static enum gw_code print_conf(struct serve *s, struct gw_buf *out, struct gw_er
 /* What was read takes effect when nginx reads it. */
 static enum gw_code show_pairs(struct serve *s, struct gw_error *err)
 {
-    GW_TRY(gw_pairs_write(&s->pairs, &s->settings, s->nginx_dir, err));
-    memcpy(s->shown, s->pairs.digest, sizeof(s->shown));
+    GW_TRY(gw_pairs_write(&s->config.pairs, &s->config.settings, s->nginx_dir, err));
+    memcpy(s->shown, s->config.pairs.digest, sizeof(s->shown));
     return GW_OK;
 }
 
 /* Beside, then renamed: nginx never reads half a file. */
-static enum gw_code write_conf(struct serve *s, struct gw_error *err)
+static enum gw_code put_conf(const struct serve *s, struct gw_str text, struct gw_error *err)
 {
     char next[sizeof(s->conf) + 8];
-    gw_auto(gw_buf) struct gw_buf text = {0};
-    gw_buf_init(&text, CONF_MAX_BYTES);
-    GW_TRY(print_conf(s, &text, err));
     (void)snprintf(next, sizeof(next), "%s.next", s->conf);
     (void)unlink(next);
-    GW_TRY(gw_file_create(next, 0600, gw_buf_str(&text), err));
+    GW_TRY(gw_file_create(next, 0600, text, err));
     if (rename(next, s->conf) != 0)
         return gw_fail(err, GW_EBACKEND, "cannot write %s: %s", s->conf, strerror(errno));
     return GW_OK;
 }
 
-/* Those that are there take the place of those that were read before; a bad one changes nothing. */
-static enum gw_code read_pairs(struct serve *s, struct gw_error *err)
+static enum gw_code write_conf(struct serve *s, struct gw_error *err)
 {
-    struct gw_pairs pairs;
-    GW_TRY(gw_pairs_read(&s->settings, s->home, &pairs, err));
-    gw_pairs_done(&s->pairs);
-    s->pairs = pairs;
-    return GW_OK;
+    gw_auto(gw_buf) struct gw_buf text = {0};
+    gw_buf_init(&text, CONF_MAX_BYTES);
+    GW_TRY(print_conf(s, &s->config, &text, err));
+    return put_conf(s, gw_buf_str(&text), err);
 }
 
-static enum gw_code load_noting_faults(struct serve *s, struct gw_faults *f, struct gw_error *err)
-{
-    gw_arena_done(&s->arena);
-    gw_arena_init(&s->arena, ARENA_MAX_BYTES);
-    GW_TRY(load_settings(s, f, err));
-    GW_TRY(load_policy(s, f, err));
-    GW_TRY(check_keys(s, err));
-    return read_pairs(s, err);
-}
-
-/* Settings, policy, keys: at start and at SIGHUP. */
 static enum gw_code load(struct serve *s, struct gw_error *err)
 {
-    gw_auto(gw_faults) struct gw_faults *faults = NULL;
-    GW_TRY(gw_faults_new(&faults, err));
-    enum gw_code code = load_noting_faults(s, faults, err);
-    print_faults(s, faults);
-    return code;
+    return gw_serve_config_load(s->home, s->cli->err, &s->config, err);
 }
 
 static enum gw_code find_ourselves(struct serve *s, struct gw_error *err)
@@ -252,8 +177,8 @@ static enum gw_code prepare(struct serve *s, struct gw_buf *out, struct gw_error
     GW_TRY(find_ourselves(s, err));
     GW_TRY(load(s, err));
     GW_TRY(name_directories(s, err));
-    GW_TRY(gw_accounts_choose(&s->settings, s->home, s->cli->err, &s->accounts, err));
-    return print_conf(s, out, err);
+    GW_TRY(gw_accounts_choose(&s->config.settings, s->home, s->cli->err, &s->accounts, err));
+    return print_conf(s, &s->config, out, err);
 }
 
 /* ---- the directories ---- */
@@ -329,7 +254,7 @@ static void set_up_children(struct serve *s)
     memcpy(s->control_argv, control_argv, sizeof(control_argv));
     const char *const nginx_argv[] = {NGINX, "-c", s->conf, "-p", s->nginx_dir, "-e", "stderr", NULL};
     memcpy(s->nginx_argv, nginx_argv, sizeof(nginx_argv));
-    s->accounts.control.keeps_net_admin = s->settings.block_kernel == GW_KERNEL_DROP_NFTABLES;
+    s->accounts.control.keeps_net_admin = s->config.settings.block_kernel == GW_KERNEL_DROP_NFTABLES;
     s->children[CONTROL] = (struct gw_child){
         .name = "control",
         .argv = s->control_argv,
@@ -362,12 +287,12 @@ static bool control_serves(const struct serve *s)
 static void self_test(struct serve *s)
 {
     struct gw_error err = {0};
-    const struct gw_keys_source source = keys_source(s);
+    const struct gw_keys_source source = gw_serve_config_keys(&s->config, s->home);
     const struct gw_self_test test = {
         .run_dir = s->run_dir,
-        .path = s->settings.self_test_path,
-        .upstream = gw_policy_upstream(s->policy),
-        .key_file = gw_keys_upstream_file(&s->arena, &source),
+        .path = s->config.settings.self_test_path,
+        .upstream = gw_policy_upstream(s->config.policy),
+        .key_file = gw_keys_upstream_file(&s->config.arena, &source),
     };
     if (test.path.len == 0)
         return;
@@ -380,12 +305,12 @@ static void self_test(struct serve *s)
 /* Says so once. */
 static void look_whether_ready(struct serve *s)
 {
-    if (!gw_probe_gateway(&s->settings, s->home))
+    if (!gw_probe_gateway(&s->config.settings, s->home))
         return;
     s->ready = true;
     s->look_ms = now_ms() + PAIRS_LOOK_MS;
     self_test(s);
-    (void)fprintf(s->cli->out, "ready: https://%.*s\n", GW_STR_ARG(s->settings.listen));
+    (void)fprintf(s->cli->out, "ready: https://%.*s\n", GW_STR_ARG(s->config.settings.listen));
     (void)fflush(s->cli->out);
 }
 
@@ -401,42 +326,45 @@ static void have_nginx_reload(const struct serve *s)
     (void)kill(s->children[NGINX_MASTER].pid, SIGHUP);
 }
 
-/* Checked here first, where all faults can be shown; control checks again and publishes; nginx then takes new keys, certificate and
- * listener. */
+/* Checked here first, where all faults can be shown; control checks again and publishes. Only then it is what we go by, too. */
+static enum gw_code renew(struct serve *s, struct gw_error *err)
+{
+    gw_auto(gw_serve_config) struct gw_serve_config next = {.policy = NULL};
+    gw_auto(gw_buf) struct gw_buf conf = {0};
+    gw_buf_init(&conf, CONF_MAX_BYTES);
+    GW_TRY(gw_serve_config_load(s->home, s->cli->err, &next, err));
+    if (next.settings.token_algorithm != s->config.settings.token_algorithm)
+        return gw_fail(err, GW_EINVAL, "token.algorithm was changed, which takes a restart");
+    GW_TRY(print_conf(s, &next, &conf, err));
+    GW_TRY(publish(s, err));
+    gw_serve_config_done(&s->config);
+    s->config = next;
+    next = (struct gw_serve_config){.policy = NULL};
+    GW_TRY(put_conf(s, gw_buf_str(&conf), err));
+    return show_pairs(s, err);
+}
+
+/* nginx takes new keys, certificate and listener. */
 static void reload(struct serve *s)
 {
     struct gw_error err = {0};
-    const int algorithm = s->settings.token_algorithm;
-    enum gw_code code = load(s, &err);
-    if (code == GW_OK && s->settings.token_algorithm != algorithm) {
-        s->settings.token_algorithm = algorithm;
-        code = gw_fail(&err, GW_EINVAL, "token.algorithm was changed, which takes a restart");
-    }
-    if (code == GW_OK)
-        code = write_conf(s, &err);
-    if (code == GW_OK)
-        code = publish(s, &err);
-    if (code == GW_OK)
-        code = show_pairs(s, &err);
-    if (code != GW_OK) {
+    if (renew(s, &err) != GW_OK)
         (void)fprintf(s->cli->err, "aaiti: WARN reload: %s; keeping what is in use\n", err.msg);
-        return;
-    }
-    if (s->children[NGINX_MASTER].pid != 0)
+    else if (s->children[NGINX_MASTER].pid != 0)
         have_nginx_reload(s);
 }
 
 static enum gw_code take_up_pairs(struct serve *s, struct gw_error *err)
 {
-    GW_TRY(read_pairs(s, err));
+    GW_TRY(gw_serve_config_read_pairs(&s->config, s->home, err));
     s->pairs_fault[0] = '\0';
-    if (memcmp(s->shown, s->pairs.digest, sizeof(s->shown)) == 0)
+    if (memcmp(s->shown, s->config.pairs.digest, sizeof(s->shown)) == 0)
         return GW_OK;
     GW_TRY(write_conf(s, err));
     GW_TRY(show_pairs(s, err));
     s->has_new_keys = true;
     (void)fprintf(s->cli->out, "certificate: %s and its key have changed and are taken up\n",
-                  s->settings.tls_certificate.ptr);
+                  s->config.settings.tls_certificate.ptr);
     (void)fflush(s->cli->out);
     return GW_OK;
 }
@@ -599,12 +527,9 @@ int cmd_serve(struct gw_cli *cli, int argc, char **argv)
     (void)argc;
     (void)argv;
     s = (struct serve){.cli = cli, .lock_fd = -1};
-    gw_arena_init(&s.arena, ARENA_MAX_BYTES);
     enum gw_code code = serve(&s, &err);
     if (s.lock_fd >= 0)
         (void)close(s.lock_fd);
-    gw_policy_free(s.policy);
-    gw_pairs_done(&s.pairs);
-    gw_arena_done(&s.arena);
+    gw_serve_config_done(&s.config);
     return code == GW_OK ? GW_EXIT_YES : gw_cli_fail_error(cli, &err);
 }

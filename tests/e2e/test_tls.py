@@ -345,6 +345,22 @@ def exchanged(file, old, new):
         file.write_text(before)
 
 
+def test_settings_that_are_refused_do_not_come_in_by_the_certificates(own, authority):
+    authority.sign("refused", "ec")
+    before = shown(own)
+    for file in authority.path("refused.pem"), authority.path("refused.key"):
+        (own.home / "tls" / file.name).write_text(file.read_text())
+    with exchanged(own.home / "gateway.yaml", "tls/ec.", "tls/refused."):
+        with exchanged(own.home / "policy.yaml", "roles:", "rolls:"):
+            warnings = own.log().count("WARN reload:")
+            own.process.send_signal(signal.SIGHUP)
+            until(lambda: own.log().count("WARN reload:") > warnings, what="the refusal")
+        with exchanged(own.home / "tls/ec.key", "KEY", "KEYS"):  # so that it is told which files are looked at
+            own.process.send_signal(signal.SIGUSR1)
+            until(lambda: "tls/ec.key: expected a private key" in own.log(), what="a look at the files in use")
+        assert shown(own) == before
+
+
 def test_what_is_looked_at_is_what_the_running_gateway_has_read(own, authority):
     authority.sign("elsewhere", "ec")
     for file in authority.path("elsewhere.pem"), authority.path("elsewhere.key"):
