@@ -24,10 +24,15 @@ static bool has_proof(const struct gw_request *r)
 static bool has_token(const struct gw_request *r)
 {
     bool is_silent = r->fields.origin.ptr == NULL && r->fields.fetch_site.ptr == NULL;
-    if (!is_silent || !gw_csrf_is_of(r->fields.cookies.session, r->fields.csrf))
-        return false;
-    r->fields.csrf_header->drop = true; /* not the backend's */
-    return true;
+    return is_silent && gw_csrf_is_of(r->fields.cookies.session, r->fields.csrf);
+}
+
+/* A page's script may bring it each time, needed or not. The backend has no use for it, and may have a token of its own in that field. */
+static void keep_token_here(struct gw_request *r)
+{
+    if (r->fields.csrf_header != NULL &&
+        (gw_csrf_is_of(r->fields.cookies.session, r->fields.csrf) || gw_csrf_is_of(r->presented.token, r->fields.csrf)))
+        r->fields.csrf_header->drop = true;
 }
 
 static bool is_foreign(const struct gw_request *r)
@@ -57,6 +62,7 @@ static bool acts_by_certificate(const struct gw_request *r)
 
 enum gw_code gw_stage_cross_site(struct gw_request *r, struct gw_verdict *v)
 {
+    keep_token_here(r);
     if (gw_method_is_safe(r->method))
         return GW_OK;
     if (r->route->target == GW_TARGET_REFRESH && !has_proof(r) && !has_token(r))
