@@ -27,6 +27,7 @@ enum field {
     FORWARDED_METHOD,
     FORWARDED_URI,
     FORWARDED_HOST,
+    OVERRIDE,
     CONNECTION
 };
 enum fate { KEEP, DROP };
@@ -76,11 +77,11 @@ static const struct rule request_rules[] = {
     {GW_STR("x-ssl-"), PREFIX, DROP, OTHER},
     {GW_STR("ssl-client-"), PREFIX, DROP, OTHER},
     /* another target or method than the one that was judged */
-    {GW_STR("x-original-url"), EXACT, DROP, OTHER},
-    {GW_STR("x-rewrite-url"), EXACT, DROP, OTHER},
-    {GW_STR("x-http-method-override"), EXACT, DROP, OTHER},
-    {GW_STR("x-http-method"), EXACT, DROP, OTHER},
-    {GW_STR("x-method-override"), EXACT, DROP, OTHER},
+    {GW_STR("x-original-url"), EXACT, DROP, OVERRIDE},
+    {GW_STR("x-rewrite-url"), EXACT, DROP, OVERRIDE},
+    {GW_STR("x-http-method-override"), EXACT, DROP, OVERRIDE},
+    {GW_STR("x-http-method"), EXACT, DROP, OVERRIDE},
+    {GW_STR("x-method-override"), EXACT, DROP, OVERRIDE},
     /* hop by hop, RFC 9110 section 7.6.1 */
     {GW_STR("connection"), EXACT, DROP, CONNECTION},
     {GW_STR("keep-alive"), EXACT, DROP, OTHER},
@@ -179,6 +180,9 @@ static bool read_field(enum field field, struct gw_header *h, struct gw_head_fie
         return note_forwarded(&out->forwarded_request.uri, h->value, &out->forwarded_request);
     case FORWARDED_HOST:
         return note_forwarded(&out->forwarded_request.host, h->value, &out->forwarded_request);
+    case OVERRIDE:
+        out->overrides = true;
+        return true;
     case CONNECTION:
     case OTHER:
         return true;

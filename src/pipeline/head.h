@@ -24,6 +24,7 @@ struct gw_head_fields {
     struct gw_header *authorization_header, *api_key_header, *csrf_header;
     unsigned forwarded_for_headers, forwarded_headers;
     struct gw_forwarded_request forwarded_request;
+    bool overrides; /* a field that some backends take for the method or target */
 };
 
 /* Finds the deciding fields and marks every header that the backend must not see. credential_header: the one the policy fills itself;

@@ -40,6 +40,9 @@ enum gw_code gw_stage_verify(struct gw_request *r, struct gw_verdict *v)
     const struct gw_forwarded_request *f = &r->fields.forwarded_request;
     if (!is_told_once(f) || !gw_address_is_told(r))
         return gw_refuse(v, GW_REASON_VERIFY_UNTOLD, GW_DETAIL_NONE);
+    /* We would take it off; the proxy hands it on. */
+    if (r->fields.overrides)
+        return gw_refuse(v, GW_REASON_BAD_HEADERS, GW_DETAIL_OVERRIDES);
     r->head->method = f->method;
     r->head->target = f->uri;
     /* Without it the host is ours, so that no page's origin is its own: what is asked by cookie is then cross-site. */

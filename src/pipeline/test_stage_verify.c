@@ -163,6 +163,21 @@ static void test_a_proxy_that_does_not_say_is_refused(void **state)
     assert_forbidden(VERIFY(good, FROM, METHOD("GET"), TARGET("/api/bots"), HOST, HOST), GW_REASON_VERIFY_UNTOLD);
 }
 
+/* Its proxy hands on what the client wrote, and a backend that obeys these would do something else than was judged. */
+static void test_a_request_that_names_two_methods_or_targets_is_refused(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"x-http-method-override: DELETE", "x-http-method: DELETE",
+                                         "x-method-override: DELETE",      "x-original-url: /api/secret",
+                                         "x-rewrite-url: /api/secret",     "x-http-method-override:"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        assert_forbidden(VERIFY(FROM, METHOD("GET"), TARGET("/api/bots"), HOST, bearer(TRADER), others[i]),
+                         GW_REASON_BAD_HEADERS);
+        assert_string_equal(rig.decision.detail, "it names another method or target to the backend");
+        assert_int_equal(ASK("GET", "/api/bots", bearer(TRADER), others[i])->action, GW_PASS);
+    }
+}
+
 /* Before any stage has looked at the question itself. */
 static void test_whatever_refuses_it_the_proxy_understands(void **state)
 {
@@ -244,6 +259,7 @@ int main(void)
         CASE(test_strangers_learn_nothing),
         CASE(test_a_proxy_that_does_not_ask_for_itself_is_a_stranger),
         CASE(test_a_proxy_that_does_not_say_is_refused),
+        CASE(test_a_request_that_names_two_methods_or_targets_is_refused),
         CASE(test_whatever_refuses_it_the_proxy_understands),
         CASE(test_other_requests_are_what_they_are),
         CASE(test_the_page_is_that_of_the_host_that_the_client_asked),

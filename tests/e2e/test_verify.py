@@ -119,6 +119,15 @@ def test_a_client_cannot_say_what_it_asked_for(proxy, trusting, tokens):
     assert "admin" not in {v for k, v in seen["headers"] if k.lower().startswith("x-aaiti")}
 
 
+def test_nor_by_names_that_some_servers_read_as_others(proxy, trusting, tokens):
+    trusting.backend.forget()
+    lies = {"X_AAITI_User": "liar", "X_Forwarded_For": "198.51.100.9", "authorization": f"Bearer {tokens['viewer']}"}
+    assert httpx.get(proxy + "/api/bots", headers=lies).status_code == 200
+    assert not [name for name, _ in last(trusting)["headers"] if "_" in name]
+    assert ask(proxy, "GET", "/api/bots", tokens["viewer"], x_http_method_override="DELETE").status_code in {400, 403}
+    assert trusting.backend.received() == []
+
+
 @pytest.mark.parametrize("path", ["/aaiti/verify", "/aaiti/verify?x=1", "/aaiti/%76erify", "/aaiti/./verify", "//aaiti/verify", "/api/auth/../../aaiti/verify"])
 def test_no_client_asks_for_the_backends_credential(proxy, tokens, path):
     lies = {"x-forwarded-method": "GET", "x-forwarded-uri": "/api/bots", "x-forwarded-for": "198.51.100.7", "authorization": f"Bearer {tokens['viewer']}"}
