@@ -11,7 +11,7 @@
 /* nginx's own statuses (errors of the request line, of TLS, of the upstream …) as problem+json. Of a client's certificate: nginx would make both 400. */
 #define ERROR_PAGES                                                                                \
     "    error_page 400 401 402 403 404 405 406 408 409 410 411 412 413 414 415 416 421 429 497\n" \
-    "               500 501 502 503 504 507 /aaiti/problem;\n"                                     \
+    "               500 501 502 503 504 505 507 /aaiti/problem;\n"                                 \
     "    error_page 494 =431 /aaiti/problem;\n"                                                    \
     "    error_page 495 =495 /aaiti/problem;\n"                                                    \
     "    error_page 496 =496 /aaiti/problem;\n"                                                    \

@@ -67,6 +67,12 @@ def test_no_framing_hides_a_second_request(gateway, tokens, framing):
     assert gateway.backend.received() == []
 
 
+def test_a_version_that_nobody_speaks_is_told_as_any_error(gateway):
+    head, _, body = gateway.raw(b"GET / HTTP/2.0\r\nHost: a\r\n\r\n").partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 505 ") and b"nginx" not in head + body
+    assert json.loads(body)["type"] == "urn:aaiti:problem:http-version-not-supported"
+
+
 def test_neither_trailers_nor_an_upgrade_reach_the_backend(gateway, tokens):
     gateway.backend.forget()
     head = (f"POST /api/bots/bot-1/start HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {tokens['trader']}\r\nConnection: close, authorization, content-length\r\n"
