@@ -294,8 +294,10 @@ static enum gw_code add_plain_server(const struct gw_nginx_conf *c, struct gw_st
         GW_TRY(add_value(out, "        server_name \"", gw_str_sub(name, 0, gw_str_find(name, ':')), "\";\n", err));
     gw_buf_add(out, gw_str(plain_text));
     if (name.len > 0 && c->acme_dir != NULL) {
-        GW_TRY(add_value(out, "        location ^~ /.well-known/acme-challenge/ {\n            root \"",
-                         gw_str(c->acme_dir), "\";\n", err));
+        /* RFC 8555 section 8.3: a token is base64url. Whatever else is asked for there is refused as all is, so that nobody fills the log by it. */
+        GW_TRY(add_value(
+            out, "        location ~ \"^/\\.well-known/acme-challenge/[A-Za-z0-9_-]+\\z\" {\n            root \"",
+            gw_str(c->acme_dir), "\";\n            log_not_found off;\n", err));
         GW_TRY(add_value(out, "            disable_symlinks on \"from=", gw_str(c->acme_dir), "\";\n", err));
         gw_buf_add(out, GW_STR("            default_type text/plain;\n        }\n"));
     }

@@ -456,8 +456,13 @@ def test_an_authority_finds_its_challenge_and_nothing_else(own):
     (directory / ".well-known/acme-challenge/link").symlink_to(own.home / "keys/token.key")
     challenge = "/.well-known/acme-challenge/"
     assert ask_plain(own, "GET", challenge + "token-1", Host="gw.example.com")[::2] == (200, b"token-1.thumb")
-    for path in (challenge + "token-2", challenge, challenge + "../../secret", challenge + "%2e%2e/%2e%2e/secret", challenge + "link", "/secret"):
+    (directory / ".well-known/acme-challenge/page.html").write_text("<p>secret")
+    (directory / ".well-known/acme-challenge/below").mkdir()
+    others = ("token-2", "", "../../secret", "%2e%2e/%2e%2e/secret", "link", "page.html", "below/", "token-1/")
+    for path in ("/secret", *(challenge + name for name in others)):
         status, _, body = ask_plain(own, "GET", path, Host="gw.example.com")
         assert status in (403, 404) and b"secret" not in body, path
+    for line in own.log().splitlines():  # a stranger asks as often as he likes
+        assert "acme-challenge" not in line or "without TLS" in line or "symbolic" in line
     assert ask_plain(own, "GET", challenge + "token-1", Host="evil.example.org")[0] == 403
     assert own.client().get(challenge + "token-1").status_code == 403  # by TLS it is a path as any other
