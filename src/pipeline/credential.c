@@ -27,9 +27,9 @@ bool gw_cookie_find_ours(struct gw_str cookie, struct gw_own_cookies *io)
         struct gw_str *value = slot_of(io, pair);
         if (value == NULL)
             continue;
-        if (value->ptr != NULL)
+        if (value->ptr != NULL && value == &io->session)
             return false;
-        *value = gw_str_trim(gw_str_sub(pair, gw_str_find(pair, '=') + 1, pair.len));
+        *value = value->ptr != NULL ? GW_STR("") : gw_str_trim(gw_str_sub(pair, gw_str_find(pair, '=') + 1, pair.len));
     }
     return true;
 }

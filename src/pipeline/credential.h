@@ -36,8 +36,9 @@ struct gw_client_credential {
 
 /* A "name=value" pair, or a bare "name", of a Cookie header. */
 bool gw_cookie_is_ours(struct gw_str pair);
-/* Adds what the value of one Cookie header holds of ours; *io is zero before the first header. False: one of ours stands twice, and no
- * reader could be sure which one counts. */
+/* Adds what the value of one Cookie header holds of ours; *io is zero before the first header. False: the session's stands twice, and no
+ * reader could be sure which one counts. Of the others, which any host of the site can set beside ours, none counts then: their values are
+ * empty. Refused they would keep a user from everything until he has found and removed them. */
 GW_MUST_CHECK bool gw_cookie_find_ours(struct gw_str cookie, struct gw_own_cookies *io);
 static inline bool gw_cookies_have_ours(const struct gw_own_cookies *c)
 {

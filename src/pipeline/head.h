@@ -28,7 +28,7 @@ struct gw_head_fields {
 };
 
 /* Finds the deciding fields and marks every header that the backend must not see. credential_header: the one the policy fills itself;
- * empty: none. False: a deciding header stands twice, a cookie of ours stands twice, or Connection lists more than it may. */
+ * empty: none. False: a deciding header stands twice, the session's cookie stands twice, or Connection lists more than it may. */
 GW_MUST_CHECK bool gw_head_read(struct gw_request_head *head, struct gw_str credential_header,
                                 struct gw_head_fields *out);
 /* Marks every header of that name; name in lower case. */

@@ -147,7 +147,7 @@ static void test_both_of_ours_are_found_side_by_side(void **state)
     assert_int_equal(gw_credential_choose(GW_STR_NULL, GW_STR_NULL, device.session).kind, GW_CREDENTIAL_ABSENT);
 }
 
-static void test_ours_twice_is_refused(void **state)
+static void test_the_session_twice_is_refused(void **state)
 {
     (void)state;
     static const char *const rows[][2] = {
@@ -157,14 +157,32 @@ static void test_ours_twice_is_refused(void **state)
         {"__Host-aaiti_session=abc", "__Host-aaiti_session=abc"},
         {"__Host-aaiti_session", "theme=dark; __Host-aaiti_session=abc"},
         {"__Host-aaiti_session=", "__Host-aaiti_session="},
-        {"__Secure-aaiti_refresh=abc; __Secure-aaiti_refresh=abc", ""},
-        {"__Secure-aaiti_device=abc; __Secure-aaiti_device=abc", ""},
-        {"__Secure-aaiti_refresh=abc", "__Host-aaiti_session=s; __Secure-aaiti_refresh"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct gw_own_cookies c = {0};
         if (gw_cookie_find_ours(gw_str(rows[i][0]), &c) && gw_cookie_find_ours(gw_str(rows[i][1]), &c))
             fail_msg("row %zu gave `%.*s` and `%.*s`", i, GW_STR_ARG(c.session), GW_STR_ARG(c.refresh));
+    }
+}
+
+/* A page of another host of the site can have browsers send such a one beside ours, at every path. */
+static void test_those_that_a_neighbour_can_set_are_none_if_they_stand_twice(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"__Secure-aaiti_refresh=abc; __Secure-aaiti_refresh=abc", "__Secure-aaiti_device=a; __Secure-aaiti_device=b"},
+        {"__Secure-aaiti_device; __Secure-aaiti_refresh=abc", "__Secure-aaiti_device=b; __Secure-aaiti_refresh"},
+        {"__Secure-aaiti_device=a; __Secure-aaiti_refresh=a; __Secure-aaiti_device=a; __Secure-aaiti_device=a",
+         "__Secure-aaiti_refresh=a; __Secure-aaiti_refresh=a"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct gw_own_cookies c = {0};
+        assert_true(gw_cookie_find_ours(gw_str(rows[i][0]), &c) && gw_cookie_find_ours(gw_str(rows[i][1]), &c));
+        assert_int_equal(c.refresh.len + c.device.len, 0);
+        assert_non_null(c.refresh.ptr); /* they are taken off nevertheless */
+        assert_non_null(c.device.ptr);
+        assert_true(gw_cookie_find_ours(GW_STR("__Host-aaiti_session=s"), &c));
+        assert_true(gw_str_eq(c.session, GW_STR("s")));
     }
 }
 
@@ -176,7 +194,8 @@ int main(void)
         cmocka_unit_test(test_a_key_counts_in_either_place_and_two_are_none),
         cmocka_unit_test(test_ours_is_found_among_other_cookies),
         cmocka_unit_test(test_both_of_ours_are_found_side_by_side),
-        cmocka_unit_test(test_ours_twice_is_refused),
+        cmocka_unit_test(test_the_session_twice_is_refused),
+        cmocka_unit_test(test_those_that_a_neighbour_can_set_are_none_if_they_stand_twice),
     };
     return cmocka_run_group_tests_name("pipeline/credential", tests, NULL, NULL);
 }
