@@ -197,14 +197,15 @@ static enum gw_code add_backend(const struct gw_upstream *u, const char *before,
     return GW_OK;
 }
 
-/* A redirect of the backend to its own address stays here, and does not tell where the backend is. */
+/* A redirect of the backend to its own address stays here, and does not tell where the backend is. Browsers read a backslash as a slash and
+ * drop tabs, and would take what follows two for another host. */
 static enum gw_code add_redirect(const struct gw_upstream *u, struct gw_buf *out, struct gw_error *err)
 {
     bool v6 = gw_str_find(u->host, ':') < u->host.len;
     /* A host has no other letter that means something in a pattern than its dots, which may match anything. */
     gw_buf_add(out, GW_STR("            proxy_redirect \"~*^(?:http:)?//"));
     GW_TRY(add_value(out, v6 ? "[[]" : "", u->host, v6 ? "[]]" : "", err));
-    gw_buf_addf(out, ":%u(?![0-9])/*(.*)$\" \"/$1\";\n", u->port);
+    gw_buf_addf(out, ":%u(?![0-9])[/\\x5c\\s]*(.*)$\" \"/$1\";\n", u->port);
     return GW_OK;
 }
 

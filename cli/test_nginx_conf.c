@@ -63,7 +63,7 @@ static void test_says_what_it_is_given(void **state)
         "server \"unix:/run/aaiti/web.sock\"",
         "listen \"127.0.0.1:8443\" ssl http2;",
         "proxy_temp_path \"/run/aaiti.nginx/proxy\";",
-        "proxy_redirect \"~*^(?:http:)?//127.0.0.1:5000(?![0-9])/*(.*)$\" \"/$1\";",
+        "proxy_redirect \"~*^(?:http:)?//127.0.0.1:5000(?![0-9])[/\\x5c\\s]*(.*)$\" \"/$1\";",
         "X-Accel-Redirect",
         "        keepalive_timeout 4s;\n        gw_changes_once;\n    }\n", /* after keepalive, which it wraps */
         "error_page 419 = @gw_retry;",

@@ -298,6 +298,9 @@ static const struct rule response_rules[] = {
     {GW_STR("upgrade"), EXACT, DROP, OTHER},
     {GW_STR("trailer"), EXACT, DROP, OTHER},
     {GW_STR("via"), EXACT, DROP, OTHER},
+    {GW_STR("proxy-"), PREFIX, DROP, OTHER},
+    {GW_STR("authorization"), EXACT, DROP, OTHER}, /* a token that the backend renews is no client's */
+    {GW_STR("x-aaiti-"), PREFIX, DROP, OTHER},
     /* would end the session, or send the client past the gateway or its reports elsewhere */
     {GW_STR("clear-site-data"), EXACT, DROP, OTHER},
     {GW_STR("alt-svc"), EXACT, DROP, OTHER},

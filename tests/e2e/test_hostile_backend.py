@@ -286,8 +286,9 @@ def test_the_backends_headers_do_not_overrule_ours(behind):
 
 
 @pytest.mark.parametrize("location, shown", [
-    ("http://127.0.0.1:PORT/api/bots/1?x=1", "/api/bots/1?x=1"), ("http://127.0.0.1:PORT", "/"), ("http://127.0.0.1:PORT/", "/"), ("HTTP://127.0.0.1:PORT/x", "/x"),
-    ("http://127.0.0.1:PORT//evil.example/x", "/evil.example/x"), ("//127.0.0.1:PORT/x", "/x"), ("/api/bots/2", "/api/bots/2"),
+    ("http://127.0.0.1:PORT/api/bots/1?x=1", "/api/bots/1?x=1"), ("http://127.0.0.1:PORT", "/"), ("http://127.0.0.1:PORT/", "/"), ("HTTP://127.0.0.1:PORT/sx", "/sx"),
+    ("http://127.0.0.1:PORT//evil.example/x", "/evil.example/x"), ("//127.0.0.1:PORT/x", "/x"),
+    ("http://127.0.0.1:PORT/\\evil.example", "/evil.example"), ("http://127.0.0.1:PORT\\/evil.example", "/evil.example"), ("http://127.0.0.1:PORT/ \t/evil.example", "/evil.example"), ("/api/bots/2", "/api/bots/2"),
     ("https://docs.example.com/x", "https://docs.example.com/x"), ("http://127.0.0.1:PORT0/x", "http://127.0.0.1:PORT0/x"),
 ])
 def test_a_redirect_does_not_tell_where_the_backend_is(behind, location, shown):
