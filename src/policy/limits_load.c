@@ -77,24 +77,34 @@ static void add_built_in(struct gw_policy *p, const struct built_in *b)
 
 /* ---- reading ---- */
 
-static bool load_rate(struct gw_policy_loader *l, const struct gw_yaml *node, const char *what, enum gw_limit_kind kind,
-                      struct gw_limit_class *c)
+bool gw_load_rate(struct gw_policy_loader *l, const struct gw_yaml *node, const char *what, struct gw_rate *out,
+                  int64_t *out_window_ms)
 {
     struct gw_str text, number;
     if (!gw_load_text(l, node, what, RATE_MAX_BYTES, &text))
         return false;
     struct gw_str rest = text;
     int64_t limit, window_ms;
-    struct gw_rate rate;
     gw_str_split(&rest, '/', &number);
     if (!gw_str_to_i64(number, &limit) || gw_duration_parse(rest, &window_ms, NULL) != GW_OK ||
-        window_ms % SECOND_MS != 0 || !gw_rate_make(limit, window_ms, &rate)) {
+        window_ms % SECOND_MS != 0 || !gw_rate_make(limit, window_ms, out)) {
         GW_LOAD_FAULT(l, node->line,
                       "%s: expected a number and whole seconds such as 100/15m, 1s to 24h, at most %d a second, "
                       "not \"%.*s\"",
                       what, GW_RATE_PER_SECOND_MAX, GW_STR_ARG(text));
         return false;
     }
+    *out_window_ms = window_ms;
+    return true;
+}
+
+static bool load_rate(struct gw_policy_loader *l, const struct gw_yaml *node, const char *what, enum gw_limit_kind kind,
+                      struct gw_limit_class *c)
+{
+    struct gw_rate rate;
+    int64_t window_ms;
+    if (!gw_load_rate(l, node, what, &rate, &window_ms))
+        return false;
     set_rate(c, kind, rate, window_ms);
     return true;
 }

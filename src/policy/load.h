@@ -32,6 +32,18 @@ int gw_load_permission(struct gw_policy_loader *l, struct gw_str name, unsigned 
 /* Index of a role; -1 with a fault. */
 int gw_load_role(struct gw_policy_loader *l, struct gw_str name, unsigned line);
 
+/* What a route's map says of one thing, into r. */
+void gw_load_access(struct gw_policy_loader *l, const struct gw_yaml *map, struct gw_route *r);
+void gw_load_risk(struct gw_policy_loader *l, const struct gw_yaml *map, struct gw_route *r);
+/* Of the value itself. */
+void gw_load_action(struct gw_policy_loader *l, const struct gw_yaml *node, struct gw_route *r);
+/* `websocket` of that route, which has everything else; NULL with a fault. */
+const struct gw_websocket *gw_load_websocket(struct gw_policy_loader *l, const struct gw_yaml *node,
+                                             const struct gw_route *socket);
+
+/* A rate such as 100/15m; what names it in faults. */
+bool gw_load_rate(struct gw_policy_loader *l, const struct gw_yaml *node, const char *what, struct gw_rate *out,
+                  int64_t *out_window_ms);
 /* The class that a route names; NULL with a fault. */
 const struct gw_limit_class *gw_load_limit_class(struct gw_policy_loader *l, const struct gw_yaml *node);
 

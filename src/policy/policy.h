@@ -75,6 +75,7 @@ enum gw_access {
 #define GW_POLICY_GROUP_MAX 64
 
 struct gw_limit_class; /* limit.h */
+struct gw_websocket;   /* websocket.h */
 
 struct gw_route {
     struct gw_str pattern; /* "GET /api/bots/{id}", as written */
@@ -91,7 +92,8 @@ struct gw_route {
     enum gw_ui ui;
     struct gw_str group;  /* what an emergency mode can be set for: "bots" */
     struct gw_str action; /* what the audit trail calls it: "bot_created"; empty: the gateway itself answers */
-    const struct gw_limit_class *limit; /* a class of its own; NULL: none */
+    const struct gw_limit_class *limit;   /* a class of its own; NULL: none */
+    const struct gw_websocket *websocket; /* what its answer opens; NULL: an answer is all */
 };
 
 enum gw_credential { GW_CREDENTIAL_NONE, GW_CREDENTIAL_MINT_HS256, GW_CREDENTIAL_BASIC, GW_CREDENTIAL_HEADER };

@@ -113,7 +113,7 @@ static void load_query(struct gw_policy_loader *l, const struct gw_yaml *node, s
         load_query_rule(l, child, r);
 }
 
-static void load_access(struct gw_policy_loader *l, const struct gw_yaml *map, struct gw_route *r)
+void gw_load_access(struct gw_policy_loader *l, const struct gw_yaml *map, struct gw_route *r)
 {
     static const char *const accesses[] = {[GW_ACCESS_DENY] = "deny",
                                            [GW_ACCESS_PUBLIC] = "public",
@@ -154,7 +154,7 @@ static enum gw_risk default_risk(const struct gw_policy *p, const struct gw_rout
     return gw_str_eq(action, GW_STR("read")) ? GW_RISK_NEUTRAL : GW_RISK_OPENS;
 }
 
-static void load_risk(struct gw_policy_loader *l, const struct gw_yaml *map, struct gw_route *r)
+void gw_load_risk(struct gw_policy_loader *l, const struct gw_yaml *map, struct gw_route *r)
 {
     static const char *const risks[] = {
         [GW_RISK_NEUTRAL] = "neutral", [GW_RISK_OPENS] = "opens", [GW_RISK_REDUCES] = "reduces", NULL};
@@ -208,11 +208,9 @@ static bool is_action(struct gw_str s)
     return gw_load_is_name(s, GW_POLICY_ACTION_MAX);
 }
 
-static void load_action(struct gw_policy_loader *l, const struct gw_yaml *map, struct gw_route *r)
+void gw_load_action(struct gw_policy_loader *l, const struct gw_yaml *node, struct gw_route *r)
 {
-    const struct gw_yaml *node = gw_yaml_get(map, GW_STR("action"));
-    r->action = gw_method_is_safe(r->method) ? GW_STR("backend_read") : GW_STR("backend_change");
-    if (node != NULL && gw_load_text(l, node, "action", GW_POLICY_ACTION_MAX, &r->action) && !is_action(r->action))
+    if (gw_load_text(l, node, "action", GW_POLICY_ACTION_MAX, &r->action) && !is_action(r->action))
         GW_LOAD_FAULT(l, node->line, "action: expected lower-case letters, digits and _, such as bot_created");
 }
 
@@ -260,7 +258,7 @@ static void load_route(struct gw_policy_loader *l, const struct gw_yaml *node)
 {
     static const struct gw_str keys[] = {GW_STR("match"), GW_STR("permission"), GW_STR("access"), GW_STR("role"),
                                          GW_STR("risk"),  GW_STR("query"),      GW_STR("audit"),  GW_STR("action"),
-                                         GW_STR("group"), GW_STR("limit"),      GW_STR("ui")};
+                                         GW_STR("group"), GW_STR("limit"),      GW_STR("ui"),     GW_STR("websocket")};
     struct gw_compiled_route r = {.route = {.target = GW_TARGET_BACKEND}};
     if (!gw_load_map(l, node, "route", keys, sizeof(keys) / sizeof(keys[0])))
         return;
@@ -273,13 +271,19 @@ static void load_route(struct gw_policy_loader *l, const struct gw_yaml *node)
     const struct gw_yaml *query = gw_yaml_get(node, keys[5]);
     if (query != NULL)
         load_query(l, query, &r);
-    load_access(l, node, &r.route);
-    load_risk(l, node, &r.route);
+    gw_load_access(l, node, &r.route);
+    gw_load_risk(l, node, &r.route);
     load_group(l, node, &r.route);
     load_audit(l, node, &r.route);
-    load_action(l, node, &r.route);
+    const struct gw_yaml *action = gw_yaml_get(node, GW_STR("action"));
+    r.route.action = gw_method_is_safe(r.route.method) ? GW_STR("backend_read") : GW_STR("backend_change");
+    if (action != NULL)
+        gw_load_action(l, action, &r.route);
     load_limit(l, node, &r.route);
     load_ui(l, node, &r.route);
+    const struct gw_yaml *websocket = gw_yaml_get(node, GW_STR("websocket"));
+    if (websocket != NULL && good)
+        r.route.websocket = gw_load_websocket(l, websocket, &r.route);
     if (good)
         add_route(l, &r);
 }

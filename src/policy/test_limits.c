@@ -100,14 +100,6 @@ static void a_route_names_a_class(void **state)
     assert_null(gw_policy_match(x->p, GW_METHOD_GET, GW_STR("/bots"), GW_STR_NULL)->limit);
 }
 
-static const struct gw_faults *read_wrong(void *ctx, const char *text)
-{
-    struct fixture *x = ctx;
-    assert_int_equal(load_over(x, text, NULL), GW_EINVAL);
-    assert_null(x->p);
-    return x->faults;
-}
-
 static void refuses_what_is_wrong(void **state)
 {
     static const struct fault_case cases[] = {

@@ -33,3 +33,11 @@ void load(struct fixture *x, const char *text)
     if (load_over(x, text, NULL) != GW_OK)
         fail_msg("line %u: %s", gw_faults_get(x->faults, 0)->line, gw_faults_get(x->faults, 0)->message);
 }
+
+const struct gw_faults *read_wrong(void *ctx, const char *text)
+{
+    struct fixture *x = ctx;
+    assert_int_equal(load_over(x, text, NULL), GW_EINVAL);
+    assert_null(x->p);
+    return x->faults;
+}

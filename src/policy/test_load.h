@@ -19,3 +19,5 @@ int tear_down(void **state);
 enum gw_code load_over(struct fixture *x, const char *text, const struct gw_upstream_override *override);
 /* Fails the test where the text has a fault. */
 void load(struct fixture *x, const char *text);
+/* Of a text that must be refused: a fault_reader, whose ctx is the fixture. */
+const struct gw_faults *read_wrong(void *ctx, const char *text);

@@ -100,13 +100,6 @@ static void steps_are_compiled_in_their_order(void **state)
     assert_text(s[7].name, "all");
 }
 
-static const struct gw_faults *read_wrong(void *ctx, const char *text)
-{
-    struct fixture *x = ctx;
-    assert_int_equal(load_over(x, text, NULL), GW_EINVAL);
-    return x->faults;
-}
-
 static void wrong_sections_are_faults_with_lines(void **state)
 {
     static const struct fault_case cases[] = {

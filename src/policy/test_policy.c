@@ -352,14 +352,6 @@ static void settings_can_replace_the_upstream(void **state)
 #define ROUTES UPSTREAM ROLES "routes:\n" /* the first route stands in line 4 */
 #define MINT(rest) "upstream: {url: 'http://h:1', credential: {mint: hs256, " rest "}}\n" ROLES
 
-static const struct gw_faults *read_wrong(void *ctx, const char *text)
-{
-    struct fixture *x = ctx;
-    assert_int_equal(load_over(x, text, NULL), GW_EINVAL);
-    assert_null(x->p);
-    return x->faults;
-}
-
 static void wrong_policies_are_refused_with_their_line(void **state)
 {
     static const struct fault_case cases[] = {
