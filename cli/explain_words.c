@@ -237,6 +237,10 @@ void cli_explain_tell(const struct explain *e, enum gw_stage_id stage, struct gw
     case GW_STAGE_RATE:
         tell_rate(e, b);
         return;
+    case GW_STAGE_UPGRADE:
+        gw_buf_add(b, e->asked.route->websocket != NULL ? GW_STR("as the handshake of a WebSocket, which it opens")
+                                                        : GW_STR("no socket"));
+        return;
     case GW_STAGE_QUOTA:
         tell_quota(e, b);
         return;

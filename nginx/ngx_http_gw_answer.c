@@ -6,6 +6,9 @@
 #include "ngx_http_gw_module.h"
 
 
+#define NGX_HTTP_GW_UPGRADE_REQUIRED  426
+
+
 static ngx_int_t
 ngx_http_gw_send(ngx_http_request_t *r, ngx_uint_t status, struct gw_str type,
     struct gw_str body)
@@ -29,6 +32,15 @@ ngx_http_gw_send(ngx_http_request_t *r, ngx_uint_t status, struct gw_str type,
     if (status == NGX_HTTP_UNAUTHORIZED
         && ngx_http_gw_add_header(r, GW_STR("WWW-Authenticate"), GW_STR("Bearer"))
            != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* RFC 9110 section 15.5.22, RFC 6455 section 4.2.2 */
+    if (status == NGX_HTTP_GW_UPGRADE_REQUIRED
+        && (ngx_http_gw_add_header(r, GW_STR("Upgrade"), GW_STR("websocket")) != NGX_OK
+            || ngx_http_gw_add_header(r, GW_STR("Sec-WebSocket-Version"), GW_STR("13"))
+               != NGX_OK))
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

@@ -102,6 +102,7 @@ ngx_http_gw_gather_head(ngx_http_request_t *r, struct gw_request_head *head)
     head->method = ngx_http_gw_str(r->method_name);
     head->target = ngx_http_gw_str(r->unparsed_uri);
     head->tls = r->connection->ssl != NULL;
+    head->is_http_1_1 = r->http_version == NGX_HTTP_VERSION_11;
     ngx_http_gw_peer(r->connection, head->peer);
 
     return ngx_http_gw_certificate(r, &head->certificate);

@@ -101,6 +101,7 @@ struct gw_request_head {
     struct gw_str method, target;                    /* as received */
     uint8_t peer[16];                                /* of the connection; IPv4 as ::ffff:a.b.c.d */
     bool tls;
+    bool is_http_1_1;          /* of which alone a connection can become a socket */
     struct gw_header *headers; /* all of them; drop is written by gw_request_new */
     size_t header_count;
 };
@@ -155,6 +156,7 @@ struct gw_decision {
     unsigned
         refused_status; /* GW_REFUSE of what another proxy asks about: the status by itself, for X-AAITI-Status; 0: none */
     struct gw_str target;                      /* PASS, CONTROL: the canonical target to send on */
+    bool upgrades;                             /* PASS: for a WebSocket; the connection is to become one */
     struct gw_str credential_name, credential; /* PASS: header to add ("Authorization", "Bearer …"); empty: none */
     struct gw_str cookie;             /* PASS: Cookie header to add, the client's own without ours; empty: none */
     struct gw_str client_address;     /* text form, for X-Forwarded-For */

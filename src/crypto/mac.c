@@ -119,3 +119,12 @@ enum gw_code gw_sha256(struct gw_str msg, uint8_t out[GW_MAC_BYTES], struct gw_e
         return gw_fail(err, GW_ECRYPTO, "SHA-256 failed");
     return GW_OK;
 }
+
+enum gw_code gw_sha1_pieces(const struct gw_str *pieces, size_t count, uint8_t out[GW_SHA1_BYTES])
+{
+    SHA_CTX ctx;
+    bool ok = SHA1_Init(&ctx) == 1;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = SHA1_Update(&ctx, pieces[i].ptr, pieces[i].len) == 1;
+    return ok && SHA1_Final(out, &ctx) == 1 ? GW_OK : GW_ECRYPTO;
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * SHA-256 and HMAC-SHA256 (FIPS 180-4, RFC 2104). A gw_mac keeps the keyed pads prepared, so that one tag costs little
+ * SHA-256 and HMAC-SHA256 (FIPS 180-4, RFC 2104), and SHA-1 where a protocol wants it and nothing depends on it. A gw_mac keeps the keyed pads prepared, so that one tag costs little
  * more than its blocks, and allocates nothing for it. Immutable after gw_mac_new; any thread.
  */
 #include "crypto/secret.h"
@@ -24,3 +24,7 @@ GW_MUST_CHECK enum gw_code gw_mac_once(const uint8_t key[GW_MAC_BYTES], struct g
 /* Of the pieces in their order as one. */
 GW_MUST_CHECK enum gw_code gw_sha256_pieces(const struct gw_str *pieces, size_t count, uint8_t out[GW_MAC_BYTES]);
 GW_MUST_CHECK enum gw_code gw_sha256(struct gw_str msg, uint8_t out[GW_MAC_BYTES], struct gw_error *err);
+
+#define GW_SHA1_BYTES 20
+/* For the WebSocket handshake alone. */
+GW_MUST_CHECK enum gw_code gw_sha1_pieces(const struct gw_str *pieces, size_t count, uint8_t out[GW_SHA1_BYTES]);

@@ -24,33 +24,37 @@ static const char own_settings[] = "environment: development\n"
                                    "  idle: 30m\n"
                                    "  absolute: 7d\n";
 
-static const char own_policy[] = "upstream:\n"
-                                 "  url: http://127.0.0.1:5000\n"
-                                 "  credential:\n"
-                                 "    mint: hs256\n"
-                                 "    key_file: keys/upstream.key\n"
-                                 "    ttl: 60s\n"
-                                 "    claims: {userId: upstream_id, username: username, role: role}\n"
-                                 "roles:\n"
-                                 "  admin: {permissions: ['*']}\n"
-                                 "  trader: {permissions: ['bots:read', 'bots:write']}\n"
-                                 "  viewer: {permissions: ['bots:read']}\n"
-                                 "auth:\n"
-                                 "  login: POST /api/auth/login\n"
-                                 "  refresh: POST /api/auth/refresh\n"
-                                 "  logout: POST /api/auth/logout\n"
-                                 "  profile: GET /api/auth/profile\n"
-                                 "  register: POST /api/auth/register\n"
-                                 "health: [GET /api/health]\n"
-                                 "routes:\n"
-                                 "  - {match: 'GET /api/bots', permission: 'bots:read'}\n"
-                                 "  - {match: 'GET /api/bots/{id}', permission: 'bots:read'}\n"
-                                 "  - {match: 'POST /api/bots', permission: 'bots:write'}\n"
-                                 "  - {match: 'DELETE /api/bots/{id}', role: admin}\n"
-                                 "  - {match: 'GET /api/me', access: signed-in}\n"
-                                 "  - {match: 'GET /api/open', access: public}\n"
-                                 "  - {match: 'POST /api/open', access: public}\n"
-                                 "  - {match: 'GET /api/secret', access: deny}\n";
+static const char own_policy[] =
+    "upstream:\n"
+    "  url: http://127.0.0.1:5000\n"
+    "  credential:\n"
+    "    mint: hs256\n"
+    "    key_file: keys/upstream.key\n"
+    "    ttl: 60s\n"
+    "    claims: {userId: upstream_id, username: username, role: role}\n"
+    "roles:\n"
+    "  admin: {permissions: ['*']}\n"
+    "  trader: {permissions: ['bots:read', 'bots:write']}\n"
+    "  viewer: {permissions: ['bots:read']}\n"
+    "auth:\n"
+    "  login: POST /api/auth/login\n"
+    "  refresh: POST /api/auth/refresh\n"
+    "  logout: POST /api/auth/logout\n"
+    "  profile: GET /api/auth/profile\n"
+    "  register: POST /api/auth/register\n"
+    "health: [GET /api/health]\n"
+    "routes:\n"
+    "  - {match: 'GET /api/bots', permission: 'bots:read'}\n"
+    "  - {match: 'GET /api/bots/{id}', permission: 'bots:read'}\n"
+    "  - {match: 'POST /api/bots', permission: 'bots:write'}\n"
+    "  - {match: 'DELETE /api/bots/{id}', role: admin}\n"
+    "  - {match: 'GET /api/me', access: signed-in}\n"
+    "  - {match: 'GET /api/open', access: public}\n"
+    "  - {match: 'POST /api/open', access: public}\n"
+    "  - {match: 'GET /api/secret', access: deny}\n"
+    "  - {match: 'GET /live', permission: 'bots:read', websocket: {}}\n"
+    "  - {match: 'GET /socket.io/', permission: 'bots:read', websocket: {protocol: socket.io,\n"
+    "      connect_token: token, events: {watch: {}, order: {permission: 'bots:write'}}}}\n";
 
 static void need(bool ok, const char *what, const struct gw_error *err)
 {
@@ -301,6 +305,7 @@ const struct gw_decision *gw_rig_ask(struct gw_rig *rig, const char *method, con
     rig->head = (struct gw_request_head){.method = gw_str(method),
                                          .target = gw_str(target),
                                          .tls = true,
+                                         .is_http_1_1 = true,
                                          .headers = rig->headers,
                                          .certificate = rig->certificate};
     memcpy(rig->head.peer, rig->peer.b, sizeof(rig->peer.b));

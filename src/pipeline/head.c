@@ -28,7 +28,10 @@ enum field {
     FORWARDED_URI,
     FORWARDED_HOST,
     OVERRIDE,
-    CONNECTION
+    CONNECTION,
+    UPGRADE,
+    WEBSOCKET_KEY,
+    WEBSOCKET_VERSION
 };
 enum fate { KEEP, DROP };
 
@@ -88,8 +91,11 @@ static const struct rule request_rules[] = {
     {GW_STR("proxy-"), PREFIX, DROP, OTHER},
     {GW_STR("te"), EXACT, DROP, OTHER},
     {GW_STR("trailer"), EXACT, DROP, OTHER},
-    {GW_STR("upgrade"), EXACT, DROP, OTHER},
+    {GW_STR("upgrade"), EXACT, DROP, UPGRADE},
     {GW_STR("http2-settings"), EXACT, DROP, OTHER},
+    {GW_STR("sec-websocket-key"), EXACT, KEEP, WEBSOCKET_KEY},
+    {GW_STR("sec-websocket-version"), EXACT, KEEP, WEBSOCKET_VERSION},
+    {GW_STR("sec-websocket-extensions"), EXACT, DROP, OTHER}, /* compressed, text could not be read */
 };
 
 #define CONNECTION_TOKENS_MAX 16
@@ -184,6 +190,13 @@ static bool read_field(enum field field, struct gw_header *h, struct gw_head_fie
         out->overrides = true;
         return true;
     case CONNECTION:
+        return set_once(&out->upgrade.connection, h->value);
+    case UPGRADE:
+        return set_once(&out->upgrade.upgrade, h->value);
+    case WEBSOCKET_KEY:
+        return set_once(&out->upgrade.key, h->value);
+    case WEBSOCKET_VERSION:
+        return set_once(&out->upgrade.version, h->value);
     case OTHER:
         return true;
     }
@@ -215,22 +228,17 @@ bool gw_head_read(struct gw_request_head *head, struct gw_str credential_header,
 {
     const size_t rule_count = sizeof(request_rules) / sizeof(request_rules[0]);
     *out = (struct gw_head_fields){0};
-    struct gw_str connection = GW_STR_NULL;
     for (size_t i = 0; i < head->header_count; i++) {
         struct gw_header *h = &head->headers[i];
         const struct rule *rule = rule_for(request_rules, rule_count, h->name);
         h->drop = (rule != NULL && rule->fate == DROP) || has_underscore(h->name) ||
                   (credential_header.len > 0 && gw_str_eq_nocase(h->name, credential_header));
-        if (rule == NULL)
-            continue;
-        if (rule->field == CONNECTION && !set_once(&connection, h->value))
-            return false;
-        if (!read_field(rule->field, h, out))
+        if (rule != NULL && !read_field(rule->field, h, out))
             return false;
     }
     if (gw_cookies_have_ours(&out->cookies))
         gw_head_drop(head, GW_STR("cookie"));
-    return connection.len == 0 || drop_listed(head, connection);
+    return out->upgrade.connection.len == 0 || drop_listed(head, out->upgrade.connection);
 }
 
 void gw_head_keep_credential(struct gw_request_head *head, const struct gw_head_fields *fields)
@@ -296,6 +304,7 @@ static const struct rule response_rules[] = {
     {GW_STR("set-cookie"), EXACT, KEEP, COOKIE},
     /* of this hop, and who stands behind it */
     {GW_STR("upgrade"), EXACT, DROP, OTHER},
+    {GW_STR("sec-websocket-extensions"), EXACT, DROP, OTHER},
     {GW_STR("trailer"), EXACT, DROP, OTHER},
     {GW_STR("via"), EXACT, DROP, OTHER},
     {GW_STR("proxy-"), PREFIX, DROP, OTHER},

@@ -16,6 +16,11 @@ struct gw_forwarded_request {
     bool stands_twice;
 };
 
+/* Of a WebSocket handshake. */
+struct gw_upgrade_fields {
+    struct gw_str upgrade, connection, key, version;
+};
+
 /* The headers that decide; and the user agent, what it accepts, and why it asks, of which the first counts. ptr NULL: there was none. */
 struct gw_head_fields {
     struct gw_str authorization, api_key, origin, fetch_site, host, csrf, user_agent, accept, fetch_mode;
@@ -24,6 +29,7 @@ struct gw_head_fields {
     struct gw_header *authorization_header, *api_key_header, *csrf_header;
     unsigned forwarded_for_headers, forwarded_headers;
     struct gw_forwarded_request forwarded_request;
+    struct gw_upgrade_fields upgrade;
     bool overrides; /* a field that some backends take for the method or target */
 };
 

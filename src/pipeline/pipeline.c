@@ -55,6 +55,7 @@ static void write_refusal(struct gw_decision *out, struct gw_verdict v)
     bool passes_soon = out->status == 503 || out->status == 429;
     out->retry_after_s = v.retry_after_s > 0 ? v.retry_after_s : passes_soon ? 1 : 0;
     out->delay_ms = 0;
+    out->upgrades = false;
     out->target = out->cookie = out->credential_name = out->credential = GW_STR_NULL;
     out->location = out->content_type = out->content_security = out->body = GW_STR_NULL;
 }

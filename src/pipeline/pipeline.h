@@ -165,6 +165,7 @@ enum gw_code gw_stage_route(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_held(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_token(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_access(struct gw_request *r, struct gw_verdict *v);
+enum gw_code gw_stage_upgrade(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_quota(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_mode(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_stage_cross_site(struct gw_request *r, struct gw_verdict *v);
@@ -173,6 +174,7 @@ enum gw_code gw_stage_identity(struct gw_request *r, struct gw_verdict *v);
 /* The same decisions, with the credential taken for good and r->user for what the segment holds of its user; nothing is signed. */
 enum gw_code gw_rehearse_token(struct gw_request *r, struct gw_verdict *v);
 enum gw_code gw_rehearse_identity(struct gw_request *r, struct gw_verdict *v);
+enum gw_code gw_rehearse_upgrade(struct gw_request *r, struct gw_verdict *v);
 /* By the block of the rehearsal, where it has one. */
 enum gw_code gw_rehearse_block(struct gw_request *r, struct gw_verdict *v);
 /* Nothing is counted; r->quota.budget says in what it would be. */

@@ -6,6 +6,7 @@
  * they say where they are from. Signing somebody in (login, refresh, register) needs no cookie to do harm: there what another site sent
  * is refused. So it is where the page to sign out with is sent: what of it comes with no sign at all, control looks at, for the form
  * brings the session's token in the body.
+ * A socket is opened by GET, and any page may do it: it counts as a change, for changes are said over it, and its answers are read.
  * A page's script may bring that token by X-CSRF-Token, for a browser that gives no sign (pipeline/csrf.h).
  *
  * A refresh may bring its token in the body or as a cookie, which only control can tell. So without that sign the cookie stays here
@@ -63,7 +64,7 @@ static bool acts_by_certificate(const struct gw_request *r)
 enum gw_code gw_stage_cross_site(struct gw_request *r, struct gw_verdict *v)
 {
     keep_token_here(r);
-    if (gw_method_is_safe(r->method))
+    if (gw_method_is_safe(r->method) && r->route->websocket == NULL)
         return GW_OK;
     if (r->route->target == GW_TARGET_REFRESH && !has_proof(r) && !has_token(r))
         r->fields.cookies = (struct gw_own_cookies){.session = GW_STR_NULL};

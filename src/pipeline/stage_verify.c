@@ -62,6 +62,8 @@ enum gw_code gw_verify_check_route(const struct gw_request *r, struct gw_str can
         return GW_OK;
     if (r->route->target != GW_TARGET_BACKEND)
         return gw_refuse(v, GW_REASON_VERIFY_OWN, GW_DETAIL_NONE);
+    if (r->route->websocket != NULL)
+        return gw_refuse(v, GW_REASON_VERIFY_OWN, GW_DETAIL_VERIFY_SOCKET);
     if (!gw_str_eq(canonical, r->head->target))
         return gw_refuse(v, GW_REASON_BAD_TARGET, GW_DETAIL_NONE);
     return GW_OK;

@@ -106,6 +106,7 @@ static void test_what_is_asked_about_is_judged_as_any_request(void **state)
         /* the proxy hands on what the client wrote, and what stands behind may read that otherwise */
         {METHOD("GET"), TARGET("/api/%62ots"), TRADER, GW_REASON_BAD_TARGET},
         {METHOD("GET"), TARGET("/aaiti/health"), TRADER, GW_REASON_VERIFY_OWN},
+        {METHOD("GET"), TARGET("/live"), TRADER, GW_REASON_VERIFY_OWN},
         {METHOD("GET"), TARGET("/aaiti/verify"), TRADER, GW_REASON_NO_ROUTE},
         {METHOD("POST"), TARGET("/api/auth/login"), TRADER, GW_REASON_VERIFY_OWN},
     };
