@@ -234,6 +234,52 @@ void gw_gate_count_request(struct gw_gate *g, const struct gw_request *r, unsign
 /* Releases the snapshot. r may be NULL. */
 void gw_request_done(struct gw_gate *g, struct gw_request *r);
 
+/* ---- a socket: what becomes of a request whose answer is 101 ----
+ *
+ * From then on both connections are one WebSocket, over which the backend and the client talk. Whatever either sends is shown to the gate
+ * before it goes on; what the gate itself has to say goes in between. A socket lives as long as its request. */
+
+struct gw_socket;
+
+enum gw_stream { GW_STREAM_TO_UPSTREAM, GW_STREAM_TO_CLIENT, GW_STREAM_COUNT };
+
+/* Of the upstream's 101; empty: it has no such field. */
+struct gw_upgrade_answer {
+    struct gw_str accept, protocol, extensions;
+};
+
+/* Called when a stream has something pending, or the socket's state has changed, by something else than feeding that stream: from
+ * gw_socket_feed of the other one, and from gw_gate_poll. It must not end the request before it returns. */
+struct gw_socket_owner {
+    void (*wake)(void *data);
+    void *data;
+};
+
+/* The upstream has answered 101 to a request whose decision says `upgrades`. NULL: the connections are to be closed instead, and *out is the
+ * refusal: the answer is none to this handshake, or who asked may not any more, or has too many open. Freed by gw_request_done. */
+struct gw_socket *gw_request_upgraded(struct gw_gate *g, struct gw_request *r, const struct gw_upgrade_answer *answer,
+                                      const struct gw_socket_owner *owner, struct gw_decision *out);
+
+/* Bytes that were read, to go on in that stream. Returns how many of the first go on as they are; of the others, what goes on is pending,
+ * behind those. What was pending before stays before all of them: then none goes on as it is. */
+size_t gw_socket_feed(struct gw_socket *s, enum gw_stream stream, const uint8_t *bytes, size_t len);
+/* What is to go on before more is read. Good until the next call. */
+struct gw_str gw_socket_pending(const struct gw_socket *s, enum gw_stream stream);
+/* So many bytes of it have gone on. */
+void gw_socket_took(struct gw_socket *s, enum gw_stream stream, size_t count);
+
+enum gw_socket_state {
+    GW_SOCKET_OPEN,
+    GW_SOCKET_CLOSING, /* a Close is on its way; what is pending is to go on still */
+    GW_SOCKET_OVER,    /* end both connections */
+};
+enum gw_socket_state gw_socket_state(const struct gw_socket *s);
+
+/* This worker is to end: each of its sockets is closed, and told that the gateway restarts. */
+void gw_gate_close_sockets(struct gw_gate *g);
+/* How many are open. */
+size_t gw_gate_socket_count(const struct gw_gate *g);
+
 /* ---- answers ---- */
 
 enum gw_transport { GW_TRANSPORT_PLAIN, GW_TRANSPORT_TLS };

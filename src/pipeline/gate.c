@@ -126,6 +126,7 @@ void gw_gate_free(struct gw_gate *g)
     gw_journals_done(&g->journals);
     gw_connections_free(g->connections);
     gw_connections_free(g->delayed);
+    gw_sockets_done(&g->sockets);
     gw_mode_reader_done(&g->modes);
     if (g->mode_dir >= 0)
         close(g->mode_dir);
@@ -184,6 +185,7 @@ bool gw_gate_poll(struct gw_gate *g)
     sweep_counters(g);
     gw_mode_reader_poll(&g->modes);
     gw_journals_poll(g);
+    gw_sockets_poll(g);
     struct gw_bundle_ref ref;
     if (g->shared == NULL || gw_shared_get_bundle(g->shared, &ref) != GW_OK)
         return false;

@@ -9,6 +9,7 @@
 #include "pipeline/answers.h"
 #include "pipeline/pages.h"
 #include "pipeline/panic_page.h"
+#include "pipeline/socket.h"
 
 #include <assert.h>
 #include <string.h>
@@ -405,6 +406,8 @@ void gw_request_done(struct gw_gate *g, struct gw_request *r)
     if (r == NULL)
         return;
     gw_request_let_go(g, r);
+    gw_socket_free(r->socket);
+    r->socket = NULL;
     /* A client that left while its record was on its way to the disk has changed nothing. */
     gw_record_end(r, r->handed_over ? GW_ENDING_UNKNOWN : GW_ENDING_NOT_SENT, 0);
     gw_snapshot_unref(r->snapshot);

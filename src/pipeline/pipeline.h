@@ -17,6 +17,7 @@
 #include "pipeline/record.h"
 #include "pipeline/request_id.h"
 #include "pipeline/snapshot.h"
+#include "pipeline/sockets.h"
 #include "policy/path.h"
 #include "shared/mode.h"
 
@@ -55,6 +56,7 @@ struct gw_gate {
     unsigned held_back;             /* requests that are being delayed */
     struct gw_connections *delayed; /* of each address; NULL: none yet */
     size_t delayed_room;            /* of that */
+    struct gw_sockets sockets;
 };
 
 enum gw_detail {
@@ -127,6 +129,7 @@ struct gw_request {
     int64_t intent_ms; /* monotonic, when it was written */
     bool waits;        /* counted among the journal's waiters */
     bool handed_over;
+    struct gw_socket *socket; /* that its answer has opened; NULL: none */
 };
 
 static inline enum gw_code gw_refuse(struct gw_verdict *v, enum gw_reason reason, enum gw_detail detail)

@@ -44,7 +44,8 @@ static enum gw_code check_session(const struct gw_request *r, struct gw_verdict 
     int64_t last_seen_s = gw_shared_last_seen(shared, &session);
     if (r->now_s - last_seen_s > session.idle_s)
         return gw_refuse(v, GW_REASON_SESSION_IDLE, GW_DETAIL_NONE);
-    if (last_seen_s < r->now_s) /* at most once a second */
+    bool is_use = r->socket == NULL;      /* else it is looked at, and no more (socket_life.c) */
+    if (is_use && last_seen_s < r->now_s) /* at most once a second */
         gw_shared_touch(shared, &r->session_id, r->now_s);
     return GW_OK;
 }

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is asked of a message of the client, before it goes on to the backend. A stage that says no has said to the client why, or the socket
+ * is being closed.
+ */
+#include "pipeline/socket.h"
+
+/* Counted by the socket itself; other limits go by who asks, and were asked at its handshake. */
+static enum gw_message_fate check_rate(struct gw_socket *s, struct gw_message *m)
+{
+    (void)m;
+    int64_t now_ms = gw_clock_mono_ms(s->request->gate->clock);
+    uint64_t passed = (uint64_t)(now_ms - s->asked_ms) * GW_RATE_TICKS_PER_MS;
+    uint64_t backlog = s->backlog > passed ? s->backlog - passed : 0;
+    struct gw_rate_answer answer = gw_rate_ask(&s->rules->rate, GW_RATE_SHARE_WHOLE, backlog);
+    s->asked_ms = now_ms;
+    s->backlog = answer.backlog;
+    if (answer.admitted)
+        return GW_MESSAGE_GOES_ON;
+    gw_socket_close(s, GW_CLOSE_POLICY, GW_STR("more messages than may be sent"));
+    return GW_MESSAGE_IS_DROPPED;
+}
+
+static enum gw_message_fate check_live(struct gw_socket *s, struct gw_message *m)
+{
+    (void)m;
+    enum gw_reason reason = gw_socket_judge(s);
+    if (reason == GW_REASON_NONE)
+        return GW_MESSAGE_GOES_ON;
+    gw_socket_refuse(s, reason);
+    return GW_MESSAGE_IS_DROPPED;
+}
+
+static enum gw_message_fate check_event(struct gw_socket *s, struct gw_message *m)
+{
+    m->event = s->rules->other;
+    gw_socket_used(s);
+    return GW_MESSAGE_GOES_ON;
+}
+
+static const struct {
+    const char *name;
+    enum gw_message_fate (*check)(struct gw_socket *s, struct gw_message *m);
+} stages[] = {
+#define GW_MESSAGE_STAGE(name_, check_) {.name = (name_), .check = (check_)},
+#include "pipeline/message.def"
+#undef GW_MESSAGE_STAGE
+};
+
+enum gw_message_fate gw_message_judge(struct gw_socket *s, struct gw_message *m)
+{
+    for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++)
+        if (stages[i].check(s, m) != GW_MESSAGE_GOES_ON)
+            return GW_MESSAGE_IS_DROPPED;
+    return GW_MESSAGE_GOES_ON;
+}
