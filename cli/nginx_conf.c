@@ -9,13 +9,13 @@
 #include <unistd.h>
 
 /* nginx's own statuses (errors of the request line, of TLS, of the upstream …) as problem+json. Of a client's certificate: nginx would make both 400. */
-#define ERROR_PAGES                                                                                \
+#define PROBLEM_PAGES                                                                              \
     "    error_page 400 401 402 403 404 405 406 408 409 410 411 412 413 414 415 416 421 429 497\n" \
     "               500 501 502 503 504 505 507 /aaiti/problem;\n"                                 \
     "    error_page 494 =431 /aaiti/problem;\n"                                                    \
     "    error_page 495 =495 /aaiti/problem;\n"                                                    \
-    "    error_page 496 =496 /aaiti/problem;\n"                                                    \
-    "    error_page 419 = @gw_retry;\n"
+    "    error_page 496 =496 /aaiti/problem;\n"
+#define ERROR_PAGES PROBLEM_PAGES "    error_page 419 = @gw_retry;\n"
 
 /* AEAD with forward secrecy only, the cheapest first; TLS 1.3 has its own list. */
 #define CIPHERS                                                                                \
@@ -91,6 +91,18 @@ static const char retry_text[] = "        location @gw_retry {\n"
                                  "            gw_retry;\n"
                                  "            proxy_pass http://gw_backend;\n"
                                  "            proxy_set_header Connection \"\";\n";
+
+/* The gate ends what is idle, or has lasted too long (websocket.idle, websocket.max_age). */
+#define SOCKET_PASS                                      \
+    "            proxy_pass http://gw_backend;\n"        \
+    "            proxy_set_header Upgrade websocket;\n"  \
+    "            proxy_set_header Connection upgrade;\n" \
+    "            proxy_read_timeout 8760h;\n"            \
+    "            proxy_buffer_size 4k;\n"
+static const char socket_text[] =
+    "        location @gw_socket {\n" PROBLEM_PAGES "            error_page 419 = @gw_socket_retry;\n" SOCKET_PASS;
+static const char socket_retry_text[] = "        location @gw_socket_retry {\n"
+                                        "            gw_retry;\n" SOCKET_PASS;
 
 static const char control_text[] = "        location = /aaiti/problem {\n"
                                    "            gw on;\n"
@@ -265,7 +277,7 @@ static enum gw_code add_servers(const struct gw_nginx_conf *c, struct gw_buf *ou
     if (proxied)
         add_proxies(&c->settings->trusted_proxies, out);
     GW_TRY(add_tls(c, out, err));
-    const char *const passing[] = {location_text, retry_text};
+    const char *const passing[] = {location_text, retry_text, socket_text, socket_retry_text};
     for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
         gw_buf_add(out, gw_str(passing[i]));
         GW_TRY(add_backend(c->upstream, "            proxy_set_header Host \"", "\";\n", out, err));

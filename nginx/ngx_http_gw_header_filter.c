@@ -276,6 +276,16 @@ ngx_http_gw_header_filter(ngx_http_request_t *r)
         vary = ngx_http_gw_drop_headers(r, ctx);
     }
 
+    /* no page comes of it that any of the others could be for */
+    if (ctx != NULL && ctx->socket != NULL) {
+        r->headers_out.server = &ngx_http_gw_no_server;
+
+        return ngx_http_gw_add_header(r, GW_STR("Upgrade"), GW_STR("websocket")) == NGX_OK
+               && ngx_http_gw_add_header(r, GW_STR("X-Request-Id"),
+                                         ctx->decision.request_id) == NGX_OK
+               ? ngx_http_next_header_filter(r) : NGX_ERROR;
+    }
+
     if (ngx_http_gw_add_security(r, ctx) != NGX_OK) {
         return NGX_ERROR;
     }

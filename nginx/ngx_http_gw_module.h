@@ -63,6 +63,10 @@ typedef struct {
     ngx_output_chain_filter_pt  send;       /* the upstream's own, and its context */
     void                *send_ctx;
     ngx_uint_t           http_version;  /* the client's; nginx forgets it over a backend's */
+    struct gw_socket    *socket;        /* the request's; NULL: none */
+    ngx_recv_pt          recv[GW_STREAM_COUNT];     /* the connections' own */
+    ngx_str_t            early;         /* of what came with a handshake: to go on */
+    ngx_event_t          wake;
     struct gw_arena      arena;
     u_char               space[GW_REQUEST_ARENA_BYTES];
 } ngx_http_gw_ctx_t;
@@ -111,6 +115,11 @@ ngx_int_t ngx_http_gw_look_at_answer(ngx_http_request_t *r, ngx_http_gw_ctx_t *c
 /* How a request ended that was handed over and of which no answer has been seen; once. */
 void ngx_http_gw_ended_unanswered(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx,
     ngx_uint_t status);
+
+/* socket.c */
+/* At the upstream's 101. NGX_DECLINED: it is refused, and the decision is the refusal. */
+ngx_int_t ngx_http_gw_open_socket(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx);
+ngx_int_t ngx_http_gw_upgrade_handler(ngx_http_request_t *r);
 
 /* header_filter.c */
 void ngx_http_gw_header_filter_init(void);

@@ -105,7 +105,9 @@ ngx_http_gw_rebuild_headers(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
     judged = ctx->head.headers;
 
     /* The field is dropped; without this a backend's 101 would still open a tunnel. */
-    r->headers_in.upgrade = NULL;
+    if (!ctx->decision.upgrades) {
+        r->headers_in.upgrade = NULL;
+    }
 
     if (ngx_list_init(&r->headers_in.headers, r->pool,
                       ngx_http_gw_count(&old) + NGX_HTTP_GW_ADDED_MAX,

@@ -17,6 +17,10 @@ ngx_http_gw_ctx_cleanup(void *data)
         ngx_queue_remove(&ctx->queue);
     }
 
+    if (ctx->wake.posted) {
+        ngx_delete_posted_event(&ctx->wake);
+    }
+
     gw_request_done(ctx->gate, ctx->request);
 }
 
@@ -166,6 +170,10 @@ ngx_http_gw_obey(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
             || ngx_http_gw_add_fields(r, d) != NGX_OK)
         {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        if (d->upgrades) {
+            r->content_handler = ngx_http_gw_upgrade_handler;
         }
 
         return NGX_OK;

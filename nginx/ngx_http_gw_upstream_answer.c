@@ -32,12 +32,11 @@ ngx_http_gw_ended_unanswered(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx,
 
 
 static ngx_int_t
-ngx_http_gw_bad_gateway(ngx_http_request_t *r)
+ngx_http_gw_answer_instead(ngx_http_request_t *r, ngx_int_t status)
 {
     r->keepalive = 0;       /* this way out closes the connection: so the client is told */
 
-    return ngx_http_filter_finalize_request(r, &ngx_http_gw_module,
-                                            NGX_HTTP_BAD_GATEWAY);
+    return ngx_http_filter_finalize_request(r, &ngx_http_gw_module, status);
 }
 
 
@@ -50,7 +49,7 @@ ngx_http_gw_credential_refused(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
     gw_request_refuse(ctx->request, GW_REASON_UPSTREAM_CREDENTIAL, &ctx->decision);
     ngx_http_gw_log_refusal(r, ctx);
 
-    return ngx_http_gw_bad_gateway(r);
+    return ngx_http_gw_answer_instead(r, NGX_HTTP_BAD_GATEWAY);
 }
 
 
@@ -88,6 +87,14 @@ ngx_http_gw_is_framed_once(ngx_http_upstream_headers_in_t *in)
 }
 
 
+static ngx_uint_t
+ngx_http_gw_is_upgraded(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
+{
+    return r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS
+           && ctx->decision.upgrades && r->upstream->upgrade;
+}
+
+
 /* Whether it is a final answer of HTTP/1 whose end is clear. */
 static ngx_uint_t
 ngx_http_gw_is_answer(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
@@ -98,8 +105,8 @@ ngx_http_gw_is_answer(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
         return 0;
     }
 
-    /* An interim answer is none, and nobody asked for a tunnel. */
-    return r->headers_out.status >= NGX_HTTP_OK
+    /* An interim answer is none, and a tunnel is one for who has asked for it. */
+    return (r->headers_out.status >= NGX_HTTP_OK || ngx_http_gw_is_upgraded(r, ctx))
            && ngx_http_gw_is_framed_once(&r->upstream->headers_in);
 }
 
@@ -135,6 +142,23 @@ ngx_http_gw_look_at_credential(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 }
 
 
+static ngx_int_t
+ngx_http_gw_look_at_upgrade(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_gw_open_socket(r, ctx);
+
+    if (rc != NGX_DECLINED) {
+        return rc;
+    }
+
+    ngx_http_gw_log_refusal(r, ctx);
+
+    return ngx_http_gw_answer_instead(r, ctx->decision.status);
+}
+
+
 ngx_int_t
 ngx_http_gw_look_at_answer(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 {
@@ -149,7 +173,7 @@ ngx_http_gw_look_at_answer(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
                              NGX_HTTP_BAD_GATEWAY);
         }
 
-        return ngx_http_gw_bad_gateway(r);
+        return ngx_http_gw_answer_instead(r, NGX_HTTP_BAD_GATEWAY);
     }
 
     if (ctx->decision.action == GW_PASS && ctx->decision.credential.len > 0) {
@@ -165,5 +189,6 @@ ngx_http_gw_look_at_answer(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
                          (unsigned) r->headers_out.status);
     }
 
-    return NGX_OK;
+    return ngx_http_gw_is_upgraded(r, ctx) ? ngx_http_gw_look_at_upgrade(r, ctx)
+                                           : NGX_OK;
 }

@@ -351,6 +351,10 @@ ngx_http_gw_poll(ngx_event_t *ev)
     ngx_add_timer(ev, NGX_HTTP_GW_POLL_MS);
     ngx_http_gw_begin_upkeep();
 
+    if (ngx_exiting) {
+        gw_gate_close_sockets(ngx_http_gw_worker.gate);
+    }
+
     if (!gw_gate_poll(ngx_http_gw_worker.gate) || ngx_http_gw_worker.loading) {
         return;
     }
