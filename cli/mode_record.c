@@ -54,7 +54,7 @@ enum gw_code cli_record_mode(const struct gw_cli *cli, const struct gw_mode_entr
     gw_modes_scope_text(entry, scope);
     gw_auto_json json_t *details = gw_modes_details(entry);
     (void)json_object_set_new(details, "scope", json_string(scope));
-    (void)json_object_set_new(details, "operator", json_true());
+    (void)json_object_set_new(details, "by", json_string("operator"));
     char *text = details != NULL ? json_dumps(details, JSON_COMPACT) : NULL;
     if (text == NULL)
         return gw_fail(err, GW_ENOMEM, "no memory for a record");

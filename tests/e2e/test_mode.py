@@ -59,7 +59,10 @@ def test_what_the_command_line_did_is_recorded(gateway):
     until(lambda: rows(gateway, "action = 'mode_changed' AND details LIKE '%recorded here%'"), what="the row")
     (row,) = rows(gateway, "action = 'mode_changed' AND details LIKE '%recorded here%'")
     assert '"mode":"read-only"' in row["details"] and '"scope":"global"' in row["details"]
+    assert '"by":"operator"' in row["details"]
     assert row["severity"] == 2
+    (line,) = [line for line in gateway.aaiti("audit", "tail", "-n", "1000").stdout.splitlines() if line.split()[0] == str(row["id"])]
+    assert " operator " in line
 
 
 def test_a_group_or_a_user_alone(gateway, tokens):
