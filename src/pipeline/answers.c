@@ -146,8 +146,9 @@ enum gw_code gw_jwks_body(const struct gw_token_ring *ring, struct gw_arena *a, 
 
 struct gw_str gw_landing_body(void)
 {
-    return GW_STR("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>aaiti</title></head>\n"
-                  "<body><h1>aaiti</h1><p>This is a security gateway in front of an API. Sign in with "
-                  "<code>POST /api/auth/login</code>; its state is at <a href=\"/aaiti/health\">/aaiti/health</a>.</p>"
-                  "</body></html>\n");
+    return GW_STR(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>aaiti</title></head>\n"
+        "<body><h1>aaiti</h1><p>This is a security gateway in front of an API. <a href=\"/aaiti/login\">Sign in</a>; "
+        "the <a href=\"/aaiti/panic\">panic button</a>; its <a href=\"/aaiti/health\">health</a>.</p>"
+        "</body></html>\n");
 }

@@ -89,6 +89,8 @@ static void test_health_and_landing_page(void **state)
     assert_int_equal(d->action, GW_ANSWER);
     assert_true(gw_str_starts(d->content_type, GW_STR("text/html")));
     assert_int_equal(d->content_security.len, 0);
+    /* Where a policy has no pages, signing in leads back here. */
+    assert_non_null(strstr(d->body.ptr, "href=\"/aaiti/login\""));
 }
 
 /* Its own policy on this page alone: what it allows is what the page is made of. */
