@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "control/keys.h"
 #include "home.h"
+#include "pairs.h"
 
 #include <string.h>
 
@@ -32,15 +33,17 @@ int cmd_config_check(struct gw_cli *cli, int argc, char **argv)
     (void)argv;
     cli_auto_home struct cli_home h = {0};
     int status = cli_home_settings(cli, &h);
-    /* Where the policy and the keys are only sound settings tell. */
-    if (status == GW_EXIT_YES && gw_faults_count(h.faults) == 0)
+    /* Where the policy, the certificates and the keys are only sound settings tell. */
+    if (status == GW_EXIT_YES && gw_faults_count(h.faults) == 0) {
+        gw_pairs_check(&h.settings, cli->home, h.faults);
         status = cli_home_policy(cli, NULL, &h);
+    }
     if (status == GW_EXIT_YES && h.policy != NULL)
         check_keys(cli, &h);
     if (status != GW_EXIT_YES)
         return status;
     if (gw_faults_count(h.faults) == 0 && !cli->json)
-        fprintf(cli->out, "%s, %s and the keys are sound.\n", h.settings_file, h.policy_file);
+        fprintf(cli->out, "%s, %s, the keys and the certificates are sound.\n", h.settings_file, h.policy_file);
     return cli_print_faults(cli, h.faults);
 }
 

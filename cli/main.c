@@ -314,7 +314,9 @@ static const struct gw_command commands[] = {
     {.name = "config check",
      .run = cmd_config_check,
      NO_ARGUMENTS,
-     .summary = "Find every fault of settings, policy and keys"},
+     .summary = "Find every fault of settings, policy, keys and certificates",
+     .help =
+         "Of certificates what a start is refused for; `aaiti cert check` looks at their chains, names and time, too."},
     {.name = "config show", .run = cmd_config_show, NO_ARGUMENTS, .summary = "Print every setting as it is in force"},
     {.name = "policy list",
      .run = cmd_policy_list,

@@ -89,20 +89,32 @@ static enum gw_code take(const struct gw_settings *s, const struct files *f, con
     return join(p, &out->text[out->count++], err);
 }
 
+size_t gw_pairs_count(const struct gw_settings *s)
+{
+    return s->tls_second_certificate.len > 0 ? 2 : 1;
+}
+
+static enum gw_code check_kinds(const struct files *files, const struct pair *pairs, struct gw_error *err)
+{
+    if (!gw_chain_same_kind(pairs[0].chain, pairs[1].chain))
+        return GW_OK;
+    return gw_fail(err, GW_EINVAL,
+                   "%s and %s have keys of the same kind: of two certificates one is for ECDSA and one for RSA",
+                   files[0].certificate, files[1].certificate);
+}
+
 static enum gw_code read_all(const struct gw_settings *s, const struct files *files, const char *home,
                              struct pair *pairs, struct gw_pairs *out, struct gw_error *err)
 {
     struct gw_str texts[GW_PAIRS_MAX] = {GW_STR_NULL, GW_STR_NULL};
-    size_t count = s->tls_second_certificate.len > 0 ? 2 : 1;
+    size_t count = gw_pairs_count(s);
     for (size_t i = 0; i < count; i++) {
         GW_TRY(read_pair(&files[i], home, &pairs[i], err));
         GW_TRY(take(s, &files[i], &pairs[i], out, err));
         texts[i] = gw_buf_str(&out->text[i]);
     }
-    if (count == 2 && gw_chain_same_kind(pairs[0].chain, pairs[1].chain))
-        return gw_fail(err, GW_EINVAL,
-                       "%s and %s have keys of the same kind: of two certificates one is for ECDSA and one for RSA",
-                       files[0].certificate, files[1].certificate);
+    if (count == 2)
+        GW_TRY(check_kinds(files, pairs, err));
     return gw_sha256_pieces(texts, count, out->digest);
 }
 
@@ -163,20 +175,27 @@ static enum gw_code read_trust(const struct gw_settings *s, const char *home, st
     return digest_trust(s, p);
 }
 
+static enum gw_code name_files(const struct gw_settings *s, const char *home, struct gw_arena *a, struct files *out,
+                               struct gw_error *err)
+{
+    out[0] = (struct files){gw_settings_path(a, home, s->tls_certificate), gw_settings_path(a, home, s->tls_key)};
+    out[1] = (struct files){gw_settings_path(a, home, s->tls_second_certificate),
+                            gw_settings_path(a, home, s->tls_second_key)};
+    for (size_t i = 0; i < GW_PAIRS_MAX; i++)
+        if (out[i].certificate == NULL || out[i].key == NULL)
+            return gw_fail(err, GW_ENOMEM, "no memory for the names of certificates");
+    return GW_OK;
+}
+
 enum gw_code gw_pairs_read(const struct gw_settings *s, const char *home, struct gw_pairs *out, struct gw_error *err)
 {
     gw_auto(gw_arena) struct gw_arena a = {0};
     gw_auto(gw_pairs) struct gw_pairs p = {.count = 0};
     struct pair pairs[GW_PAIRS_MAX] = {{.chain = NULL}};
+    struct files files[GW_PAIRS_MAX];
     gw_arena_init(&a, ARENA_MAX_BYTES);
     gw_buf_init(&p.firsts, GW_CHAIN_MAX_BYTES);
-    const struct files files[GW_PAIRS_MAX] = {
-        {gw_settings_path(&a, home, s->tls_certificate), gw_settings_path(&a, home, s->tls_key)},
-        {gw_settings_path(&a, home, s->tls_second_certificate), gw_settings_path(&a, home, s->tls_second_key)},
-    };
-    for (size_t i = 0; i < GW_PAIRS_MAX; i++)
-        if (files[i].certificate == NULL || files[i].key == NULL)
-            return gw_fail(err, GW_ENOMEM, "no memory for the names of certificates");
+    GW_TRY(name_files(s, home, &a, files, err));
     enum gw_code code = read_all(s, files, home, pairs, &p, err);
     for (size_t i = 0; i < GW_PAIRS_MAX; i++)
         pair_done(&pairs[i]);
@@ -187,6 +206,43 @@ enum gw_code gw_pairs_read(const struct gw_settings *s, const char *home, struct
     *out = p;
     p = (struct gw_pairs){.count = 0};
     return GW_OK;
+}
+
+/* Each pair by itself, so that what is wrong with the first hides nothing. */
+static bool check_each(const struct gw_settings *s, const struct files *files, const char *home, struct pair *pairs,
+                       struct gw_pairs *p, struct gw_faults *out)
+{
+    bool is_sound = true;
+    for (size_t i = 0; i < gw_pairs_count(s); i++) {
+        struct gw_error why = {0};
+        if (read_pair(&files[i], home, &pairs[i], &why) == GW_OK && take(s, &files[i], &pairs[i], p, &why) == GW_OK)
+            continue;
+        gw_faults_add(out, home, 0, "%s", why.msg);
+        is_sound = false;
+    }
+    return is_sound;
+}
+
+void gw_pairs_check(const struct gw_settings *s, const char *home, struct gw_faults *out)
+{
+    gw_auto(gw_arena) struct gw_arena a = {0};
+    gw_auto(gw_pairs) struct gw_pairs p = {.count = 0};
+    struct gw_error why = {0};
+    struct pair pairs[GW_PAIRS_MAX] = {{.chain = NULL}};
+    struct files files[GW_PAIRS_MAX];
+    gw_arena_init(&a, ARENA_MAX_BYTES);
+    gw_buf_init(&p.firsts, GW_CHAIN_MAX_BYTES);
+    if (name_files(s, home, &a, files, &why) != GW_OK) {
+        gw_faults_add(out, home, 0, "%s", why.msg);
+        return;
+    }
+    bool is_sound = check_each(s, files, home, pairs, &p, out);
+    if (is_sound && p.count == 2 && check_kinds(files, pairs, &why) != GW_OK)
+        gw_faults_add(out, home, 0, "%s", why.msg);
+    for (size_t i = 0; i < GW_PAIRS_MAX; i++)
+        pair_done(&pairs[i]);
+    if (read_trust(s, home, &a, &p, &why) != GW_OK)
+        gw_faults_add(out, home, 0, "%s", why.msg);
 }
 
 void gw_pairs_file(const char *nginx_dir, size_t i, char *dst, size_t size)

@@ -4,6 +4,7 @@
  * The certificates that nginx shows, each with its key: one pair, or an ECDSA and an RSA one; and by what it knows clients' certificates. They are read and checked together, and nginx reads
  * copies of what was checked: what becomes of the files meanwhile, and an exchange of one before the other, never reaches it. One thread.
  */
+#include "config/fault.h"
 #include "config/settings.h"
 #include "crypto/chain.h"
 
@@ -22,10 +23,14 @@ struct gw_pairs {
     uint8_t digest[32]; /* of all of it: whether anything has changed */
 };
 
+/* How many pairs the settings name. */
+size_t gw_pairs_count(const struct gw_settings *s);
 /* Reads the pairs that the settings name. GW_ENOTFOUND: a file is not there, or not to be read; GW_EPARSE, GW_EDENIED, GW_EINVAL: why they cannot
  * be used. Whether they are in force, or whoever asks trusts them, is not looked at: an expired one is shown rather than nothing. */
 GW_MUST_CHECK enum gw_code gw_pairs_read(const struct gw_settings *s, const char *home, struct gw_pairs *out,
                                          struct gw_error *err);
+/* Adds to out, as faults of the home, why gw_pairs_read would refuse: of each pair, and of clients' authorities and revocations. */
+void gw_pairs_check(const struct gw_settings *s, const char *home, struct gw_faults *out);
 /* Puts the copies into nginx's directory; and what calls of our own show, where clients have to show something and it is not there yet. */
 GW_MUST_CHECK enum gw_code gw_pairs_write(const struct gw_pairs *p, const struct gw_settings *s, const char *nginx_dir,
                                           struct gw_error *err);

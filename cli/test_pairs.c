@@ -165,6 +165,29 @@ static void what_cannot_be_shown_is_refused(void **state)
     reads(GW_EDENIED, "b.pem");
 }
 
+static void nothing_that_is_wrong_hides_the_rest(void **state)
+{
+    (void)state;
+    gw_auto(gw_faults) struct gw_faults *faults = NULL;
+    assert_int_equal(gw_faults_new(&faults, NULL), GW_OK);
+    gw_pairs_check(&settings, dir, faults);
+    assert_int_equal(gw_faults_count(faults), 0);
+    settings.tls_key = GW_STR("b.key");
+    settings.tls_second_certificate = GW_STR("b.pem");
+    settings.tls_second_key = GW_STR("none.key");
+    settings.tls_client_certificates = GW_CLIENT_CERTIFICATES_OPTIONAL;
+    settings.tls_client_ca = GW_STR("a.key");
+    gw_pairs_check(&settings, dir, faults);
+    assert_int_equal(gw_faults_count(faults), 3);
+    assert_non_null(strstr(gw_faults_get(faults, 0)->message, "not the certificate's"));
+    assert_non_null(strstr(gw_faults_get(faults, 1)->message, "none.key"));
+    assert_non_null(strstr(gw_faults_get(faults, 2)->message, "certificates in PEM"));
+    settings.tls_key = GW_STR("a.key");
+    settings.tls_second_key = GW_STR("b.key");
+    gw_pairs_check(&settings, dir, faults);
+    assert_non_null(strstr(gw_faults_get(faults, 3)->message, "keys of the same kind"));
+}
+
 static void production_refuses_the_development_certificate(void **state)
 {
     (void)state;
@@ -269,6 +292,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_change_is_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_in_use_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_shown_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_that_is_wrong_hides_the_rest, setup, teardown),
         cmocka_unit_test_setup_teardown(by_whom_clients_are_known_is_read_and_copied_too, setup, teardown),
         cmocka_unit_test_setup_teardown(what_our_own_calls_show_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(what_knows_no_client_is_refused, setup, teardown),

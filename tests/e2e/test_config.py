@@ -17,7 +17,7 @@ def home(tmp_path):
     return directory
 
 
-def refused(home, *commands, **environment):
+def refused(home, **environment):
     """`serve` and `config check` agree; gives what they say."""
     says = []
     for command in (["serve"], ["config", "check"]):
@@ -68,10 +68,19 @@ def test_a_bad_key_is_refused_with_what_mends_it(home, key, spoil):
 
 
 def test_production_refuses_the_development_certificate(home):
-    done = subprocess.run([AAITI, "--home", home, "serve"], text=True, capture_output=True, timeout=20, env={**os.environ, "NODE_ENV": "production"})
-    assert done.returncode in (1, 3)
+    served, checked = refused(home, NODE_ENV="production")
     # As root, a home or a program that control's user cannot reach is refused first.
-    assert re.search("development certificate|cannot use the home|cannot run this program", done.stderr)
+    assert re.search("development certificate|cannot use the home|cannot run this program", served)
+    assert "development certificate" in checked
+
+
+def test_a_certificate_with_anothers_key_is_refused(home):
+    another = home / "another"
+    subprocess.run([AAITI, "--home", another, "init"], check=True, capture_output=True)
+    (home / "tls/key.pem").write_text((another / "tls/key.pem").read_text())
+    served, checked = refused(home)
+    assert re.search("not the certificate's|cannot use the home|cannot run this program", served)
+    assert "the private key is not the certificate's" in checked
 
 
 def test_equal_keys_are_refused(home):

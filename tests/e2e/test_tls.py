@@ -389,6 +389,16 @@ def test_what_is_shown_and_checked(own, authority):
     assert "EC prime256v1, 19 days left" in known.stdout
 
 
+def test_every_fault_of_every_certificate_is_told_at_once(own, authority):
+    with exchanged(own.home / "tls/ec.key", "KEY", "KEYS"), exchanged(own.home / "tls/rsa.key", "KEY", "KEYS"), \
+            exchanged(own.home / "gateway.yaml", "names: [", "names: [third.example.com, "):
+        told = own.aaiti("cert", "check", "--ca", authority.path("root.pem"), check=False)
+    assert told.returncode == 1
+    for file in ("ec", "rsa"):
+        assert f"tls/{file}.key: expected a private key" in told.stderr
+        assert f"tls/{file}.pem: the certificate is not for `third.example.com`" in told.stderr
+
+
 def test_a_development_certificate_is_made_anew(own, tmp_path):
     with contextlib.closing(Gateway(start=False)) as gateway:
         before = gateway.aaiti_json("cert", "show")[0]
