@@ -279,7 +279,7 @@ def test_explain(gateway, arguments, status, says):
     assert as_json["allowed"] is (status == 0)
 
 
-STAGES = ["headers", "address", "verify", "block", "rate", "cors", "route", "held", "token", "access", "quota", "mode", "cross-site", "identity"]
+STAGES = ["headers", "address", "verify", "block", "rate", "cors", "route", "held", "token", "access", "upgrade", "quota", "mode", "cross-site", "identity"]
 
 
 @pytest.mark.parametrize("arguments, refuses, says", [
