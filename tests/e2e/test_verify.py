@@ -109,6 +109,13 @@ def test_others_do_not(proxy, trusting, tokens, method, path, role, status):
     assert trusting.backend.received() == []
 
 
+def test_the_client_is_given_the_id_that_tells_why(proxy, trusting, tokens):
+    refused = ask(proxy, "POST", "/api/bots", tokens["viewer"])
+    assert refused.status_code == 403
+    assert "NO_PERMISSION" in trusting.aaiti("explain", refused.headers["x-request-id"], check=False).stdout
+    assert len(ask(proxy, "GET", "/api/bots", tokens["viewer"]).headers.get_list("x-request-id")) <= 1
+
+
 def test_a_client_cannot_say_what_it_asked_for(proxy, trusting, tokens):
     trusting.backend.forget()
     lies = {"x_forwarded_method": "GET", "x_forwarded_uri": "/api/bots", "x_forwarded_host": "evil.example", "x_original_uri": "/api/bots"}
