@@ -336,8 +336,8 @@ static void document(struct gw_buf *out)
         out,
         "# Options of gateway.yaml\n\n"
         "Made from the option table in src/config/settings.c by `build-test/test_config_settings --write`; a test compares.\n"
-        "A dotted key is a path of maps: `session: {idle: 24h}` or `session.idle: 24h`. An environment variable wins over\n"
-        "the file. Durations: `250ms 60s 15m 24h 7d`, a bare number is seconds; sizes: `512 64KiB 19MiB`. Relative file\n"
+        "A dotted key is a path of maps: `session: {idle: 24h}` or `session.idle: 24h`. An environment variable that is not\n"
+        "empty wins over the file. Durations: `250ms 60s 15m 24h 7d`, a bare number is seconds; sizes: `512 64KiB 19MiB`. Relative file\n"
         "names are relative to the home directory.\n\n");
     gw_options_document(gw_settings_options, gw_settings_option_count, out);
 }
