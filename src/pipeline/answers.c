@@ -47,6 +47,11 @@ struct gw_str gw_reason_title(enum gw_reason reason)
     return gw_str(problems[reasons[reason].problem].title);
 }
 
+struct gw_str gw_reason_type(enum gw_reason reason)
+{
+    return gw_str(problems[reasons[reason].problem].type);
+}
+
 /* ---- problems, RFC 9457 ---- */
 
 #define PROBLEM_MAX 512

@@ -15,6 +15,8 @@ struct gw_problem_text {
 const struct gw_problem_text *gw_problem_text(unsigned status);
 /* What the problem of a reason says. Static storage. */
 struct gw_str gw_reason_title(enum gw_reason reason);
+/* Its type: the last part of the problem's URN. */
+struct gw_str gw_reason_type(enum gw_reason reason);
 /* What makes a request id a problem's `instance`: "urn:uuid:" or "urn:aaiti:request:". */
 const char *gw_instance_prefix(struct gw_str request_id);
 

@@ -33,8 +33,9 @@ static enum gw_message_fate check_live(struct gw_socket *s, struct gw_message *m
 
 static enum gw_message_fate check_event(struct gw_socket *s, struct gw_message *m)
 {
+    if (s->rules->protocol == GW_WEBSOCKET_SOCKET_IO)
+        return gw_message_judge_socket_io(s, m);
     m->event = s->rules->other;
-    gw_socket_used(s);
     return GW_MESSAGE_GOES_ON;
 }
 
@@ -49,8 +50,11 @@ static const struct {
 
 enum gw_message_fate gw_message_judge(struct gw_socket *s, struct gw_message *m)
 {
-    for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++)
-        if (stages[i].check(s, m) != GW_MESSAGE_GOES_ON)
-            return GW_MESSAGE_IS_DROPPED;
-    return GW_MESSAGE_GOES_ON;
+    enum gw_message_fate fate = GW_MESSAGE_GOES_ON;
+    for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]) && fate == GW_MESSAGE_GOES_ON; i++)
+        fate = stages[i].check(s, m);
+    /* What keeps a connection alive is no use of the session. */
+    if (m->event != NULL)
+        gw_socket_used(s);
+    return fate;
 }

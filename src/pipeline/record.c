@@ -203,6 +203,25 @@ bool gw_request_outcome_is_unknown(const struct gw_request *r)
     return r->record == GW_RECORD_UNKNOWN;
 }
 
+/* ---- events of sockets ---- */
+
+/* Nobody tells what came of it. */
+enum gw_reason gw_record_event(struct gw_request *r)
+{
+    struct gw_journal *changes = r->gate->journals.of[GW_JOURNAL_CHANGES];
+    if (r->route->audit == GW_AUDIT_NONE)
+        return GW_REASON_NONE;
+    const struct gw_event e = describe(r, GW_EVENT_SINGLE, GW_OUTCOME_RELAYED);
+    enum gw_code code = gw_journal_append(changes, &e, priority_of(r));
+    if (code == GW_OK)
+        return GW_REASON_NONE;
+    if (!reduces_risk(r))
+        return reason_of(code);
+    gw_journal_count_lost(changes);
+    gw_metrics_add(&r->gate->metrics, GW_COUNTER_JOURNAL_UNRECORDED, 0, 0);
+    return GW_REASON_NONE;
+}
+
 /* ---- refusals ---- */
 
 void gw_record_refusal(struct gw_request *r)

@@ -61,5 +61,7 @@ enum gw_reason gw_record_hand_over(struct gw_request *r);
 /* Its intent is not on disk yet, and has to be. */
 bool gw_record_waits(const struct gw_request *r);
 void gw_record_end(struct gw_request *r, enum gw_ending ending, unsigned status);
+/* What was said over a socket, with its event's route in r: a record where that wants one. GW_REASON_NONE, or why it may not go on. */
+enum gw_reason gw_record_event(struct gw_request *r);
 /* Counts the refusal in r->out. */
 void gw_record_refusal(struct gw_request *r);

@@ -184,10 +184,10 @@ static void close_by_fault(struct gw_socket *s, const struct gw_frame_note *note
 
 /* ---- to the upstream ---- */
 
-/* Room for what one step may unmask, behind what is there of the message. */
+/* Room for what one step may unmask, behind what is there of the message, and for a NUL. */
 static uint8_t *plain_room(struct gw_sockets *t, size_t len)
 {
-    size_t wanted = t->plain_len + len;
+    size_t wanted = t->plain_len + len + 1;
     if (wanted <= t->plain_room)
         return t->plain + t->plain_len;
     uint8_t *plain = realloc(t->plain, wanted);
@@ -264,7 +264,7 @@ static void end_unit(struct gw_socket *s, struct passage *p, enum gw_opcode opco
         return;
     if (is_held && is_data(opcode))
         gather(t, &s->held);
-    struct gw_message m = {.opcode = opcode, .text = {(const char *)t->plain, t->plain_len}};
+    struct gw_message m = {.opcode = opcode, .text = (char *)t->plain, .len = t->plain_len};
     bool goes_on = !is_data(opcode) || gw_message_judge(s, &m) == GW_MESSAGE_GOES_ON;
     s->has_client_close = opcode == GW_OPCODE_CLOSE;
     if (goes_on && is_held)

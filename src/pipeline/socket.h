@@ -33,7 +33,11 @@ struct gw_socket {
     int64_t due_s;                             /* real: when its session, key or certificate ends */
     int64_t used_s;                            /* real: when its use was last noted */
     uint64_t backlog;                          /* of its rate */
-    const struct gw_websocket *rules;          /* of its route in the snapshot of its request */
+    /* of Socket.IO */
+    uint32_t namespaces;              /* that the client has entered: a bit each, as the rules count them */
+    unsigned attachments;             /* binary messages that are to follow */
+    bool drops_attachments;           /* their event was refused */
+    const struct gw_websocket *rules; /* of its route in the snapshot of its request */
 };
 
 /* ---- streams (socket.c) ---- */
@@ -56,6 +60,10 @@ enum gw_reason gw_socket_judge(struct gw_socket *s);
 /* The same with what time alone brings; closes it where it may not go on. */
 void gw_socket_look(struct gw_socket *s, int64_t now_ms);
 void gw_socket_refuse(struct gw_socket *s, enum gw_reason reason);
+/* The same of what it says by that name. */
+enum gw_reason gw_socket_judge_event(struct gw_socket *s, const struct gw_socket_event *event);
+/* Counts what was refused, of one that goes on. */
+void gw_socket_note_refusal(struct gw_socket *s, enum gw_reason reason);
 /* Its user has said something: that is use of the session or key. */
 void gw_socket_used(struct gw_socket *s);
 
@@ -64,10 +72,13 @@ void gw_socket_used(struct gw_socket *s);
 /* A whole message of the client. */
 struct gw_message {
     enum gw_opcode opcode;
-    struct gw_str text;                  /* unmasked; of a binary one, its bytes */
+    char *text; /* unmasked; text[len] may be written to. Whoever reads it may spoil it: what goes on is what came */
+    size_t len;
     const struct gw_socket_event *event; /* that it is; NULL: it is none */
 };
 
 enum gw_message_fate { GW_MESSAGE_GOES_ON, GW_MESSAGE_IS_DROPPED };
 /* Whether it goes on as it came. Else what is to be said instead has been said, to whom it may be, or the socket is CLOSING. */
 enum gw_message_fate gw_message_judge(struct gw_socket *s, struct gw_message *m);
+/* Of a socket that speaks it (message_socket_io.c). */
+enum gw_message_fate gw_message_judge_socket_io(struct gw_socket *s, struct gw_message *m);

@@ -13,6 +13,15 @@
 /* So many bytes of the arena may go into what a refusal says, which no socket tells. */
 #define SCRATCH_BYTES 2048
 
+/* Bits stand for namespaces by their place. */
+static bool has_same_namespaces(const struct gw_websocket *a, const struct gw_websocket *b)
+{
+    bool is_same = a->namespace_count == b->namespace_count;
+    for (size_t i = 0; is_same && i < a->namespace_count; i++)
+        is_same = gw_str_eq(a->namespaces[i], b->namespaces[i]);
+    return is_same;
+}
+
 /* The snapshot in force, and what its policy says of the target. False: it leads to no socket of that kind. */
 static bool follow_policy(struct gw_socket *s)
 {
@@ -22,7 +31,8 @@ static bool follow_policy(struct gw_socket *s)
         return true;
     struct gw_str query = gw_str_sub(r->target, gw_str_find(r->target, '?') + 1, r->target.len);
     const struct gw_route *route = gw_policy_match(now->policy, GW_METHOD_GET, r->path, query);
-    if (route == NULL || route->websocket == NULL || route->websocket->protocol != s->rules->protocol)
+    if (route == NULL || route->websocket == NULL || route->websocket->protocol != s->rules->protocol ||
+        !has_same_namespaces(route->websocket, s->rules))
         return false;
     gw_snapshot_ref(now);
     gw_snapshot_unref(r->snapshot);
@@ -34,29 +44,25 @@ static bool follow_policy(struct gw_socket *s)
 
 typedef enum gw_code (*check_fn)(struct gw_request *r, struct gw_verdict *v);
 
-static enum gw_reason run(struct gw_request *r)
-{
-    static const check_fn checks[] = {gw_stage_block, gw_token_check_live, gw_stage_access, gw_stage_mode};
-    struct gw_verdict v = {.reason = GW_REASON_NONE};
-    r->held = v;
-    r->now_s = gw_clock_real_s(r->gate->clock);
-    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]) && v.reason == GW_REASON_NONE; i++)
-        if (checks[i](r, &v) != GW_OK)
-            return GW_REASON_INTERNAL;
-    return v.reason;
-}
+static const check_fn life[] = {gw_stage_block, gw_token_check_live, gw_stage_access, gw_stage_mode};
+/* Of an event, just after the former. */
+static const check_fn event_alone[] = {gw_stage_access, gw_stage_mode};
 
 /* Each judgement would leave what it says of a refusal in the request's arena, and a socket has thousands. */
-static enum gw_reason run_in_scratch(struct gw_request *r)
+static enum gw_reason run(struct gw_request *r, const check_fn *checks, size_t count)
 {
     char space[SCRATCH_BYTES];
     struct gw_arena scratch, *own = r->arena;
-    gw_arena_init_over(&scratch, space, sizeof(space), NULL, NULL, 0);
+    struct gw_verdict v = {.reason = GW_REASON_NONE};
+    gw_arena_init_over(&scratch, space, sizeof(space), NULL, NULL, sizeof(space));
     r->arena = &scratch;
-    enum gw_reason reason = run(r);
+    r->held = v;
+    for (size_t i = 0; i < count && v.reason == GW_REASON_NONE; i++)
+        if (checks[i](r, &v) != GW_OK)
+            v.reason = GW_REASON_INTERNAL;
     r->arena = own;
     gw_arena_done(&scratch);
-    return reason;
+    return v.reason;
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -82,19 +88,38 @@ enum gw_reason gw_socket_judge(struct gw_socket *s)
     if (!follow_policy(s))
         return GW_REASON_NO_ROUTE;
     r->token_end_s = INT64_MAX;
-    enum gw_reason reason = run_in_scratch(r);
+    r->now_s = gw_clock_real_s(r->gate->clock);
+    enum gw_reason reason = run(r, life, sizeof(life) / sizeof(life[0]));
     if (reason == GW_REASON_NONE)
         s->due_s = due_of(r);
     return reason;
 }
 
-void gw_socket_refuse(struct gw_socket *s, enum gw_reason reason)
+enum gw_reason gw_socket_judge_event(struct gw_socket *s, const struct gw_socket_event *event)
 {
     struct gw_request *r = s->request;
-    bool passes_soon = reason == GW_REASON_NOT_READY;
+    const struct gw_route *own = r->route;
+    r->route = &event->route;
+    enum gw_reason reason = run(r, event_alone, sizeof(event_alone) / sizeof(event_alone[0]));
+    if (reason == GW_REASON_NONE)
+        reason = gw_record_event(r);
+    r->route = own;
+    return reason;
+}
+
+void gw_socket_note_refusal(struct gw_socket *s, enum gw_reason reason)
+{
+    struct gw_request *r = s->request;
     r->out->reason = reason;
     r->out->status = gw_reason_status(reason);
     gw_record_refusal(r);
+    gw_metrics_refusal(r, NULL, reason);
+}
+
+void gw_socket_refuse(struct gw_socket *s, enum gw_reason reason)
+{
+    bool passes_soon = reason == GW_REASON_NOT_READY;
+    gw_socket_note_refusal(s, reason);
     gw_socket_close(s, passes_soon ? GW_CLOSE_RESTART : GW_CLOSE_POLICY, gw_reason_title(reason));
 }
 

@@ -5,10 +5,9 @@
 #include <stdlib.h>
 
 /* The route is in line 4. */
-#define HEAD                                                                       \
-    "upstream: {url: 'http://127.0.0.1:5000', credential: none}\n"                 \
-    "roles: {admin: {permissions: ['*']}, viewer: {permissions: ['bots:read']}}\n" \
-    "routes:\n"
+#define UPSTREAM(credential) "upstream: {url: 'http://127.0.0.1:5000', credential: " credential "}\n"
+#define ROUTES "roles: {admin: {permissions: ['*']}, viewer: {permissions: ['bots:read']}}\nroutes:\n"
+#define HEAD UPSTREAM("{mint: hs256, key_file: k, claims: {id: user_id}}") ROUTES
 #define SOCKET(of) HEAD "  - {match: GET /socket.io/, permission: 'bots:read', websocket: " of "}\n"
 
 static const struct gw_websocket *load_socket(struct fixture *x, const char *text)
@@ -102,6 +101,9 @@ static void wrong_sockets_are_faults_with_lines(void **state)
         {IO("events: {a: {role: nobody}}"), 4, "nobody"},
         {IO("events: {a: {audit: durable}}"), 4, "audit"},
         {IO("events: {a: {action: 'A b'}}"), 4, "action: expected lower-case"},
+        {UPSTREAM("none") ROUTES "  - {match: GET /s, permission: 'bots:read', websocket: {protocol: socket.io, "
+                                 "connect_token: token}}\n",
+         4, "`mint: hs256`"},
         {HEAD "  - {match: POST /s, permission: 'bots:read', websocket: {}}\n", 4, "a socket begins with GET"},
         {HEAD "  - {match: GET /s, access: public, websocket: {}}\n", 4, "a socket is somebody's"},
         {HEAD "  - {match: GET /s, access: deny, websocket: {}}\n", 4, "a socket is somebody's"},

@@ -142,6 +142,9 @@ static void load_socket_io(struct gw_policy_loader *l, const struct gw_yaml *map
     if (nodes[0] != NULL && gw_load_text(l, nodes[0], "connect_token", TOKEN_NAME_MAX, &w->connect_token) &&
         !gw_load_is_name(w->connect_token, TOKEN_NAME_MAX))
         GW_LOAD_FAULT(l, nodes[0]->line, "connect_token: expected the name of a member, such as token");
+    if (w->connect_token.len > 0 && l->policy->upstream.credential != GW_CREDENTIAL_MINT_HS256)
+        GW_LOAD_FAULT(l, nodes[0]->line,
+                      "connect_token: goes with an upstream whose credential is a token: `mint: hs256`");
     if (nodes[1] != NULL)
         load_namespaces(l, nodes[1], w);
     if (nodes[2] != NULL)
