@@ -11,6 +11,7 @@
 #include "token/jwt.h"
 
 #include <string.h>
+#include <unistd.h>
 
 /* One part of the compact form as JSON; NULL when it is none. */
 static json_t *decode_part(struct gw_str part)
@@ -32,7 +33,7 @@ static const char *verify(struct gw_cli *cli, struct gw_str token, bool *out_goo
     gw_auto(gw_keys) struct gw_keys keys = {0};
     gw_auto(gw_jwt_verifier) struct gw_jwt_verifier *v = NULL;
     struct gw_jwt_claims claims;
-    if (cli_home_settings(cli, &h) != GW_EXIT_YES || gw_faults_count(h.faults) > 0)
+    if (access(cli->home, F_OK) != 0 || cli_home_settings(cli, &h) != GW_EXIT_YES || gw_faults_count(h.faults) > 0)
         return NULL;
     const struct gw_keys_source source = {.home = cli->home, .settings = &h.settings, .getenv_fn = cli_getenv};
     if (gw_keys_load(&source, &keys, NULL) != GW_OK)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "home.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #define LOOK_MS 20
 #define PATIENCE_MS 5000
@@ -22,10 +24,23 @@ bool cli_home_wait(unsigned *waited_ms)
     return nanosleep(&pause, NULL) == 0;
 }
 
+int cli_home_is_there(struct gw_cli *cli)
+{
+    if (access(cli->home, F_OK) == 0 || errno != ENOENT)
+        return GW_EXIT_YES;
+    return gw_cli_fail(
+        cli, GW_EXIT_NO,
+        "there is no home directory `%s`; name another with --home, or make it with `aaiti init --home %s`", cli->home,
+        cli->home);
+}
+
 int cli_home_settings(struct gw_cli *cli, struct cli_home *out)
 {
     struct gw_error err = {0};
     *out = (struct cli_home){0};
+    int status = cli_home_is_there(cli);
+    if (status != GW_EXIT_YES)
+        return status;
     gw_arena_init(&out->arena, ARENA_MAX_BYTES);
     out->settings_file = gw_settings_path(&out->arena, cli->home, GW_STR("gateway.yaml"));
     if (out->settings_file == NULL)

@@ -13,6 +13,8 @@ struct cli_home {
     const char *settings_file, *policy_file;
 };
 
+/* Whether there is a home directory at all; where there is none, what makes one is printed. */
+int cli_home_is_there(struct gw_cli *cli);
 /* gateway.yaml alone. 0 also when there are faults; else the reason was printed. Call cli_home_done in any case. */
 int cli_home_settings(struct gw_cli *cli, struct cli_home *out);
 /* And the policy: file, or (NULL) the one that gateway.yaml names. */
