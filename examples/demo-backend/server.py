@@ -23,6 +23,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
 
+from socket_io import SocketIo
+
 MAX_BODY = 10 * 1024 * 1024
 ALGORITHMS = {
     "linear_regression", "polynomial_regression", "random_forest", "svm", "naive_bayes", "lstm", "moving_average",
@@ -518,6 +520,9 @@ class Request(BaseHTTPRequestHandler):
         try:
             self.raw = self.read_body()
             self.take_down()
+            if self.command == "GET" and self.path.startswith("/socket.io/") and self.headers.get("Upgrade") == "websocket":
+                self.become_socket()
+                return
             status, body = self.answer()
         except Refusal as refused:
             status, body = refused.status, {"error": refused.error}
@@ -558,9 +563,6 @@ class Request(BaseHTTPRequestHandler):
         if self.command in ("GET", "HEAD") and path in PAGE:
             name, kind = PAGE[path]
             return 200, (kind, (DEMO_PAGE / name).read_bytes())
-        if self.command == "GET" and path == "/socket.io/":
-            self.user = self.authenticate()
-            return 200, {"sid": str(uuid.uuid4()), "upgrades": ["websocket"], "pingInterval": 25000, "pingTimeout": 20000}
         method = "GET" if self.command == "HEAD" else self.command
         for _, regex, (_, _, call, spec, *who) in CALL_TABLE.get(method, []):
             if match := regex.match(path):
@@ -578,6 +580,9 @@ class Request(BaseHTTPRequestHandler):
 
     def authenticate(self):
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
+        return self.user_of(token)
+
+    def user_of(self, token):
         if not token:
             raise Refusal(401, "Access token required")
         try:
@@ -588,6 +593,15 @@ class Request(BaseHTTPRequestHandler):
         if user is None or not user["is_active"]:
             raise Refusal(401, "User not found or inactive")
         return user
+
+    def become_socket(self):
+        self.close_connection = True
+        SocketIo(self.connection, self.rfile, self.user_of, self.hear).serve(self.headers["Sec-WebSocket-Key"])
+
+    def hear(self, event, data):
+        if self.server.ledger is not None:
+            with self.server.ledger_lock:
+                self.server.ledger.append({"method": "EVENT", "path": event, "query": "", "headers": [], "body": json.dumps(data)})
 
     def json_body(self, spec):
         required = spec.partition(";")[0].strip()

@@ -110,6 +110,7 @@ static const struct row {
     {"DELETE", "/api/notifications/notifications/unsubscribe", "yyys", N, 0},
     {"GET", "/api/metrics", "ynns", N, 0},
     {"GET", "/api/metrics.json", "ynns", N, 0},
+    {"GET", "/socket.io/", "yyys", N, 0},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
@@ -198,7 +199,8 @@ static void what_no_row_names_is_refused(void **state)
         {"GET", "/api/users/u1"},
         {"DELETE", "/api/users/u1"},
         {"GET", "/api/users/settings/api"},
-        {"GET", "/socket.io/"},
+        {"POST", "/socket.io/"},
+        {"GET", "/socket.io"},
         {"GET", "/aaiti"},
         {"GET", "/aaiti/"},
         {"GET", "/aaiti/v10"},

@@ -81,7 +81,7 @@ GET /api/metrics | system:read
 GET /api/metrics.json | system:read
 DELETE /api/bots/{spare_bot} | bots:delete
 DELETE /api/ml/models/{spare_model} | models:delete
-GET /socket.io/ | denied
+POST /socket.io/ | denied
 """
 
 # The guide's roles; admin holds every permission.
