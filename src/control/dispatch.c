@@ -13,6 +13,7 @@
 #include "pipeline/pages.h"
 #include "policy/path.h"
 #include "shared/mode.h"
+#include "token/jwt.h"
 #include <gw/gate.h>
 #include <stdio.h>
 #include <string.h>
@@ -154,6 +155,10 @@ static const struct gw_api_member api_key_rotate_body[] = {
         STRING("for", GW_API_OPTIONAL, 1, 24)
 static const struct gw_api_member mode_body[] = {STRING("mode", GW_API_REQUIRED, 1, 16), MODE_MEMBERS, END};
 static const struct gw_api_member panic_body[] = {MODE_MEMBERS, END};
+static const struct gw_api_member ws_ticket_body[] = {
+    STRING("path", GW_API_REQUIRED, 1, GW_JWT_CLAIM_MAX),
+    END,
+};
 static const struct gw_api_member make_safe_body[] = {
     STRING("as", GW_API_OPTIONAL, 1, GW_EMAIL_MAX),
     BOOL("plan"),
@@ -215,6 +220,7 @@ static const struct gw_api_route routes[] = {
     CALL("GET", "/sessions", PERSONAL, NULL, session_list),
     CALL("DELETE", "/sessions", PERSONAL, NULL, session_end_all),
     CALL("DELETE", "/sessions/{id}", PERSONAL, NULL, session_end),
+    CALL("POST", "/ws-tickets", PERSONAL, ws_ticket_body, ws_ticket),
     CALL("GET", "/api-keys", PERSONAL, NULL, api_key_list),
     CALL("POST", "/api-keys", PERSONAL, api_key_body, api_key_add),
     CALL("POST", "/api-keys/{id}/rotate", PERSONAL, api_key_rotate_body, api_key_rotate),

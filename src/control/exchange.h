@@ -148,6 +148,7 @@ enum gw_code gw_handle_key_rotate_data(struct gw_exchange *x, struct gw_error *e
 
 enum gw_code gw_handle_refusal_get(struct gw_exchange *x, struct gw_error *err);
 
+enum gw_code gw_handle_ws_ticket(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_make_safe(struct gw_exchange *x, struct gw_error *err);
 enum gw_code gw_handle_make_safe_get(struct gw_exchange *x, struct gw_error *err);
 

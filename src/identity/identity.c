@@ -15,7 +15,7 @@ enum gw_code gw_identity_set_ring(struct gw_identity *i, const struct gw_token_r
     const struct gw_jwt_profile profile = {
         .issuer = s->token_issuer,
         .audience = s->token_audience,
-        .type = GW_STR("at+jwt"),
+        .type = GW_STR(GW_JWT_ACCESS_TYPE),
         .leeway_s = s->token_leeway_ms / 1000,
         .max_lifetime_s = s->session_absolute_ms / 1000, /* no token outlives its session */
         .require = GW_JWT_NEED_KEY_ID | GW_JWT_NEED_SESSION,

@@ -216,6 +216,10 @@ GW_MUST_CHECK enum gw_code gw_identify(struct gw_identity *i, struct gw_str toke
 GW_MUST_CHECK enum gw_code gw_identify_key(struct gw_identity *i, const struct gw_live_key *key, struct gw_caller *out,
                                            struct gw_error *err);
 
+/* What opens one WebSocket on that path (canonical, without query) in the caller's session; *out is initialised. GW_TICKET_S seconds long. */
+GW_MUST_CHECK enum gw_code gw_sign_ticket(struct gw_identity *i, const struct gw_caller *caller, struct gw_str path,
+                                          struct gw_buf *out, struct gw_error *err);
+
 /* ---- refresh tokens (identity/refresh.c) ---- */
 
 enum gw_refresh_outcome {

@@ -25,6 +25,7 @@ enum gw_credential_kind {
     GW_CREDENTIAL_COOKIE,
     GW_CREDENTIAL_KEY,
     GW_CREDENTIAL_CERTIFICATE, /* of the connection, and nothing else: the data plane alone sees it (stage_headers.c) */
+    GW_CREDENTIAL_TICKET,      /* of a target's query, for a WebSocket; the data plane alone sees it (stage_route.c) */
     GW_CREDENTIAL_TWO,         /* a key and something else that is not it: nobody can tell who is meant */
 };
 

@@ -17,6 +17,7 @@ static void free_snapshot(struct gw_snapshot *s)
     if (s == NULL)
         return;
     gw_jwt_verifier_free(s->verifier);
+    gw_jwt_verifier_free(s->tickets);
     gw_policy_free(s->policy);
     gw_arena_done(&s->arena);
     free(s);
@@ -105,17 +106,21 @@ static enum gw_code load_policy(struct gw_snapshot *s, const struct gw_snapshot_
     return check_upstream_keys(gw_policy_upstream(s->policy), source->upstream_keys, err);
 }
 
-static enum gw_code make_verifier(struct gw_snapshot *s, const struct gw_token_ring *ring, struct gw_error *err)
+static enum gw_code make_verifiers(struct gw_snapshot *s, const struct gw_token_ring *ring, struct gw_error *err)
 {
-    const struct gw_jwt_profile profile = {
+    struct gw_jwt_profile profile = {
         .issuer = s->settings.token_issuer,
         .audience = s->settings.token_audience,
-        .type = GW_STR("at+jwt"),
+        .type = GW_STR(GW_JWT_ACCESS_TYPE),
         .leeway_s = s->settings.token_leeway_ms / 1000,
         .max_lifetime_s = s->settings.session_absolute_ms / 1000, /* no token outlives its session */
         .require = GW_JWT_NEED_KEY_ID | GW_JWT_NEED_SESSION,
     };
-    return gw_jwt_verifier_new(ring, &profile, &s->verifier, err);
+    GW_TRY(gw_jwt_verifier_new(ring, &profile, &s->verifier, err));
+    profile.type = GW_STR(GW_JWT_TICKET_TYPE);
+    profile.leeway_s = 0; /* whoever gave it has the same clock */
+    profile.max_lifetime_s = GW_TICKET_S;
+    return gw_jwt_verifier_new(ring, &profile, &s->tickets, err);
 }
 
 enum gw_code gw_snapshot_load(const struct gw_snapshot_source *source, struct gw_snapshot **out, struct gw_error *err)
@@ -133,7 +138,7 @@ enum gw_code gw_snapshot_load(const struct gw_snapshot_source *source, struct gw
     GW_TRY(gw_faults_new(&f, err));
     GW_TRY(load_settings(s, source, f, err));
     GW_TRY(load_policy(s, source, f, err));
-    GW_TRY(make_verifier(s, source->ring, err));
+    GW_TRY(make_verifiers(s, source->ring, err));
     GW_TRY(gw_cors_load(&s->settings, &s->arena, &s->cors));
     GW_TRY(gw_panic_page(s->policy, &s->arena, &s->panic_page));
     *out = gw_take(&s);

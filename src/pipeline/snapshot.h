@@ -19,6 +19,7 @@ struct gw_snapshot {
     struct gw_settings settings;
     struct gw_policy *policy;
     struct gw_jwt_verifier *verifier;
+    struct gw_jwt_verifier *tickets;
     struct gw_cors cors;
     struct gw_str panic_page; /* with the policy's own paths in it */
     uint64_t edition;         /* the gate numbers what it installs: unlike a generation never the same for two */

@@ -4,6 +4,25 @@
  * refused here, before anything is spent on a credential.
  */
 #include "pipeline/pipeline.h"
+#include "pipeline/ticket.h"
+
+/* Like a cookie's, what else a browser sends by itself does not count beside it; what a client has chosen to send must not. */
+static enum gw_code note_ticket(struct gw_request *r, struct gw_verdict *v)
+{
+    struct gw_str ticket;
+    if (r->route->websocket == NULL)
+        return GW_OK;
+    enum gw_code code = gw_ticket_take(&r->target, r->arena, &ticket);
+    if (code == GW_EPARSE)
+        return gw_refuse(v, GW_REASON_BAD_TARGET, GW_DETAIL_NONE);
+    r->out->target = r->target;
+    if (code != GW_OK || ticket.len == 0)
+        return code;
+    if (r->presented.kind == GW_CREDENTIAL_BEARER || r->presented.kind == GW_CREDENTIAL_KEY)
+        return gw_refuse(v, GW_REASON_BAD_HEADERS, GW_DETAIL_NONE);
+    r->presented = (struct gw_client_credential){.kind = GW_CREDENTIAL_TICKET, .token = ticket};
+    return GW_OK;
+}
 
 enum gw_code gw_stage_route(struct gw_request *r, struct gw_verdict *v)
 {
@@ -24,7 +43,8 @@ enum gw_code gw_stage_route(struct gw_request *r, struct gw_verdict *v)
     r->out->route = r->route->pattern;
     if (gw_policy_access(policy, r->route, GW_ROLE_NONE) == GW_ACCESS_NO)
         return gw_refuse(v, GW_REASON_ROUTE_DENIED, GW_DETAIL_NONE);
-    return gw_verify_check_route(r, uri.canonical, v);
+    GW_TRY(gw_verify_check_route(r, uri.canonical, v));
+    return v->reason == GW_REASON_NONE ? note_ticket(r, v) : GW_OK;
 }
 
 bool gw_target_is_control(enum gw_target target)

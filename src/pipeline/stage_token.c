@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who it is: by a token and its session, by an API key, or by the certificate of the connection. A presented credential that fails is a
+ * Who it is: by a token and its session, by a ticket that was given in one, by an API key, or by the certificate of the connection. A presented credential that fails is a
  * refusal even where the cookie is good: the client meant it. Only where anybody may come is a bad credential as good as none.
  *
  * After the signature: not revoked, session live, user live, all three as control knows them now. That the segment cannot
@@ -217,10 +217,50 @@ static enum gw_code check_token(struct gw_request *r, struct gw_verdict *v)
     return gw_token_check_live(r, v);
 }
 
+/* ---- tickets ---- */
+
+/* By the session that it was given for, as others' nonces by their key. Those may be stamped ahead of our time, a ticket is not: so it is forgotten
+ * only where it was given before the memory of nonces was made. */
+static enum gw_code take_ticket(const struct gw_request *r, const struct gw_jwt_claims *claims, struct gw_verdict *v)
+{
+    char id[GW_UUID_LEN + 1];
+    gw_uuid_format(&claims->jti, id);
+    const struct gw_nonce nonce = {
+        .key_id = claims->sid, .text = gw_str(id), .stamp_s = claims->iat_s + GW_NONCES_AHEAD_S};
+    enum gw_nonce_fault fault = GW_NONCE_REPLAYED;
+    enum gw_code code = gw_shared_take_nonce(r->gate->shared, &nonce, r->now_s, &fault);
+    if (code == GW_EBACKEND)
+        return gw_refuse(v, GW_REASON_NOT_READY, GW_DETAIL_SEGMENT_UNREADABLE);
+    if (code != GW_OK || fault == GW_NONCE_OK)
+        return code;
+    return gw_refuse(v, GW_REASON_TOKEN_REFUSED,
+                     fault == GW_NONCE_REPLAYED ? GW_DETAIL_TICKET_USED : GW_DETAIL_TICKET_UNCOUNTED);
+}
+
+/* Used once, on the path and in the session for which it was given. Taken last, of who may use it. */
+static enum gw_code check_ticket(struct gw_request *r, struct gw_verdict *v)
+{
+    struct gw_jwt_claims claims;
+    enum gw_jwt_reason fault = gw_jwt_verify(r->snapshot->tickets, r->presented.token, r->now_s, &claims);
+    if (fault != GW_JWT_OK)
+        return gw_refuse(v, GW_REASON_TOKEN_REFUSED, detail_of(fault));
+    if (!gw_str_eq(claims.path, r->path))
+        return gw_refuse(v, GW_REASON_TOKEN_REFUSED, GW_DETAIL_TICKET_ELSEWHERE);
+    if (gw_uuid_parse(claims.sub, &r->user_id) != GW_OK)
+        return gw_refuse(v, GW_REASON_TOKEN_REFUSED, GW_DETAIL_FOREIGN_SUBJECT);
+    r->session_id = claims.sid;
+    r->token_id = claims.jti;
+    r->token_end_s = claims.exp_s;
+    GW_TRY(gw_token_check_live(r, v));
+    return v->reason == GW_REASON_NONE ? take_ticket(r, &claims, v) : GW_OK;
+}
+
 static enum gw_code check_credential(struct gw_request *r, struct gw_verdict *v)
 {
     if (r->presented.kind == GW_CREDENTIAL_CERTIFICATE)
         return check_certificate(r, v);
+    if (r->presented.kind == GW_CREDENTIAL_TICKET)
+        return check_ticket(r, v);
     return r->presented.kind == GW_CREDENTIAL_KEY ? check_key(r, v) : check_token(r, v);
 }
 

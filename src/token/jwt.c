@@ -211,7 +211,8 @@ enum claim {
     CLAIM_JTI,
     CLAIM_IAT,
     CLAIM_EXP,
-    CLAIM_NBF
+    CLAIM_NBF,
+    CLAIM_PATH
 };
 
 static const struct {
@@ -219,8 +220,9 @@ static const struct {
     uint8_t len;
     uint8_t claim;
 } claim_names[] = {
-    {"sub", 3, CLAIM_SUB}, {"role", 4, CLAIM_ROLE}, {"sid", 3, CLAIM_SID}, {"jti", 3, CLAIM_JTI}, {"iat", 3, CLAIM_IAT},
-    {"exp", 3, CLAIM_EXP}, {"iss", 3, CLAIM_ISS},   {"aud", 3, CLAIM_AUD}, {"nbf", 3, CLAIM_NBF},
+    {"sub", 3, CLAIM_SUB}, {"role", 4, CLAIM_ROLE}, {"sid", 3, CLAIM_SID}, {"jti", 3, CLAIM_JTI},
+    {"iat", 3, CLAIM_IAT}, {"exp", 3, CLAIM_EXP},   {"iss", 3, CLAIM_ISS}, {"aud", 3, CLAIM_AUD},
+    {"nbf", 3, CLAIM_NBF}, {"path", 4, CLAIM_PATH},
 };
 
 static enum claim claim_of(struct gw_str name)
@@ -306,6 +308,8 @@ static bool read_claim(const struct gw_jwt_verifier *v, struct gw_scan *s, enum 
         return read_date(s, &c->exp_s);
     case CLAIM_NBF:
         return read_date(s, &c->nbf_s);
+    case CLAIM_PATH:
+        return read_text(s, &c->path);
     case CLAIM_OTHER:
         break;
     }
@@ -451,7 +455,8 @@ enum gw_code gw_jwt_sign_access(const struct gw_token_key *key, const struct gw_
     gw_buf_init(&claims, PAYLOAD_MAX_BYTES);
     gw_uuid_format(&issue->sid, sid);
     gw_uuid_format(&issue->jti, jti);
-    add_header(&header, gw_token_key_algorithm(key), GW_STR("at+jwt"), gw_token_key_id(key));
+    add_header(&header, gw_token_key_algorithm(key), issue->type.len > 0 ? issue->type : GW_STR(GW_JWT_ACCESS_TYPE),
+               gw_token_key_id(key));
     add_text_claim(&claims, GW_STR("{\"sub\":"), issue->sub);
     add_text_claim(&claims, GW_STR(",\"userId\":"), issue->sub); /* the name that the usual Node backend reads */
     add_text_claim(&claims, GW_STR(",\"role\":"), issue->role);
@@ -459,6 +464,8 @@ enum gw_code gw_jwt_sign_access(const struct gw_token_key *key, const struct gw_
                 (intmax_t)issue->exp_s);
     add_text_claim(&claims, GW_STR(",\"iss\":"), issue->issuer);
     add_text_claim(&claims, GW_STR(",\"aud\":"), issue->audience);
+    if (issue->path.len > 0)
+        add_text_claim(&claims, GW_STR(",\"path\":"), issue->path);
     gw_buf_addc(&claims, '}');
     GW_TRY(gw_buf_check(&header, err));
     GW_TRY(gw_buf_check(&claims, err));
@@ -552,7 +559,7 @@ static enum gw_code learn_keys(struct gw_jwt_verifier *v, struct gw_error *err)
             continue;
         count++;
         is_slow |= gw_token_key_is_slow(key);
-        GW_TRY(learn_header(v, gw_token_key_algorithm(key), GW_STR("at+jwt"), gw_token_key_id(key), err));
+        GW_TRY(learn_header(v, gw_token_key_algorithm(key), GW_STR(GW_JWT_ACCESS_TYPE), gw_token_key_id(key), err));
     }
     if (count == 1)
         v->only = v->ring.keys[GW_TOKEN_CURRENT];

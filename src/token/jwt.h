@@ -26,9 +26,9 @@ enum gw_jwt_reason {
 const char *gw_jwt_reason_text(enum gw_jwt_reason reason);
 
 struct gw_jwt_claims {
-    struct gw_str sub, role, iss; /* decoded; point into scratch below */
-    struct gw_uuid sid, jti;      /* zero when absent and not required */
-    int64_t iat_s, exp_s, nbf_s;  /* 0 when absent */
+    struct gw_str sub, role, iss, path; /* decoded; point into scratch below */
+    struct gw_uuid sid, jti;            /* zero when absent and not required */
+    int64_t iat_s, exp_s, nbf_s;        /* 0 when absent */
     char scratch[GW_JWT_MAX_BYTES];
 };
 
@@ -59,13 +59,20 @@ enum gw_jwt_reason gw_jwt_verify(struct gw_jwt_verifier *v, struct gw_str token,
 /* Signature and form only, no claims looked at: for RFC example tests. */
 enum gw_jwt_reason gw_jwt_verify_signature(struct gw_jwt_verifier *v, struct gw_str token);
 
+#define GW_JWT_ACCESS_TYPE "at+jwt"
+/* Of what opens one WebSocket: never an access token, and no access token one of these. */
+#define GW_JWT_TICKET_TYPE "ws-ticket+jwt"
+#define GW_TICKET_S 30 /* how long one is good */
+
 /* What a token of ours says. */
 struct gw_jwt_issue {
+    struct gw_str type; /* header typ; empty: GW_JWT_ACCESS_TYPE */
     struct gw_str issuer, audience, sub, role;
+    struct gw_str path; /* of a ticket: where it is good; empty: none */
     struct gw_uuid sid, jti;
     int64_t iat_s, exp_s;
 };
-/* {"alg":…,"typ":"at+jwt","kid":…} of the key, and sub userId role sid jti iat exp iss aud. Appends the compact form to out. */
+/* {"alg":…,"typ":…,"kid":…} of the key, and sub userId role sid jti iat exp iss aud, and path where there is one. Appends the compact form to out. */
 GW_MUST_CHECK enum gw_code gw_jwt_sign_access(const struct gw_token_key *key, const struct gw_jwt_issue *issue,
                                               struct gw_buf *out, struct gw_error *err);
 /* Any HS256 JWT with header {"alg":"HS256","typ":"JWT"} over ready-made claims (a JSON object text): the upstream's kind. */

@@ -196,6 +196,68 @@ def test_a_policy_that_takes_the_right_away_closes_what_is_open(sockets, loop, t
     until(opens_again, what="the policy as it was")
 
 
+def ticket_of(client, path="/live"):
+    answer = client.post("/aaiti/v1/ws-tickets", json={"path": path})
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["expiresIn"] == 30
+    return answer.json()["ticket"]
+
+
+def test_a_ticket_opens_one_socket_once_over_all_workers(sockets, echo):
+    client = sockets.signed_in(sockets.users["viewer"])
+
+    # Of the second in which the memory was made nobody can tell what was used.
+    def opens():
+        with contextlib.closing(Raw(sockets, f"/live?ticket={ticket_of(client)}")) as c:
+            return c.status == 101
+
+    until(opens, what="a memory of tickets")
+    for _ in range(4):
+        ticket = ticket_of(client)
+        statuses = []
+        with contextlib.ExitStack() as stack:
+            for _ in range(6):
+                statuses.append(stack.enter_context(contextlib.closing(Raw(sockets, f"/live?v=2&ticket={ticket}"))).status)
+        assert sorted(statuses) == [101] + [401] * 5
+        assert echo.heads[-1][0] == "/live?v=2"
+    # Nowhere but where it was given for, and no token.
+    ticket = ticket_of(client)
+    assert sockets.client().get(f"/api/bots?ticket={ticket}").status_code == 401
+    assert sockets.client(ticket).get("/api/bots").status_code == 401
+    with contextlib.closing(Raw(sockets, f"/live?ticket={client.headers['Authorization'][7:]}")) as c:
+        assert c.status == 401
+    assert ticket not in sockets.log()
+
+
+def test_who_may_not_open_it_gets_no_ticket(sockets):
+    client = sockets.signed_in(sockets.users["viewer"])
+    for path, status in (("/api/bots", 400), ("/nowhere", 400), ("live", 400), ("/live/../live", 400), ("/live?a=1", 201), ("/" + "x" * 128, 400)):
+        assert client.post("/aaiti/v1/ws-tickets", json={"path": path}).status_code == status, path
+    assert client.post("/aaiti/v1/ws-tickets", json={}).status_code == 400
+    assert sockets.client().post("/aaiti/v1/ws-tickets", json={"path": "/live"}).status_code == 401
+
+
+def test_a_cookie_opens_one_for_our_own_pages_alone(sockets, token):
+    cookie = f"Cookie: __Host-aaiti_session={token}\r\n"
+    for origin, status in (("", 403), ("Origin: https://evil.example\r\n", 403), ("Origin: null\r\n", 403),
+                           (f"Origin: https://127.0.0.1:{sockets.port}\r\n", 101)):
+        with contextlib.closing(Raw(sockets, headers=cookie + origin)) as c:
+            assert c.status == status, origin
+
+
+def test_an_api_key_opens_one_and_ends_it(sockets, loop):
+    user = sockets.add_user("viewer")
+    made = sockets.aaiti_json("apikey", "add", user.name)
+    with contextlib.closing(Raw(sockets, headers=f"X-API-Key: {made['secret']}\r\n")) as c:
+        assert c.status == 101
+        c.send(frame(TEXT, b"by key"))
+        assert c.read() == (0x81, b"echo by key")
+        sockets.aaiti("apikey", "revoke", made["key"])
+        assert close_of(c.ends()) == (1008, "Authentication required")
+    client = sockets.client()
+    assert client.post("/aaiti/v1/ws-tickets", json={"path": "/live"}, headers={"X-API-Key": made["secret"]}).status_code == 401
+
+
 def test_workers_that_end_say_so(sockets, loop, token):
     async def opened():
         return await connect(sockets, token=token)
