@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/ip.h"
+#include "shared/changes.h"
 #include "shared/nonces.h"
 #include "shared/rates.h"
 #include <gw/cleanup.h>
@@ -130,6 +131,10 @@ GW_MUST_CHECK enum gw_code gw_shared_take_nonce(const struct gw_shared *s, const
 /* Of a reader: the writer does not look at that map. */
 const struct gw_rates *gw_shared_rates(const struct gw_shared *s);
 const struct gw_nonces *gw_shared_nonces(const struct gw_shared *s);
+
+/* The next change that may end what is open, since *io_position (changes.h): of a session, a user, a key, a revoked token, a block, or after a rebuild. What is new
+ * changes nothing. */
+enum gw_changed gw_shared_next_change(const struct gw_shared *s, uint64_t *io_position, struct gw_uuid *out_user);
 
 /* Writer. A full table is GW_ELIMIT, and what was there stays. */
 GW_MUST_CHECK enum gw_code gw_shared_put_session(struct gw_shared *s, const struct gw_live_session *session,

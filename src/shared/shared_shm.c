@@ -113,6 +113,11 @@ void gw_shared_fill(const struct gw_shared *s, struct gw_shared_fill *out)
     };
 }
 
+enum gw_changed gw_shared_next_change(const struct gw_shared *s, uint64_t *io_position, struct gw_uuid *out_user)
+{
+    return gw_changes_next(&s->authority->changes, io_position, out_user);
+}
+
 /* ---- counters ---- */
 
 /* Retired is asked last: what was taken while it was not, is older than all that the next memory takes. */
@@ -165,10 +170,28 @@ static enum gw_code put(struct gw_shared *s, enum gw_shm_table table, const void
     return code;
 }
 
-static void drop(struct gw_shared *s, enum gw_shm_table table, const struct gw_uuid *key)
+/* What was there and is another now, concerns its owner. old and record: of one type; owner: in it. */
+static enum gw_code replace(struct gw_shared *s, enum gw_shm_table table, const struct gw_uuid *key, const void *record,
+                            void *old, size_t size, const struct gw_uuid *owner, struct gw_error *err)
 {
     gw_shm_lock(s);
-    gw_table_drop(&s->tables[table], key);
+    enum gw_code found = gw_table_get(&s->tables[table], key, old);
+    bool is_another = found != GW_ENOTFOUND && (found != GW_OK || memcmp(old, record, size) != 0);
+    enum gw_code code = gw_shm_put_locked(s, table, record, err);
+    if (code == GW_OK && is_another)
+        gw_changes_add(&s->authority->changes, owner);
+    gw_shm_unlock(s);
+    return code;
+}
+
+/* old is read into, and owner is in it. */
+static void drop(struct gw_shared *s, enum gw_shm_table table, const struct gw_uuid *key, void *old,
+                 const struct gw_uuid *owner)
+{
+    gw_shm_lock(s);
+    bool is_known = gw_table_get(&s->tables[table], key, old) == GW_OK;
+    if (gw_table_drop(&s->tables[table], key))
+        gw_changes_add(&s->authority->changes, is_known ? owner : NULL);
     gw_shm_unlock(s);
 }
 
@@ -191,7 +214,8 @@ enum gw_code gw_shared_put_session(struct gw_shared *s, const struct gw_live_ses
 
 void gw_shared_drop_session(struct gw_shared *s, const struct gw_uuid *sid)
 {
-    drop(s, SESSIONS, sid);
+    struct gw_shm_session old = {.created_s = 0};
+    drop(s, SESSIONS, sid, &old, &old.user_id);
 }
 
 static void copy_text(char *zeroed, const char *text, size_t size)
@@ -210,12 +234,14 @@ enum gw_code gw_shared_put_user(struct gw_shared *s, const struct gw_live_user *
     copy_text(clean.email, user->email, sizeof(clean.email));
     copy_text(clean.role, user->role, sizeof(clean.role));
     copy_text(clean.upstream_id, user->upstream_id, sizeof(clean.upstream_id));
-    return put(s, USERS, &clean, err);
+    struct gw_live_user old;
+    return replace(s, USERS, &clean.id, &clean, &old, sizeof(old), &clean.id, err);
 }
 
 void gw_shared_drop_user(struct gw_shared *s, const struct gw_uuid *id)
 {
-    drop(s, USERS, id);
+    struct gw_live_user old = {.version = 0};
+    drop(s, USERS, id, &old, &old.id);
 }
 
 enum gw_code gw_shared_put_key(struct gw_shared *s, const struct gw_live_key *key, struct gw_error *err)
@@ -234,12 +260,14 @@ enum gw_code gw_shared_put_key(struct gw_shared *s, const struct gw_live_key *ke
     memcpy(clean.scopes, key->scopes, sizeof(clean.scopes));
     memcpy(clean.networks, key->networks, sizeof(clean.networks));
     memcpy(clean.proof, key->proof, sizeof(clean.proof));
-    return put(s, API_KEYS, &clean, err);
+    struct gw_live_key old;
+    return replace(s, API_KEYS, &clean.hash, &clean, &old, sizeof(old), &clean.user_id, err);
 }
 
 void gw_shared_drop_key(struct gw_shared *s, const struct gw_uuid *hash)
 {
-    drop(s, API_KEYS, hash);
+    struct gw_live_key old = {.expires_s = 0};
+    drop(s, API_KEYS, hash, &old, &old.user_id);
 }
 
 /* Keeps the later end: a token revoked twice stays so for as long as either says. */
@@ -251,6 +279,8 @@ enum gw_code gw_shared_put_revocation(struct gw_shared *s, const struct gw_uuid 
     if (gw_table_get(&s->tables[REVOCATIONS], jti, &old) == GW_OK && old.expires_s > expires_s)
         r.expires_s = old.expires_s;
     enum gw_code code = gw_shm_put_locked(s, REVOCATIONS, &r, err);
+    if (code == GW_OK)
+        gw_changes_add(&s->authority->changes, NULL); /* whose token it was, nobody says here */
     gw_shm_unlock(s);
     return code;
 }
@@ -297,6 +327,7 @@ void gw_shared_end_load(struct gw_shared *s)
     gw_shm_count_lengths(s);
     gw_shm_map_lengths(s);
     atomic_store_explicit(&s->authority->ready, 1, memory_order_release);
+    gw_changes_add(&s->authority->changes, NULL);
     gw_shm_unlock(s);
 }
 

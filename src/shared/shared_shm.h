@@ -4,6 +4,7 @@
  * What the files of the backend share: how the two mapped files are laid out, and what a process that has them open holds. Inside the
  * backend only.
  */
+#include "shared/changes.h"
 #include "shared/segment.h"
 #include "shared/shared.h"
 #include "shared/table.h"
@@ -45,6 +46,7 @@ struct gw_shm_authority {
     _Atomic uint32_t ready, retired, epoch, unused2;
     _Atomic int64_t heartbeat_s, caught_up_s, gauges[GW_GAUGE_COUNT];
     _Atomic uint64_t bundle_sequence, bundle[BUNDLE_WORDS];
+    struct gw_changes changes;
     _Atomic uint64_t lengths[LENGTH_WORDS]; /* of blocked networks: bit n - 1, when there is one of n bits */
     alignas(CACHE_LINE) _Atomic uint64_t words[];
 };

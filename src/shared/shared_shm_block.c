@@ -124,6 +124,8 @@ enum gw_code gw_shared_put_block(struct gw_shared *s, const struct gw_live_block
     enum gw_code code = gw_shm_put_locked(s, BLOCKS, &b, err);
     if (code == GW_OK && is_new)
         s->of_length[n->bits - 1]++;
+    if (code == GW_OK)
+        gw_changes_add(&s->authority->changes, NULL);
     map_length(s, n->bits, s->of_length[n->bits - 1] > 0);
     gw_shm_unlock(s);
     return code;

@@ -32,6 +32,57 @@ static void test_reader_waits_for_a_writer_and_for_ready(void **state)
     assert_int_equal(find_session(r, 2), GW_ENOTFOUND);
 }
 
+/* The change that is told next; user: of which it is. */
+static enum gw_changed next(const struct gw_shared *r, uint64_t *position, uint8_t user)
+{
+    struct gw_uuid told, wanted = uuid(user);
+    enum gw_changed changed = gw_shared_next_change(r, position, &told);
+    if (changed == GW_CHANGED_USER)
+        assert_true(gw_uuid_eq(&told, &wanted));
+    return changed;
+}
+
+static void test_what_may_end_something_is_told(void **state)
+{
+    (void)state;
+    gw_auto(gw_shared) struct gw_shared *w = ready_writer();
+    gw_auto(gw_shared) struct gw_shared *r = open_as(GW_SHARED_READER);
+    uint64_t at = 0;
+    struct gw_live_user user = user_of(7, "trader");
+    struct gw_live_session session = session_of(3);
+    session.user_id = uuid(8);
+    struct gw_live_key key = {.hash = uuid(9), .id = uuid(10), .user_id = uuid(11)};
+    struct gw_live_block block = {.since_s = 1, .expires_s = INT64_MAX};
+    struct gw_uuid jti = uuid(12);
+    assert_int_equal(gw_cidr_parse(GW_STR("192.0.2.0/24"), &block.network), GW_OK);
+    assert_int_equal(next(r, &at, 0), GW_CHANGED_ANYBODY); /* it was made ready */
+    assert_int_equal(gw_shared_put_user(w, &user, NULL), GW_OK);
+    assert_int_equal(gw_shared_put_session(w, &session, NULL), GW_OK);
+    assert_int_equal(gw_shared_put_key(w, &key, NULL), GW_OK);
+    assert_int_equal(gw_shared_put_user(w, &user, NULL), GW_OK);
+    assert_int_equal(gw_shared_put_key(w, &key, NULL), GW_OK);
+    assert_int_equal(next(r, &at, 0), GW_CHANGED_NOBODY);
+    user.version++;
+    assert_int_equal(gw_shared_put_user(w, &user, NULL), GW_OK);
+    assert_int_equal(next(r, &at, 7), GW_CHANGED_USER);
+    gw_shared_drop_session(w, &session.id);
+    assert_int_equal(next(r, &at, 8), GW_CHANGED_USER);
+    gw_shared_drop_session(w, &session.id);
+    assert_int_equal(next(r, &at, 0), GW_CHANGED_NOBODY);
+    key.expires_s = 5;
+    assert_int_equal(gw_shared_put_key(w, &key, NULL), GW_OK);
+    gw_shared_drop_key(w, &key.hash);
+    assert_int_equal(next(r, &at, 11), GW_CHANGED_USER);
+    assert_int_equal(next(r, &at, 11), GW_CHANGED_USER);
+    gw_shared_drop_user(w, &user.id);
+    assert_int_equal(next(r, &at, 7), GW_CHANGED_USER);
+    assert_int_equal(gw_shared_put_revocation(w, &jti, 1, NULL), GW_OK);
+    assert_int_equal(next(r, &at, 0), GW_CHANGED_ANYBODY);
+    assert_int_equal(gw_shared_put_block(w, &block, NULL), GW_OK);
+    assert_int_equal(next(r, &at, 0), GW_CHANGED_ANYBODY);
+    assert_int_equal(next(r, &at, 0), GW_CHANGED_NOBODY);
+}
+
 static void test_records_come_back_as_they_were_put(void **state)
 {
     (void)state;
@@ -342,6 +393,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_reader_waits_for_a_writer_and_for_ready),
+        CASE(test_what_may_end_something_is_told),
         CASE(test_records_come_back_as_they_were_put),
         CASE(test_times_of_a_session_come_back_within_what_its_record_holds),
         CASE(test_revocations_last_until_their_token_has_expired),
