@@ -116,12 +116,12 @@ int main(void)
         {"GET with none", nobody, GW_REFUSE, true},
     };
     set_up(&b);
-    void *pages = calloc(1, gw_metrics_bytes());
+    void *pages = calloc(1, gw_counts_bytes());
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         double least = 1e18;
         b.rig.gate->metrics = (struct gw_metrics){.own = NULL};
         if (rows[i].counts && pages != NULL)
-            gw_gate_share_metrics(b.rig.gate, pages, 0);
+            gw_gate_share_counts(b.rig.gate, pages, 0);
         for (int round = 0; round < ROUNDS; round++) {
             double start = now_ns();
             for (unsigned call = 0; call < CALLS; call++)

@@ -76,7 +76,7 @@ ngx_http_gw_init_metrics(ngx_shm_zone_t *zone, void *old)
     }
 
     pool = (ngx_slab_pool_t *) (void *) zone->shm.addr;
-    zone->data = ngx_slab_calloc(pool, gw_metrics_bytes());
+    zone->data = ngx_slab_calloc(pool, gw_counts_bytes());
 
     return zone->data ? NGX_OK : NGX_ERROR;
 }
@@ -94,9 +94,9 @@ ngx_http_gw_add_metrics(ngx_conf_t *cf, ngx_http_gw_main_conf_t *gmcf)
         return NGX_ERROR;
     }
 
-    name.len = (size_t) (ngx_sprintf(name.data, "gw_metrics_%016xL", gw_metrics_layout())
+    name.len = (size_t) (ngx_sprintf(name.data, "gw_metrics_%016xL", gw_counts_layout())
                          - name.data);
-    size = ngx_align(gw_metrics_bytes(), ngx_pagesize) + 8 * ngx_pagesize;
+    size = ngx_align(gw_counts_bytes(), ngx_pagesize) + 8 * ngx_pagesize;
     gmcf->metrics = ngx_shared_memory_add(cf, &name, size, &ngx_http_gw_module);
 
     if (gmcf->metrics == NULL) {
@@ -478,7 +478,7 @@ ngx_http_gw_init_process(ngx_cycle_t *cycle)
     ngx_http_gw_worker.gate = gmcf->gate;
     ngx_http_gw_worker.thread_pool = gmcf->thread_pool;
 
-    gw_gate_share_metrics(gmcf->gate, gmcf->metrics->data, (unsigned) ngx_worker);
+    gw_gate_share_counts(gmcf->gate, gmcf->metrics->data, (unsigned) ngx_worker);
 
     ngx_http_gw_connection_init_process(cycle, gmcf->gate);
 

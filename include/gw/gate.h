@@ -48,11 +48,11 @@ GW_MUST_CHECK enum gw_code gw_gate_load(const struct gw_gate *g, struct gw_snaps
 void gw_gate_install(struct gw_gate *g, struct gw_snapshot *s);
 /* Generation in use; 0: none yet. */
 uint64_t gw_gate_generation(const struct gw_gate *g);
-/* What workers count for /aaiti/metrics stands in memory that they share, zeroed by whoever makes it, of so many bytes; layout changes with
- * what the compiled program believes of it. Without it nothing is counted. */
-size_t gw_metrics_bytes(void);
-uint64_t gw_metrics_layout(void);
-void gw_gate_share_metrics(struct gw_gate *g, void *memory, unsigned worker);
+/* What workers count for /aaiti/metrics, and of open sockets, stands in memory that they share, zeroed by whoever makes it, of so many bytes; layout changes
+ * with what the compiled program believes of it. Without it nothing is counted. */
+size_t gw_counts_bytes(void);
+uint64_t gw_counts_layout(void);
+void gw_gate_share_counts(struct gw_gate *g, void *memory, unsigned worker);
 /* ---- connections: counted by address from when they are accepted ---- */
 
 /* Worker: most connections can be open at once. Until then all are taken. */

@@ -174,8 +174,29 @@ enum gw_code gw_gate_start(struct gw_gate *g, struct gw_error *err)
     return gw_journals_start(g, err);
 }
 
+/* ---- counts that workers share: the pages of metrics, and behind them those of sockets ---- */
+
+size_t gw_counts_bytes(void)
+{
+    return gw_metrics_bytes() + gw_socket_counts_bytes();
+}
+
+uint64_t gw_counts_layout(void)
+{
+    return gw_metrics_layout() * 31 + gw_socket_counts_bytes();
+}
+
+void gw_gate_share_counts(struct gw_gate *g, void *memory, unsigned worker)
+{
+    struct gw_hash_key key = {0, 0};
+    gw_metrics_share(&g->metrics, memory, worker);
+    if (gw_random_fill(g->random, &key, sizeof(key), NULL) == GW_OK)
+        (void)gw_socket_counts_join(&g->sockets.counts, (char *)memory + gw_metrics_bytes(), &key);
+}
+
 void gw_gate_stop(struct gw_gate *g)
 {
+    gw_socket_counts_leave(&g->sockets.counts);
     gw_journals_flush(&g->journals);
 }
 

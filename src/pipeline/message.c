@@ -53,6 +53,7 @@ enum gw_message_fate gw_message_judge(struct gw_socket *s, struct gw_message *m)
     enum gw_message_fate fate = GW_MESSAGE_GOES_ON;
     for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]) && fate == GW_MESSAGE_GOES_ON; i++)
         fate = stages[i].check(s, m);
+    gw_metrics_add(&s->request->gate->metrics, GW_COUNTER_MESSAGES, fate, 0);
     /* What keeps a connection alive is no use of the session. */
     if (m->event != NULL)
         gw_socket_used(s);

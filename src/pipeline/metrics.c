@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/reading.h"
+#include "pipeline/socket.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -35,6 +36,8 @@ enum {
     N_MODE = GW_MODE_COUNT,
     N_VERSION = 1,
     N_ADMISSION = 2,
+    N_SOCKET = 2,
+    N_FATE = 2,
     N_CLASS = GW_LIMIT_BUILT_IN_COUNT + 2, /* 0: none; the last: the policy's own */
     N_REGION = GW_RATES_OVERFLOW,          /* overflow words have no names, so they fill up with nobody */
 };
@@ -81,6 +84,18 @@ static const char *admission_name(unsigned i)
     return names[i];
 }
 
+static const char *socket_name(unsigned i)
+{
+    static const char *const names[N_SOCKET] = {"opened", "ended"};
+    return names[i];
+}
+
+static const char *fate_name(unsigned i)
+{
+    static const char *const names[N_FATE] = {[GW_MESSAGE_GOES_ON] = "passed", [GW_MESSAGE_IS_DROPPED] = "dropped"};
+    return names[i];
+}
+
 static const char *version_name(unsigned i)
 {
     (void)i;
@@ -117,6 +132,8 @@ enum label_set {
     SET_MODE,
     SET_VERSION,
     SET_ADMISSION,
+    SET_SOCKET,
+    SET_FATE,
     SET_CLASS,
     SET_REGION
 };
@@ -135,6 +152,8 @@ static const struct {
     [SET_MODE] = {"mode", N_MODE, mode_name},
     [SET_VERSION] = {"version", N_VERSION, version_name},
     [SET_ADMISSION] = {"admission", N_ADMISSION, admission_name},
+    [SET_SOCKET] = {"event", N_SOCKET, socket_name},
+    [SET_FATE] = {"fate", N_FATE, fate_name},
     [SET_CLASS] = {"class", N_CLASS, class_name},
     [SET_REGION] = {"region", N_REGION, region_name},
 };
@@ -200,10 +219,10 @@ uint64_t gw_metrics_layout(void)
     return mark;
 }
 
-void gw_gate_share_metrics(struct gw_gate *g, void *memory, unsigned worker)
+void gw_metrics_share(struct gw_metrics *m, void *memory, unsigned worker)
 {
-    g->metrics.all = memory;
-    g->metrics.own = (_Atomic uint64_t *)memory + (size_t)(worker % PAGES) * WORDS;
+    m->all = memory;
+    m->own = (_Atomic uint64_t *)memory + (size_t)(worker % PAGES) * WORDS;
 }
 
 static void add(const struct gw_metrics *m, size_t at, uint64_t n)

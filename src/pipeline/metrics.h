@@ -52,6 +52,10 @@ struct gw_metrics {
     const _Atomic uint64_t *all; /* the pages of all workers, one behind the other */
 };
 
+/* Of all pages, zeroed at first; layout: of what this program believes is in them. */
+size_t gw_metrics_bytes(void);
+uint64_t gw_metrics_layout(void);
+void gw_metrics_share(struct gw_metrics *m, void *memory, unsigned worker);
 /* a, b: index in the row's label sets; 0 for NONE. */
 void gw_metrics_add(const struct gw_metrics *m, enum gw_counter counter, unsigned a, unsigned b);
 void gw_metrics_observe(const struct gw_metrics *m, enum gw_histogram histogram, unsigned a, int64_t ms);

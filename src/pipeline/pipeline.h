@@ -50,7 +50,7 @@ struct gw_gate {
     struct gw_id_sealer *sealer;
     struct gw_journals journals;
     struct gw_connections *connections; /* NULL: not counted yet */
-    struct gw_metrics metrics;          /* counts nothing until gw_gate_share_metrics */
+    struct gw_metrics metrics;          /* counts nothing until gw_gate_share_counts */
     int mode_dir;                       /* -1: not opened yet */
     struct gw_mode_reader modes;
     unsigned held_back;             /* requests that are being delayed */

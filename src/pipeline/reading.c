@@ -104,6 +104,13 @@ bool gw_read_limit_overflows(struct gw_gate *g, unsigned i, int64_t *out)
     return is_there;
 }
 
+bool gw_read_sockets(struct gw_gate *g, unsigned i, int64_t *out)
+{
+    (void)i;
+    *out = (int64_t)gw_socket_counts_all(&g->sockets.counts);
+    return true;
+}
+
 bool gw_read_nonces(struct gw_gate *g, unsigned i, int64_t *out)
 {
     (void)i;

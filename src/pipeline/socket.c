@@ -420,11 +420,11 @@ static bool answers_handshake(const struct gw_request *r, const struct gw_upgrad
            (a->protocol.len == 0 || is_offered(r, gw_str_trim(a->protocol)));
 }
 
-static struct gw_socket *open_socket(struct gw_request *r, const struct gw_socket_owner *owner)
+static enum gw_code open_socket(struct gw_request *r, const struct gw_socket_owner *owner, struct gw_socket **out)
 {
     struct gw_socket *s = calloc(1, sizeof(*s));
     if (s == NULL)
-        return NULL;
+        return GW_ENOMEM;
     s->request = r;
     s->owner = *owner;
     s->rules = r->route->websocket;
@@ -432,33 +432,34 @@ static struct gw_socket *open_socket(struct gw_request *r, const struct gw_socke
     gw_frames_init(&s->frames[UP], GW_FRAME_CLIENT, s->rules->message_max_bytes);
     gw_frames_init(&s->frames[DOWN], GW_FRAME_SERVER, 0);
     make_buffers(s);
-    if (gw_sockets_add(r->gate, s) == GW_OK)
-        return s;
-    free(s);
-    return NULL;
+    enum gw_code code = gw_sockets_add(r->gate, s);
+    if (code == GW_OK)
+        *out = s;
+    else
+        free(s);
+    return code;
+}
+
+static enum gw_reason open_and_judge(struct gw_request *r, const struct gw_socket_owner *owner)
+{
+    enum gw_code code = open_socket(r, owner, &r->socket);
+    if (code != GW_OK)
+        return code == GW_ELIMIT ? GW_REASON_SOCKETS : GW_REASON_INTERNAL;
+    enum gw_reason reason = gw_socket_judge(r->socket); /* the backend may have taken its time */
+    if (reason != GW_REASON_NONE) {
+        gw_socket_free(r->socket);
+        r->socket = NULL;
+    }
+    return reason;
 }
 
 struct gw_socket *gw_request_upgraded(struct gw_gate *g, struct gw_request *r, const struct gw_upgrade_answer *answer,
                                       const struct gw_socket_owner *owner, struct gw_decision *out)
 {
-    assert(r->route->websocket != NULL && r->socket == NULL);
-    if (!answers_handshake(r, answer)) {
-        gw_request_refuse(r, GW_REASON_BAD_UPGRADE, out);
-        return NULL;
-    }
-    r->socket = open_socket(r, owner);
-    if (r->socket == NULL) {
-        gw_request_refuse(r, GW_REASON_INTERNAL, out);
-        return NULL;
-    }
-    /* The backend may have taken its time. */
-    enum gw_reason reason = gw_socket_judge(r->socket);
-    if (reason != GW_REASON_NONE) {
-        gw_socket_free(r->socket);
-        r->socket = NULL;
+    assert(r->gate == g && r->route->websocket != NULL && r->socket == NULL);
+    enum gw_reason reason = answers_handshake(r, answer) ? open_and_judge(r, owner) : GW_REASON_BAD_UPGRADE;
+    if (reason != GW_REASON_NONE)
         gw_request_refuse(r, reason, out);
-    }
-    (void)g;
     return r->socket;
 }
 

@@ -28,6 +28,8 @@ struct gw_socket {
     struct gw_buf waiting; /* frames of ours for the client, where the upstream is in the middle of one */
     bool has_client_close, has_upstream_close; /* either side's own has gone on */
     size_t place;                              /* in gw_sockets.all */
+    uint64_t round;                            /* of gw_sockets, in which it was judged last */
+    struct gw_socket *of_user;                 /* the next in the list of its user */
     int64_t opened_ms, heard_ms, asked_ms;     /* monotonic; heard: of the client; asked: when its rate was */
     int64_t over_ms;                           /* CLOSING: when it is over at the latest */
     int64_t due_s;                             /* real: when its session, key or certificate ends */

@@ -12,9 +12,9 @@ static void *memory;
 static int set_up_counted(void **state)
 {
     int rc = set_up(state);
-    memory = calloc(1, gw_metrics_bytes());
+    memory = calloc(1, gw_counts_bytes());
     assert_non_null(memory);
-    gw_gate_share_metrics(rig.gate, memory, 0);
+    gw_gate_share_counts(rig.gate, memory, 0);
     return rc;
 }
 
@@ -102,7 +102,7 @@ static void workers_are_summed_up_and_share_pages(void **state)
 {
     (void)state;
     for (unsigned worker = 0; worker < 100; worker++) {
-        gw_gate_share_metrics(rig.gate, memory, worker);
+        gw_gate_share_counts(rig.gate, memory, worker);
         gw_gate_count_request(rig.gate, NULL, 400, 1);
     }
     assert_shows("aaiti_requests_total{outcome=\"malformed\"} 100");

@@ -419,9 +419,9 @@ static void ask_and_end(const char *address, const char *method, const char *tar
 static void test_each_request_is_counted_by_class(void **state)
 {
     (void)state;
-    void *memory = calloc(1, gw_metrics_bytes());
+    void *memory = calloc(1, gw_counts_bytes());
     assert_non_null(memory);
-    gw_gate_share_metrics(rig.gate, memory, 0);
+    gw_gate_share_counts(rig.gate, memory, 0);
     struct gw_live_key key = key_of(VIEWER);
     assert_int_equal(gw_shared_put_key(rig.writer, &key, NULL), GW_OK);
     for (int n = 0; n < 5; n++)
