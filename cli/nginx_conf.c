@@ -34,11 +34,9 @@ static const char head_text[] =
     /* Never `info`: there nginx prints the header lines of clients as they came, Authorization among them. */
     KEEP_TEST_VARIABLES "error_log stderr notice;\n"
                         "pcre_jit on;\n"
-                        "worker_rlimit_nofile 16384;\n"
                         /* Old workers hold connections of theirs no longer than a stop may take. */
                         "worker_shutdown_timeout 8s;\n"
-                        "thread_pool gw threads=2 max_queue=16;\n"
-                        "events { worker_connections 4096; }\n";
+                        "thread_pool gw threads=2 max_queue=16;\n";
 
 static const char http_text[] =
     "    access_log off;\n"
@@ -121,6 +119,8 @@ static const char control_text[] = "        location = /aaiti/problem {\n"
                                    "        }\n"
                                    "    }\n";
 
+#define OTHER_FILES 8192
+
 static bool can_hold(struct gw_str value)
 {
     for (size_t i = 0; i < value.len; i++) {
@@ -160,6 +160,10 @@ static enum gw_code add_main(const struct gw_nginx_conf *c, struct gw_buf *out, 
     else
         gw_buf_add(out, GW_STR("worker_processes auto;\n"));
     gw_buf_add(out, gw_str(head_text));
+    /* A descriptor each, and as many again for files and what is being closed. */
+    gw_buf_addf(out, "worker_rlimit_nofile %jd;\nevents { worker_connections %jd; }\n",
+                (intmax_t)(c->settings->connections_per_worker * 2 + OTHER_FILES),
+                (intmax_t)c->settings->connections_per_worker);
     return GW_OK;
 }
 

@@ -66,6 +66,8 @@ const struct gw_option gw_settings_options[] = {
      "A WebSocket of which nothing was heard for so long, not even a pong, is closed; 0: never."},
     {"websocket.max_age", GW_OPT_DURATION, AT(websocket_max_age_ms), "24h", 0, DAYS(365), NULL, NULL,
      "A WebSocket is closed when it has been open for so long; its client may open another; 0: never."},
+    {"connections.per_worker", GW_OPT_INT, AT(connections_per_worker), "4096", 512, 200000, NULL, NULL,
+     "Connections that each worker has room for, of clients and to the backend: a WebSocket takes two. About half a KiB each, taken at the start. Read at start."},
     {"user.control", GW_OPT_STRING, AT(user_control), "aaiti", 1, 32, NULL, NULL,
      "System user of the control plane when started as root."},
     {"user.web", GW_OPT_STRING, AT(user_web), "aaiti-web", 1, 32, NULL, NULL,

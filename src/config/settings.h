@@ -64,6 +64,7 @@ struct gw_settings {
     /* session.* */
     int64_t session_idle_ms, session_absolute_ms;
     int64_t session_per_user;
+    int64_t connections_per_worker;
     int64_t websocket_per_user, websocket_per_address;
     int64_t websocket_idle_ms, websocket_max_age_ms;
     int block_kernel;     /* enum gw_kernel_drop_setting; here it costs no padding */
