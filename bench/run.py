@@ -44,7 +44,7 @@ MODULE = BUILD / "nginx" / "ngx_http_gw_module.so"
 # The bars of the design.
 BARS = {"get": 1.35, "get-key": 1.35, "get-signed": 1.35, "get-audited": 1.50, "post": 1.60, "refused": 1.0, "blocked": 0.7, "get-eddsa": 1.05, "login-storm": 3.0,
         "login-storm-slow": 3.0, "audit-changes": 2.0, "audit-singles": 2.0, "tables": 256, "tables-session": 3.0,
-        "tables-block": 3.0, "tables-counter": 3.0}
+        "tables-block": 3.0, "tables-counter": 3.0, "socket-up": 1.5, "socket-down": 1.5}
 REFUSED = ("refused", "blocked")
 INFORMS = ("get-signed",)
 NONCES_AFTER_S = 7  # before, what is signed may be from before the memory of nonces
@@ -87,6 +87,12 @@ http {{
             proxy_pass http://gw_backend;
             proxy_set_header Connection "";
             proxy_set_header Host "127.0.0.1:{backend}";
+        }}
+        location {socket_location} {{
+            proxy_pass http://127.0.0.1:{socket_backend};
+            proxy_set_header Upgrade websocket;
+            proxy_set_header Connection upgrade;
+            proxy_buffer_size 4k;
         }}
     }}
 }}
@@ -137,6 +143,8 @@ workers: 1
 session:
   per_user: 1000
 """
+SOCKET = "/bench-socket"
+SOCKET_MESSAGES = 40000  # a second of a round
 STORM_CLIENTS = 16
 SLOW_CLIENTS = 200
 STORM_PASSWORD = "Storm-3nough!now"
@@ -258,7 +266,8 @@ class Bench:
             path.write_text(secrets.token_urlsafe(48) + "\n")
             path.chmod(0o600)
         # No user asks as often as wrk does; counting costs the same.
-        policy = (ROOT / "data/policies/aaiti.yaml").read_text() + "limits: {classes: {user: {burst: 10000/1s, sustained: 6000000/10m}}}\n"
+        route = f'  - {{match: "GET {SOCKET}", permission: bots:read, websocket: {{messages: 10000/1s}}}}\n'
+        policy = (ROOT / "data/policies/aaiti.yaml").read_text().replace("routes:\n", "routes:\n" + route, 1) + "limits: {classes: {user: {burst: 10000/1s, sustained: 6000000/10m}}}\n"
         (home / "policy.yaml").write_text(policy)
         (home / "gateway.yaml").write_text(GATEWAY_YAML.format(
             port=port, policy=home / "policy.yaml", run_dir=run_dir, backend=backend, home=home, token=token.format(home=home)))
@@ -269,7 +278,11 @@ class Bench:
         self.backend = backend
         home, run_dir = self.make_home("seeded", 8443, backend.port)
         self.tokens = self.seed(home, run_dir)
-        self.bare = self.start(BARE, 0, SERVER_CONF, backend=backend.port, load_module="", gate_http="", gate_upstream="", gate_location="")
+        command = ["taskset", "-c", "1", sys.executable, ROOT / "bench/sockets.py", "serve"]
+        self.sockets = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.socket_backend = int(self.sockets.stdout.readline())
+        self.bare = self.start(BARE, 0, SERVER_CONF, backend=backend.port, load_module="", gate_http="", gate_upstream="", gate_location="",
+                               socket_location=SOCKET, socket_backend=self.socket_backend)
         self.guarded = self.start_guarded(GUARDED, run_dir, home, f"gw_token_key {home}/keys/token.key;")
 
     def start_guarded(self, name, run_dir, home, token_key):
@@ -277,7 +290,7 @@ class Bench:
             name, 0, SERVER_CONF, backend=self.backend.port, load_module=f"load_module {MODULE};",
             gate_http=f"gw_run_dir {run_dir}; gw_journal {self.journal.where} 4m 64; gw_mode {home}/mode; {token_key} "
                       f"gw_upstream_key {home}/keys/upstream.key; gw_request_id_key {home}/keys/request-id.key;",
-            gate_upstream="gw_changes_once;", gate_location="gw on;")
+            gate_upstream="gw_changes_once;", gate_location="gw on;", socket_location="@gw_socket", socket_backend=self.socket_backend)
 
     def seed(self, home, run_dir):
         """A file of tokens, a session each."""
@@ -345,6 +358,18 @@ class Bench:
             "bare_cpu_us": round(statistics.median(b["cpu_us"] for b, _ in rounds), 2),
         }
 
+    def relay(self, name):
+        """Messages of 1 KiB over eight WebSockets, from the client (up) or the backend: a message is what is called a request elsewhere."""
+        messages, token = SOCKET_MESSAGES * self.args.seconds, self.tokens.read_text().split(maxsplit=1)[0]
+
+        def side(server):
+            command = ["taskset", "-c", "1", sys.executable, ROOT / "bench/sockets.py", "send", str(server.port), SOCKET, token, str(messages), name[7:]]
+            before, began = server.cpu_seconds(), time.monotonic()
+            subprocess.run(command, check=True)
+            return {"requests": messages, "seconds": time.monotonic() - began, "cpu_us": (server.cpu_seconds() - before) * 1e6 / messages}
+
+        return self.summary(name, [(side(self.bare), side(self.guarded)) for _ in range(self.args.rounds)])
+
     def audit(self, name):
         if not self.audit_rows:
             text = subprocess.run(["taskset", "-c", "1", MICRO_AUDIT, self.dir], check=True, capture_output=True, text=True).stdout
@@ -387,6 +412,8 @@ class Bench:
             }
 
     def close(self):
+        self.sockets.kill()
+        self.sockets.wait()
         for server in reversed(self.servers):
             server.stop()
         self.journal.stop()
@@ -529,6 +556,8 @@ HOW = {
     "get-signed": Bench.compare_signed,
     "audit-changes": Bench.audit,
     "audit-singles": Bench.audit,
+    "socket-up": Bench.relay,
+    "socket-down": Bench.relay,
     "tables": Bench.tables,
     "tables-session": Bench.tables,
     "tables-block": Bench.tables,
