@@ -20,6 +20,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import secrets
 import shutil
 import signal
@@ -44,7 +45,7 @@ MODULE = BUILD / "nginx" / "ngx_http_gw_module.so"
 # The bars of the design.
 BARS = {"get": 1.35, "get-key": 1.35, "get-signed": 1.35, "get-audited": 1.50, "post": 1.60, "refused": 1.0, "blocked": 0.7, "get-eddsa": 1.05, "login-storm": 3.0,
         "login-storm-slow": 3.0, "audit-changes": 2.0, "audit-singles": 2.0, "tables": 256, "tables-session": 3.0,
-        "tables-block": 3.0, "tables-counter": 3.0, "socket-up": 1.5, "socket-down": 1.5}
+        "tables-block": 3.0, "tables-counter": 3.0, "socket-up": 1.5, "socket-down": 1.5, "socket-idle": 4.0}
 REFUSED = ("refused", "blocked")
 INFORMS = ("get-signed",)
 NONCES_AFTER_S = 7  # before, what is signed may be from before the memory of nonces
@@ -61,7 +62,7 @@ error_log {dir}/error.log notice;
 {load_module}
 {user}
 thread_pool gw threads=1 max_queue=16;
-events {{ worker_connections 1024; }}
+events {{ worker_connections {connections}; }}
 http {{
     access_log off;
     server_tokens off;
@@ -142,9 +143,13 @@ tls:
 workers: 1
 session:
   per_user: 1000
+websocket:
+  per_user: 0
 """
 SOCKET = "/bench-socket"
 SOCKET_MESSAGES = 40000  # a second of a round
+# Two descriptors each, and some are others'.
+IDLE_SOCKETS, IDLE_CONNECTIONS = min(10000, (resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 200) // 2), 22000
 STORM_CLIENTS = 16
 SLOW_CLIENTS = 200
 STORM_PASSWORD = "Storm-3nough!now"
@@ -253,7 +258,7 @@ class Bench:
 
     def start(self, name, core, template, **values):
         port = free_port()
-        values = {"user": "user root root;" if os.geteuid() == 0 else "", **values}
+        values = {"user": "user root root;" if os.geteuid() == 0 else "", "connections": 1024, **values}
         server = Nginx(self.dir / name, core, port, template.format(dir=self.dir / name, port=port, **values))
         self.servers.append(server)
         return server
@@ -278,19 +283,24 @@ class Bench:
         self.backend = backend
         home, run_dir = self.make_home("seeded", 8443, backend.port)
         self.tokens = self.seed(home, run_dir)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
         command = ["taskset", "-c", "1", sys.executable, ROOT / "bench/sockets.py", "serve"]
         self.sockets = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.socket_backend = int(self.sockets.stdout.readline())
-        self.bare = self.start(BARE, 0, SERVER_CONF, backend=backend.port, load_module="", gate_http="", gate_upstream="", gate_location="",
-                               socket_location=SOCKET, socket_backend=self.socket_backend)
-        self.guarded = self.start_guarded(GUARDED, run_dir, home, f"gw_token_key {home}/keys/token.key;")
+        self.bare = self.start_bare(BARE)
+        self.seeded_home = (run_dir, home, f"gw_token_key {home}/keys/token.key;")
+        self.guarded = self.start_guarded(GUARDED, *self.seeded_home)
 
-    def start_guarded(self, name, run_dir, home, token_key):
+    def start_bare(self, name, **more):
+        return self.start(name, 0, SERVER_CONF, backend=self.backend.port, load_module="", gate_http="", gate_upstream="", gate_location="",
+                          socket_location=SOCKET, socket_backend=self.socket_backend, **more)
+
+    def start_guarded(self, name, run_dir, home, token_key, **more):
         return self.start(
             name, 0, SERVER_CONF, backend=self.backend.port, load_module=f"load_module {MODULE};",
             gate_http=f"gw_run_dir {run_dir}; gw_journal {self.journal.where} 4m 64; gw_mode {home}/mode; {token_key} "
                       f"gw_upstream_key {home}/keys/upstream.key; gw_request_id_key {home}/keys/request-id.key;",
-            gate_upstream="gw_changes_once;", gate_location="gw on;", socket_location="@gw_socket", socket_backend=self.socket_backend)
+            gate_upstream="gw_changes_once;", gate_location="gw on;", socket_location="@gw_socket", socket_backend=self.socket_backend, **more)
 
     def seed(self, home, run_dir):
         """A file of tokens, a session each."""
@@ -369,6 +379,29 @@ class Bench:
             return {"requests": messages, "seconds": time.monotonic() - began, "cpu_us": (server.cpu_seconds() - before) * 1e6 / messages}
 
         return self.summary(name, [(side(self.bare), side(self.guarded)) for _ in range(self.args.rounds)])
+
+    def idle(self, name):
+        """KiB of a worker's private memory for one of 10,000 sockets that say nothing (fewer, where no more descriptors may be had), over what a bare nginx takes."""
+        token = self.tokens.read_text().split(maxsplit=1)[0]
+
+        def kib_each(server):
+            command = ["taskset", "-c", "1", sys.executable, ROOT / "bench/sockets.py", "hold", str(server.port), SOCKET, token, str(IDLE_SOCKETS)]
+            before, began = server.private_mib(), server.cpu_seconds()
+            with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+                if holder.stdout.readline() != "open\n":
+                    sys.exit("bench: the sockets did not open")
+                each = (server.private_mib() - before) * 1024 / IDLE_SOCKETS
+                opened, since = server.cpu_seconds(), time.monotonic()
+                time.sleep(5)
+                share = (server.cpu_seconds() - opened) / (time.monotonic() - since)
+                holder.stdin.close()
+            return each, (opened - began) * 1e6 / IDLE_SOCKETS, share
+
+        bare = kib_each(self.start_bare("bare-idle", connections=IDLE_CONNECTIONS))
+        time.sleep(5)  # the backend's threads see that they are alone
+        ours = kib_each(self.start_guarded("guarded-idle", *self.seeded_home, connections=IDLE_CONNECTIONS))
+        return {"name": name, "ratio": round(ours[0] - bare[0], 2), "cpu_us": round(ours[1], 2), "bare_cpu_us": round(bare[1], 2), "rps": 0,
+                "note": f"KiB each of {IDLE_SOCKETS}; idle, they take {ours[2] * 100:.1f} % of a core, bare {bare[2] * 100:.1f} %"}
 
     def audit(self, name):
         if not self.audit_rows:
@@ -558,6 +591,7 @@ HOW = {
     "audit-singles": Bench.audit,
     "socket-up": Bench.relay,
     "socket-down": Bench.relay,
+    "socket-idle": Bench.idle,
     "tables": Bench.tables,
     "tables-session": Bench.tables,
     "tables-block": Bench.tables,

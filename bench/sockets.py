@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A backend and clients for messages of 1 KiB over WebSockets: usage: sockets.py serve | send PORT TARGET TOKEN MESSAGES up|down. Each message is a write
-of its own. `serve` prints its port. A socket whose target ends in `up` is read until the client has said all, and answered once; of `down`, written to."""
+"""A backend and clients for messages of 1 KiB over WebSockets: usage: sockets.py serve | send PORT TARGET TOKEN MESSAGES up|down |
+hold PORT TARGET TOKEN SOCKETS. Each message is a write
+of its own. `serve` prints its port. A socket whose target ends in `up` is read until the client has said all, and answered once; of `down`, written to. `hold` opens that many, says `open`, and
+holds them until its standard input ends."""
 import base64
 import hashlib
 import os
+import resource
 import socket
 import sys
 import threading
@@ -29,11 +32,11 @@ def read_head(connection):
 
 
 def read(connection, count):
-    buffer = bytearray(65536)
+    buffer = bytearray(min(count, 65536))
     while count > 0:
         n = connection.recv_into(buffer, min(count, len(buffer)))
         if n == 0:
-            sys.exit("sockets: the connection has ended")
+            raise EOFError("the connection has ended")
         count -= n
 
 
@@ -64,7 +67,7 @@ def serve():
         threading.Thread(target=serve_one, args=(connection,), daemon=True).start()
 
 
-def send_one(port, target, token, messages, way):
+def open_one(port, target, token, messages, way):
     connection = socket.create_connection(("127.0.0.1", port))
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     head = (f"GET {target}?messages={messages}&way={way} HTTP/1.1\r\nHost: b\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -73,6 +76,11 @@ def send_one(port, target, token, messages, way):
     head, rest = read_head(connection)
     if b" 101 " not in head.split(b"\r\n")[0]:
         sys.exit(f"sockets: {head!r}")
+    return connection, rest
+
+
+def send_one(port, target, token, messages, way):
+    connection, rest = open_one(port, target, token, messages, way)
     if way == "up":
         for _ in range(messages):
             connection.sendall(CLIENT_FRAME)
@@ -99,8 +107,21 @@ def send(port, target, token, messages, way):
         thread.join()
 
 
+def hold(port, target, token, count):
+    held = [open_one(port, target, token, 0, "down") for _ in range(count)]
+    print("open", flush=True)
+    sys.stdin.read()
+    for connection, _ in held:
+        connection.close()
+
+
 if __name__ == "__main__":
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    threading.stack_size(128 * 1024)
     if sys.argv[1] == "serve":
         serve()
+    elif sys.argv[1] == "hold":
+        hold(int(sys.argv[2]), sys.argv[3], sys.argv[4], int(sys.argv[5]))
     else:
         send(int(sys.argv[2]), sys.argv[3], sys.argv[4], int(sys.argv[5]), sys.argv[6])
