@@ -120,6 +120,7 @@ void ngx_http_gw_ended_unanswered(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx,
 /* At the upstream's 101. NGX_DECLINED: it is refused, and the decision is the refusal. */
 ngx_int_t ngx_http_gw_open_socket(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx);
 ngx_int_t ngx_http_gw_upgrade_handler(ngx_http_request_t *r);
+void ngx_http_gw_await_upgrade(ngx_http_gw_ctx_t *ctx);
 
 /* header_filter.c */
 void ngx_http_gw_header_filter_init(void);

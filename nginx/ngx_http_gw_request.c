@@ -21,6 +21,10 @@ ngx_http_gw_ctx_cleanup(void *data)
         ngx_delete_posted_event(&ctx->wake);
     }
 
+    if (ctx->wake.timer_set) {
+        ngx_del_timer(&ctx->wake);
+    }
+
     gw_request_done(ctx->gate, ctx->request);
 }
 
@@ -274,6 +278,10 @@ ngx_http_gw_hand_over_again(ngx_http_request_t *r)
     /* Its record, if there is one, has been written and waited for. */
     if (gw_request_hand_over(ctx->gate, ctx->request, &ctx->decision) != GW_HANDOVER_GO) {
         return ngx_http_gw_obey(r, ctx);
+    }
+
+    if (ctx->decision.upgrades) {
+        ngx_http_gw_await_upgrade(ctx);
     }
 
     ctx->credential->value = ngx_http_gw_ngx_str(ctx->decision.credential);

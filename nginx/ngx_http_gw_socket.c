@@ -7,6 +7,10 @@
 #include "ngx_http_gw_module.h"
 
 
+/* An upgraded connection may be silent for long; the answer to its handshake must not be. */
+#define NGX_HTTP_GW_UPGRADE_TIME  10000
+
+
 static enum gw_stream
 ngx_http_gw_stream_of(ngx_connection_t *c, ngx_http_request_t *r)
 {
@@ -117,9 +121,16 @@ ngx_http_gw_socket_handler(ngx_event_t *ev)
     ngx_http_request_t  *r = ctx->r;
 
     c = r->connection;
-    peer = r->upstream->peer.connection;
+    peer = r->upstream ? r->upstream->peer.connection : NULL;
 
     if (peer == NULL) {
+        return;
+    }
+
+    if (ctx->socket == NULL) {
+        /* as if nginx had found it too late */
+        peer->read->timedout = 1;
+        peer->read->handler(peer->read);
         return;
     }
 
@@ -222,10 +233,6 @@ ngx_http_gw_open_socket(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
         ngx_http_gw_answered(r, GW_STR("Sec-WebSocket-Extensions")),
     };
 
-    ctx->wake.handler = ngx_http_gw_socket_handler;
-    ctx->wake.data = ctx;
-    ctx->wake.log = r->connection->log;
-
     ctx->socket = gw_request_upgraded(ctx->gate, ctx->request, &answer, &owner,
                                       &ctx->decision);
 
@@ -245,11 +252,25 @@ ngx_http_gw_open_socket(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 }
 
 
-/* Its location lets it last. */
+/* Until an answer comes, for which its location would let the upstream take as long as an open socket may be silent. */
+void
+ngx_http_gw_await_upgrade(ngx_http_gw_ctx_t *ctx)
+{
+    ctx->wake.handler = ngx_http_gw_socket_handler;
+    ctx->wake.data = ctx;
+    ctx->wake.log = ctx->r->connection->log;
+    ctx->wake.cancelable = 1;
+
+    ngx_add_timer(&ctx->wake, NGX_HTTP_GW_UPGRADE_TIME);
+}
+
+
 ngx_int_t
 ngx_http_gw_upgrade_handler(ngx_http_request_t *r)
 {
     ngx_str_t  name = ngx_string("@gw_socket");
+
+    ngx_http_gw_await_upgrade(ngx_http_gw_get_ctx(r));
 
     return ngx_http_named_location(r, &name);
 }

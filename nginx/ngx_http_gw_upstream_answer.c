@@ -164,6 +164,10 @@ ngx_http_gw_look_at_answer(ngx_http_request_t *r, ngx_http_gw_ctx_t *ctx)
 {
     ngx_int_t  rc;
 
+    if (ctx->wake.timer_set) {
+        ngx_del_timer(&ctx->wake);
+    }
+
     if (!ngx_http_gw_is_answer(r, ctx)) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "gw: the upstream's answer is none of HTTP/1.1, or its end is unclear");

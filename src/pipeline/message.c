@@ -6,19 +6,23 @@
 #include "pipeline/socket.h"
 
 /* Counted by the socket itself; other limits go by who asks, and were asked at its handshake. */
-static enum gw_message_fate check_rate(struct gw_socket *s, struct gw_message *m)
+bool gw_message_is_in_time(struct gw_socket *s)
 {
-    (void)m;
     int64_t now_ms = gw_clock_mono_ms(s->request->gate->clock);
     uint64_t passed = (uint64_t)(now_ms - s->asked_ms) * GW_RATE_TICKS_PER_MS;
     uint64_t backlog = s->backlog > passed ? s->backlog - passed : 0;
     struct gw_rate_answer answer = gw_rate_ask(&s->rules->rate, GW_RATE_SHARE_WHOLE, backlog);
     s->asked_ms = now_ms;
     s->backlog = answer.backlog;
-    if (answer.admitted)
-        return GW_MESSAGE_GOES_ON;
-    gw_socket_close(s, GW_CLOSE_POLICY, GW_STR("more messages than may be sent"));
-    return GW_MESSAGE_IS_DROPPED;
+    if (!answer.admitted)
+        gw_socket_close(s, GW_CLOSE_POLICY, GW_STR("more messages than may be sent"));
+    return answer.admitted;
+}
+
+static enum gw_message_fate check_rate(struct gw_socket *s, struct gw_message *m)
+{
+    (void)m;
+    return gw_message_is_in_time(s) ? GW_MESSAGE_GOES_ON : GW_MESSAGE_IS_DROPPED;
 }
 
 static enum gw_message_fate check_live(struct gw_socket *s, struct gw_message *m)

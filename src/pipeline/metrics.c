@@ -313,7 +313,8 @@ void gw_gate_count_request(struct gw_gate *g, const struct gw_request *r, unsign
     gw_metrics_add(m, GW_COUNTER_REQUESTS, outcome, 0);
     count_by_class(m, r, outcome);
     gw_metrics_add(m, GW_COUNTER_RESPONSES, status >= 100 && status < 600 ? status / 100 : 0, 0);
-    gw_metrics_observe(m, GW_HISTOGRAM_DURATION, outcome, duration_ms);
+    if (r == NULL || r->socket == NULL) /* how long a socket lasts says nothing of how long an answer takes */
+        gw_metrics_observe(m, GW_HISTOGRAM_DURATION, outcome, duration_ms);
 }
 
 /* ---- readings and gauges ---- */

@@ -265,7 +265,8 @@ static void end_unit(struct gw_socket *s, struct passage *p, enum gw_opcode opco
     if (is_held && is_data(opcode))
         gather(t, &s->held);
     struct gw_message m = {.opcode = opcode, .text = (char *)t->plain, .len = t->plain_len};
-    bool goes_on = !is_data(opcode) || gw_message_judge(s, &m) == GW_MESSAGE_GOES_ON;
+    bool goes_on = is_data(opcode) ? gw_message_judge(s, &m) == GW_MESSAGE_GOES_ON
+                                   : opcode == GW_OPCODE_CLOSE || gw_message_is_in_time(s);
     s->has_client_close = opcode == GW_OPCODE_CLOSE;
     if (goes_on && is_held)
         gw_buf_add(&s->pending[UP].bytes, gw_buf_str(&s->held));

@@ -82,5 +82,7 @@ struct gw_message {
 enum gw_message_fate { GW_MESSAGE_GOES_ON, GW_MESSAGE_IS_DROPPED };
 /* Whether it goes on as it came. Else what is to be said instead has been said, to whom it may be, or the socket is CLOSING. */
 enum gw_message_fate gw_message_judge(struct gw_socket *s, struct gw_message *m);
+/* Whether one more message or control frame may come now; else the socket is CLOSING. Part of the former. */
+bool gw_message_is_in_time(struct gw_socket *s);
 /* Of a socket that speaks it (message_socket_io.c). */
 enum gw_message_fate gw_message_judge_socket_io(struct gw_socket *s, struct gw_message *m);

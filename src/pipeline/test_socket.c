@@ -223,6 +223,18 @@ static void more_messages_than_may_come_close_it(void **state)
     assert_string_equal(told(DOWN), "c:more messages than may be sent=1008 ");
 }
 
+static void pings_are_counted_too(void **state)
+{
+    (void)state;
+    uint8_t frame[16];
+    size_t len = gw_socket_rig_frame(frame, GW_OPCODE_PING, "", 0);
+    for (unsigned i = 0; i < GW_WEBSOCKET_RATE_DEFAULT; i++)
+        gw_socket_rig_feed(&x, UP, frame, len);
+    assert_int_equal(gw_socket_state(x.socket), GW_SOCKET_OPEN);
+    gw_socket_rig_feed(&x, UP, frame, len);
+    assert_string_equal(told(DOWN), "c:more messages than may be sent=1008 ");
+}
+
 /* ---- to the client ---- */
 
 #define SERVER_TEXT(len, text) "\x81" len text
@@ -375,6 +387,7 @@ int main(void)
         SOCKET_CASE(what_breaks_the_protocol_closes_with_its_code),
         SOCKET_CASE(what_comes_in_too_many_pieces_is_not_held_for_ever),
         SOCKET_CASE(more_messages_than_may_come_close_it),
+        SOCKET_CASE(pings_are_counted_too),
         SOCKET_CASE(an_upstreams_bytes_go_on_at_once),
         SOCKET_CASE(a_text_of_ours_stands_between_messages),
         SOCKET_CASE(a_close_of_ours_stands_between_frames),

@@ -36,9 +36,9 @@ static uint64_t agree(_Atomic uint64_t *word, uint64_t mine)
     return atomic_compare_exchange_strong(word, &zero, mine) ? mine : zero;
 }
 
-static bool is_free(pid_t pid)
+static bool is_dead(pid_t pid)
 {
-    return pid == 0 || (kill(pid, 0) != 0 && errno == ESRCH);
+    return pid != 0 && kill(pid, 0) != 0 && errno == ESRCH;
 }
 
 static void forget(struct gw_socket_page *p)
@@ -48,19 +48,30 @@ static void forget(struct gw_socket_page *p)
             atomic_store_explicit(&p->counts[of][i], 0, memory_order_relaxed);
 }
 
+/* What dead processes had open. Each page is ours while it is wiped, lest another take it meanwhile. */
+static void forget_the_dead(struct gw_socket_counts_memory *m)
+{
+    for (size_t i = 0; i < PAGES; i++) {
+        struct gw_socket_page *p = &m->pages[i];
+        pid_t pid = atomic_load(&p->pid);
+        if (!is_dead(pid) || !atomic_compare_exchange_strong(&p->pid, &pid, getpid()))
+            continue;
+        forget(p);
+        atomic_store(&p->pid, 0);
+    }
+}
+
 bool gw_socket_counts_join(struct gw_socket_counts *c, void *memory, const struct gw_hash_key *key)
 {
     c->memory = memory;
     c->own = NULL;
     c->key = (struct gw_hash_key){agree(&c->memory->key[0], key->k0), agree(&c->memory->key[1], key->k1)};
+    forget_the_dead(c->memory);
     for (size_t i = 0; i < PAGES && c->own == NULL; i++) {
-        struct gw_socket_page *p = &c->memory->pages[i];
-        pid_t pid = atomic_load(&p->pid);
-        if (is_free(pid) && atomic_compare_exchange_strong(&p->pid, &pid, getpid()))
-            c->own = p;
+        pid_t nobody = 0;
+        if (atomic_compare_exchange_strong(&c->memory->pages[i].pid, &nobody, getpid()))
+            c->own = &c->memory->pages[i];
     }
-    if (c->own != NULL)
-        forget(c->own);
     return c->own != NULL;
 }
 

@@ -22,7 +22,7 @@ struct gw_socket_counts {
 
 /* Of the memory, which is all zero at first. */
 size_t gw_socket_counts_bytes(void);
-/* A worker takes a page, one that nobody has or that a dead process had. key: random; the first who comes gives it. False: all pages are taken. */
+/* A worker takes a page that nobody has, and wipes those of dead processes. key: random; the first who comes gives it. False: all pages are taken. */
 bool gw_socket_counts_join(struct gw_socket_counts *c, void *memory, const struct gw_hash_key *key);
 /* Gives it back; what it counted is forgotten. */
 void gw_socket_counts_leave(struct gw_socket_counts *c);

@@ -59,6 +59,8 @@ static void what_a_killed_worker_had_is_forgotten(void **state)
 {
     int ready[2];
     assert_int_equal(pipe(ready), 0);
+    struct gw_socket_counts before;
+    assert_true(gw_socket_counts_join(&before, *state, &key));
     pid_t child = fork();
     if (child == 0) {
         struct gw_socket_counts c;
@@ -75,9 +77,13 @@ static void what_a_killed_worker_had_is_forgotten(void **state)
     assert_false(take(&mine, "u1", 2));
     assert_int_equal(kill(child, SIGKILL), 0);
     assert_int_equal(waitpid(child, NULL, 0), child);
-    assert_false(take(&mine, "u1", 2)); /* until somebody takes its page */
+    gw_socket_counts_leave(&before);    /* a page that nobody has, before the dead one's */
+    assert_false(take(&mine, "u1", 2)); /* until somebody comes */
     assert_true(gw_socket_counts_join(&next, *state, &key));
     assert_true(take(&mine, "u1", 2));
+    struct gw_socket_counts heir; /* of the dead one's page */
+    assert_true(gw_socket_counts_join(&heir, *state, &key));
+    assert_true(take(&heir, "u1", 2));
     close(ready[0]);
     close(ready[1]);
 }

@@ -2,6 +2,7 @@
 """WebSockets through the gateway: who may open one, what goes over it, and how it ends."""
 import contextlib
 import os
+import re
 import signal
 import struct
 
@@ -9,6 +10,7 @@ import httpx
 import pytest
 import websockets
 from conftest import Gateway, until
+from test_hostile_backend import Liar
 from sockets import Echo, Loop, Raw, add_route, connect, frame
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
@@ -272,6 +274,63 @@ def test_workers_that_end_say_so(sockets, loop, token):
 
     assert loop.run(see(), 10) == (1012, "the gateway restarts")
     assert sockets.client().get("/aaiti/health").status_code == 200
+
+
+@pytest.fixture(scope="module")
+def lied_to():
+    liar = Liar()
+    with contextlib.closing(Gateway(start=False, backend_port=liar.port)) as g:
+        add_route(g)
+        g.liar = liar
+        g.start()
+        yield g
+    liar.close()
+
+
+SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+
+
+@pytest.mark.parametrize(("answer", "status"), [
+    (SWITCHING + b"\r\n", 502),
+    (SWITCHING + b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x81\x02hi", 502),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", 200),
+    (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", 400),
+    (b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", 502),
+    (b"HTTP/1.1 100 Continue\r\n\r\n" + SWITCHING + b"\r\n", 502),
+])
+def test_a_backend_that_lies_opens_none(lied_to, answer, status):
+    lied_to.liar.answer, lied_to.liar.hold = answer, True
+    with contextlib.closing(Raw(lied_to, token=lied_to.login(lied_to.users["viewer"]))) as c:
+        assert c.status == status
+        assert b"hi" not in c.buffer or status == 200
+
+
+def test_a_backend_that_does_not_answer_is_given_up(lied_to):
+    lied_to.liar.answer, lied_to.liar.hold = b"", True
+    with contextlib.closing(Raw(lied_to, token=lied_to.login(lied_to.users["viewer"]))) as c:
+        assert c.status == 504
+
+
+def test_a_worker_that_is_killed_leaves_others_counts_alone(sockets, token):
+    """Its sockets end with it, and are not counted any more."""
+    held = [Raw(sockets, token=token) for _ in range(19)]
+    try:
+        assert all(c.status == 101 for c in held)
+        for pid in sockets.pids("nginx: worker"):
+            os.kill(pid, signal.SIGKILL)
+
+        admin = sockets.client(sockets.login(sockets.users["admin"]), transport=httpx.HTTPTransport(verify=sockets.trust, retries=5))
+
+        def open_sockets():
+            with contextlib.suppress(httpx.TransportError):
+                return re.search(r"^aaiti_sockets (\d+)$", admin.get("/aaiti/metrics").text, re.M).group(1)
+
+        until(lambda: open_sockets() == "0", what="the end of what killed workers had open")
+        held += [Raw(sockets, token=token) for _ in range(19)]
+        assert all(c.status == 101 for c in held)
+    finally:
+        for c in held:
+            c.close()
 
 
 def test_http2_has_no_sockets(sockets, token):
