@@ -14,6 +14,7 @@
 /* A title, a type, the name of an event that was refused, and a payload of CONNECT with a token. */
 #define ANSWER_MAX_BYTES ((size_t)4 * GW_WEBSOCKET_NAME_MAX + 1024)
 #define BEARER GW_STR("Bearer ")
+#define MINT_MAX_BYTES ((size_t)16 * 1024)
 
 static enum gw_message_fate close_for(struct gw_socket *s, const char *fault)
 {
@@ -57,23 +58,34 @@ static bool is_of_session(const struct gw_request *r, struct gw_str token)
            gw_uuid_eq(&user, &r->user_id);
 }
 
-/* Minted anew: the one of the handshake lives for a minute. */
+/* Minted anew, for the one of the handshake lives for a minute; and not into the request's arena, for a client may enter and leave as often as he likes. */
+static enum gw_reason mint(struct gw_request *r, struct gw_arena *scratch, struct gw_str *out)
+{
+    struct gw_arena *own = r->arena;
+    struct gw_verdict v = {.reason = GW_REASON_NONE};
+    r->arena = scratch;
+    enum gw_code code = gw_stage_identity(r, &v);
+    r->arena = own;
+    *out = gw_str_sub(r->out->credential, BEARER.len, r->out->credential.len);
+    r->out->credential = GW_STR_NULL;
+    return code == GW_OK ? v.reason : GW_REASON_INTERNAL;
+}
+
 static enum gw_message_fate write_connect(struct gw_socket *s, const struct gw_socket_io_packet *p, char *spare)
 {
     struct gw_request *r = s->request;
-    struct gw_verdict v = {.reason = GW_REASON_NONE};
-    struct gw_str presented;
+    struct gw_str presented, credential;
     gw_auto(gw_buf) struct gw_buf b = {0};
+    gw_auto(gw_arena) struct gw_arena scratch;
+    gw_arena_init(&scratch, MINT_MAX_BYTES);
     gw_buf_init(&b, s->rules->message_max_bytes + ANSWER_MAX_BYTES);
-    if (gw_stage_identity(r, &v) != GW_OK)
-        v.reason = GW_REASON_INTERNAL;
-    struct gw_str credential = gw_str_sub(r->out->credential, BEARER.len, r->out->credential.len);
+    enum gw_reason reason = mint(r, &scratch, &credential);
     if (!gw_socket_io_connect(p, s->rules->connect_token, credential, spare, &b, &presented))
         return close_for(s, "a CONNECT whose payload is no JSON object with that token");
     if (!is_none(presented) && !is_of_session(r, presented))
         return refuse_connect(s, p, GW_STR("Authentication error"));
-    if (v.reason != GW_REASON_NONE)
-        return refuse_connect(s, p, gw_reason_title(v.reason));
+    if (reason != GW_REASON_NONE)
+        return refuse_connect(s, p, gw_reason_title(reason));
     if (gw_buf_check(&b, NULL) != GW_OK)
         return close_for(s, "a CONNECT that is too long");
     gw_socket_tell_upstream(s, gw_buf_str(&b));

@@ -123,6 +123,16 @@ static void connect_brings_no_other_session(void **state)
     PLAY({"42[\"watch\"]", "=", ""});
 }
 
+/* However often he enters and leaves, nothing is left of it. */
+static void who_enters_and_leaves_takes_no_memory(void **state)
+{
+    (void)state;
+    size_t used = gw_arena_used(x.request->arena);
+    for (int i = 0; i < 40; i++)
+        PLAY({"40", "minted", ""}, {"41", "=", ""});
+    assert_int_equal(gw_arena_used(x.request->arena), used);
+}
+
 static void a_token_that_is_none_is_none(void **state)
 {
     static const char *const none[] = {"40{}", "40{\"token\":\"\"}", "40{\"token\":null}", "40{\"token\":\"null\"}",
@@ -223,10 +233,10 @@ int main(void)
 {
 #define SOCKET_CASE(test) cmocka_unit_test_setup_teardown(test, open_one, close_it)
     const struct CMUnitTest tests[] = {
-        SOCKET_CASE(events_go_on_under_their_right), SOCKET_CASE(connect_brings_no_other_session),
-        SOCKET_CASE(a_token_that_is_none_is_none),   SOCKET_CASE(who_has_not_entered_says_nothing),
-        SOCKET_CASE(attachments_come_as_announced),  SOCKET_CASE(a_mode_refuses_what_opens_risk),
-        SOCKET_CASE(what_was_held_is_read_whole),
+        SOCKET_CASE(events_go_on_under_their_right),        SOCKET_CASE(connect_brings_no_other_session),
+        SOCKET_CASE(who_enters_and_leaves_takes_no_memory), SOCKET_CASE(a_token_that_is_none_is_none),
+        SOCKET_CASE(who_has_not_entered_says_nothing),      SOCKET_CASE(attachments_come_as_announced),
+        SOCKET_CASE(a_mode_refuses_what_opens_risk),        SOCKET_CASE(what_was_held_is_read_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

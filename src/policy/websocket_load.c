@@ -128,6 +128,16 @@ static void load_message_max(struct gw_policy_loader *l, const struct gw_yaml *n
         w->message_max_bytes = (size_t)bytes;
 }
 
+static void load_connect_token(struct gw_policy_loader *l, const struct gw_yaml *node, struct gw_websocket *w)
+{
+    if (!gw_load_text(l, node, "connect_token", TOKEN_NAME_MAX, &w->connect_token))
+        return;
+    if (!gw_load_is_name(w->connect_token, TOKEN_NAME_MAX))
+        GW_LOAD_FAULT(l, node->line, "connect_token: expected the name of a member, such as token");
+    if (l->policy->upstream.credential != GW_CREDENTIAL_MINT_HS256)
+        GW_LOAD_FAULT(l, node->line, "connect_token: goes with an upstream whose credential is a token: `mint: hs256`");
+}
+
 /* Of Socket.IO alone. */
 static void load_socket_io(struct gw_policy_loader *l, const struct gw_yaml *map, const struct gw_route *socket,
                            struct gw_websocket *w)
@@ -139,12 +149,8 @@ static void load_socket_io(struct gw_policy_loader *l, const struct gw_yaml *map
         if (nodes[i] != NULL && w->protocol != GW_WEBSOCKET_SOCKET_IO)
             GW_LOAD_FAULT(l, nodes[i]->line, "%.*s: goes with `protocol: socket.io`", GW_STR_ARG(keys[i]));
     }
-    if (nodes[0] != NULL && gw_load_text(l, nodes[0], "connect_token", TOKEN_NAME_MAX, &w->connect_token) &&
-        !gw_load_is_name(w->connect_token, TOKEN_NAME_MAX))
-        GW_LOAD_FAULT(l, nodes[0]->line, "connect_token: expected the name of a member, such as token");
-    if (w->connect_token.len > 0 && l->policy->upstream.credential != GW_CREDENTIAL_MINT_HS256)
-        GW_LOAD_FAULT(l, nodes[0]->line,
-                      "connect_token: goes with an upstream whose credential is a token: `mint: hs256`");
+    if (nodes[0] != NULL)
+        load_connect_token(l, nodes[0], w);
     if (nodes[1] != NULL)
         load_namespaces(l, nodes[1], w);
     if (nodes[2] != NULL)

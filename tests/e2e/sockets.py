@@ -10,6 +10,7 @@ import ssl
 import struct
 import threading
 
+import pytest
 import websockets
 
 POLICY = '  - {match: "GET /live", permission: bots:read, risk: neutral, websocket: {messages: 10000/1s}}\n'
@@ -139,3 +140,15 @@ class Raw:
 
     def close(self):
         self.sock.close()
+
+
+@pytest.fixture(scope="module")
+def loop():
+    with contextlib.closing(Loop()) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def echo(loop):
+    with contextlib.closing(Echo(loop)) as one:
+        yield one

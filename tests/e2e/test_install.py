@@ -32,6 +32,7 @@ FILES = {
     "share/doc/aaiti/docs/policy.md": 0o644,
     "share/doc/aaiti/docs/sign-in.md": 0o644,
     "share/doc/aaiti/docs/tls.md": 0o644,
+    "share/doc/aaiti/docs/websockets.md": 0o644,
     "share/doc/aaiti/examples/forward-auth/Caddyfile": 0o644,
     "share/doc/aaiti/examples/forward-auth/nginx.conf": 0o644,
     "share/doc/aaiti/examples/forward-auth/traefik.yaml": 0o644,

@@ -84,7 +84,7 @@ def test_nothing_that_a_client_chooses_is_a_label(gateway, tokens, reader):
     assert set(re.findall(r'[{,]([a-z_]+)="', text)) <= LABELS
 
 
-LABELS = {"outcome", "status", "stage", "reason", "ending", "le", "mode", "version", "result", "table", "admission", "class", "region", "state"}
+LABELS = {"outcome", "status", "stage", "reason", "ending", "event", "fate", "le", "mode", "version", "result", "table", "admission", "class", "region", "state"}
 
 
 def test_counts_outlive_workers_and_control(make_gateway):

@@ -11,21 +11,9 @@ import pytest
 import websockets
 from conftest import Gateway, until
 from test_hostile_backend import Liar
-from sockets import Echo, Loop, Raw, add_route, connect, frame
+from sockets import Raw, add_route, connect, echo, frame, loop  # noqa: F401 (fixtures)
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
-
-
-@pytest.fixture(scope="module")
-def loop():
-    with contextlib.closing(Loop()) as l:
-        yield l
-
-
-@pytest.fixture(scope="module")
-def echo(loop):
-    with contextlib.closing(Echo(loop)) as e:
-        yield e
 
 
 @pytest.fixture(scope="module")

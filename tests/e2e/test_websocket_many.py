@@ -7,21 +7,9 @@ import time
 import pytest
 import websockets
 from conftest import Gateway
-from sockets import Echo, Loop, Raw, add_route, connect
+from sockets import Raw, add_route, connect, echo, loop  # noqa: F401 (fixtures)
 
 USERS, EACH = 10, 100
-
-
-@pytest.fixture(scope="module")
-def loop():
-    with contextlib.closing(Loop()) as l:
-        yield l
-
-
-@pytest.fixture(scope="module")
-def echo(loop):
-    with contextlib.closing(Echo(loop)) as e:
-        yield e
 
 
 @pytest.fixture(scope="module")
