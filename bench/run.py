@@ -93,7 +93,7 @@ http {{
             proxy_pass http://127.0.0.1:{socket_backend};
             proxy_set_header Upgrade websocket;
             proxy_set_header Connection upgrade;
-            proxy_buffer_size 4k;
+            proxy_buffer_size {socket_buffer};
         }}
     }}
 }}
@@ -146,7 +146,7 @@ session:
 websocket:
   per_user: 0
 """
-SOCKET = "/bench-socket"
+SOCKET, SOCKET_BUFFER = "/bench-socket", "2k"  # as cli/nginx_conf.c has it
 SOCKET_MESSAGES = 40000  # a second of a round
 # Two descriptors each, and some are others'.
 IDLE_SOCKETS, IDLE_CONNECTIONS = min(10000, (resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 200) // 2), 22000
@@ -258,7 +258,7 @@ class Bench:
 
     def start(self, name, core, template, **values):
         port = free_port()
-        values = {"user": "user root root;" if os.geteuid() == 0 else "", "connections": 1024, **values}
+        values = {"user": "user root root;" if os.geteuid() == 0 else "", "connections": 1024, "socket_buffer": "4k", **values}
         server = Nginx(self.dir / name, core, port, template.format(dir=self.dir / name, port=port, **values))
         self.servers.append(server)
         return server
@@ -300,7 +300,7 @@ class Bench:
             name, 0, SERVER_CONF, backend=self.backend.port, load_module=f"load_module {MODULE};",
             gate_http=f"gw_run_dir {run_dir}; gw_journal {self.journal.where} 4m 64; gw_mode {home}/mode; {token_key} "
                       f"gw_upstream_key {home}/keys/upstream.key; gw_request_id_key {home}/keys/request-id.key;",
-            gate_upstream="gw_changes_once;", gate_location="gw on;", socket_location="@gw_socket", socket_backend=self.socket_backend, **more)
+            gate_upstream="gw_changes_once;", gate_location="gw on;", socket_location="@gw_socket", socket_buffer=SOCKET_BUFFER, socket_backend=self.socket_backend, **more)
 
     def seed(self, home, run_dir):
         """A file of tokens, a session each."""

@@ -90,13 +90,13 @@ static const char retry_text[] = "        location @gw_retry {\n"
                                  "            proxy_pass http://gw_backend;\n"
                                  "            proxy_set_header Connection \"\";\n";
 
-/* The gate ends what is idle, or has lasted too long (websocket.idle, websocket.max_age). */
+/* The gate ends what is idle, or has lasted too long (websocket.idle, websocket.max_age). An open one keeps two buffers for as long as it is. */
 #define SOCKET_PASS                                      \
     "            proxy_pass http://gw_backend;\n"        \
     "            proxy_set_header Upgrade websocket;\n"  \
     "            proxy_set_header Connection upgrade;\n" \
     "            proxy_read_timeout 8760h;\n"            \
-    "            proxy_buffer_size 4k;\n"
+    "            proxy_buffer_size 2k;\n"
 static const char socket_text[] =
     "        location @gw_socket {\n" PROBLEM_PAGES "            error_page 419 = @gw_socket_retry;\n" SOCKET_PASS;
 static const char socket_retry_text[] = "        location @gw_socket_retry {\n"
